@@ -1,0 +1,45 @@
+# make reproduce   everything of the default suite, from the data to the figures
+# make test        the tests
+# make report      report.html, one page with every figure and table
+# make compare     a rerun's metrics against the committed ones, with tolerances
+# make check       whether the committed results were computed with the code in the tree
+# make lint        ruff, snakefmt, mypy and Snakemake's own lint
+# make docs        docs/configuration.md from the schemas
+
+SUITE ?= digits
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: reproduce test report compare check lint docs install
+
+reproduce: install
+	dvc repro
+
+test: install
+	pytest
+
+report: install
+	snakemake --cores 1 --report report.html $(SUITE)
+
+compare: install
+	python -m dhel_kcl.compare results/$(SUITE)/metrics.json
+
+check: install
+	python -m dhel_kcl.stamp --root . --suite $(SUITE) --check results/$(SUITE)/provenance.json
+
+lint: install
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+	mypy
+
+docs: install
+	python -m dhel_kcl.config --root . > docs/configuration.md
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || (echo "$(PYTHON) is older than 3.11; use make PYTHON=python3.11" && exit 1)
+	test -d .venv || $(PYTHON) -m venv .venv
+	python -m pip install --disable-pip-version-check --constraint requirements.lock --editable '.[pipeline,test]'
+	touch .venv/installed

@@ -1,0 +1,1 @@
+"""Backbones, named in `dhel_kcl.registry.BACKBONES`."""

@@ -1,0 +1,217 @@
+"""Reading config files: one schema states every key, its meaning, default and range; anything else stops the run.
+
+Example:
+    python -m dhel_kcl.config --root . > docs/configuration.md
+"""
+
+import difflib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, ValidationError
+
+from dhel_kcl import cli
+
+SCALAR_KEYS = {"loss", "title", "kernel"}
+"""Keys of a loss that are no grid axis."""
+
+
+class ConfigError(ValueError):
+    """A config file that cannot be used; the message names the file, the key and what is allowed."""
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML without silently overwritten keys."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str | int | float | bool) and key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} occurs twice", key_node.start_mark)
+            seen.add(key if isinstance(key, str | int | float | bool) else id(key_node))
+        return super().construct_mapping(node, deep)
+
+
+def load_global(root: Path) -> dict[str, Any]:
+    """config/config.yaml below `root`, checked, with defaults."""
+    return _load(root / "config/config.yaml", root / "workflow/schemas/config.schema.yaml")
+
+
+def load_suite(root: Path, name: str) -> dict[str, Any]:
+    """config/suites/`name`.yaml below `root`, checked, with defaults; loss parameters are lists.
+
+    Raises ConfigError naming the file, the key and the allowed values.
+    """
+    path = root / f"config/suites/{name}.yaml"
+    content = _load(path, root / "workflow/schemas/suite.schema.yaml")
+    ablations = content.get("ablations")
+    if ablations:
+        if ablations["batch_size"] not in content["batch_sizes"]:
+            raise ConfigError(f"{path}: ablations.batch_size: {ablations['batch_size']} is not one of batch_sizes")
+        if both := sorted(ablations["losses"].keys() & content["losses"].keys()):
+            raise ConfigError(f"{path}: ablations.losses.{both[0]}: the name is already used under losses")
+    further = {"seeds.selected": content["seeds"]["selected"], "ablations.seeds": (ablations or {}).get("seeds", [])}
+    for key, seeds in further.items():
+        if content["seeds"]["grid"] in seeds:
+            raise ConfigError(f"{path}: {key}: contains the grid's seed {content['seeds']['grid']}, which runs anyway")
+    for dataset, settings in content["datasets"].items():
+        low, high = settings["augment"]["crop_scale"]
+        if low > high:
+            raise ConfigError(f"{path}: datasets.{dataset}.augment.crop_scale: {low} is above {high}")
+    return content
+
+
+def suite_names(root: Path) -> list[str]:
+    return sorted(path.stem for path in (root / "config/suites").glob("*.yaml"))
+
+
+def _load(path: Path, schema_path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.load(path.read_text(), _UniqueKeys)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    schema = yaml.safe_load(schema_path.read_text())
+    content = {} if content is None else content
+    if isinstance(content, dict):
+        ablations = content.get("ablations")
+        for holder in (content, ablations if isinstance(ablations, dict) else {}):
+            _listify_losses(holder.get("losses"))
+        _fill_defaults(content, schema, schema)
+    errors = sorted(
+        Draft202012Validator(schema).iter_errors(content), key=lambda error: (len(error.path), str(error.path))
+    )
+    if errors:
+        raise ConfigError("\n".join(f"{path}: {_explain(error)}" for error in errors[:5]))
+    return content
+
+
+def _listify_losses(losses: Any) -> None:
+    """`temperature: 0.3` means the list [0.3]."""
+    for entry in losses.values() if isinstance(losses, dict) else ():
+        if isinstance(entry, dict):
+            for key, value in entry.items():
+                if key not in SCALAR_KEYS and not isinstance(value, list):
+                    entry[key] = [value]
+
+
+def _fill_defaults(content: dict[str, Any], schema: dict[str, Any], root: dict[str, Any]) -> None:
+    """Set absent keys to their defaults; an absent object to its members' defaults, unless it has required keys."""
+    for key, sub in schema.get("properties", {}).items():
+        sub = _resolve(sub, root)
+        if key not in content:
+            if "default" in sub:
+                content[key] = json.loads(json.dumps(sub["default"]))
+            elif sub.get("type") == "object" and "properties" in sub and "required" not in sub:
+                content[key] = {}
+        if isinstance(content.get(key), dict):
+            _fill_defaults(content[key], sub, root)
+    members = schema.get("additionalProperties")
+    if isinstance(members, dict):
+        for value in content.values():
+            if isinstance(value, dict):
+                _fill_defaults(value, _resolve(members, root), root)
+
+
+def _resolve(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    return root["$defs"][schema["$ref"].removeprefix("#/$defs/")] if "$ref" in schema else schema
+
+
+def _explain(error: ValidationError) -> str:
+    key = ".".join(str(part) for part in error.absolute_path)
+    where = f"{key}: " if key else ""
+    if error.validator == "additionalProperties" and isinstance(error.schema, dict):
+        allowed = list(error.schema.get("properties", {}))
+        unknown = next(name for name in error.instance if name not in allowed)
+        close = difflib.get_close_matches(str(unknown), allowed, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        return f"{where}unknown key {unknown!r}{hint}; allowed: {', '.join(allowed)}"
+    if error.validator == "enum":
+        close = difflib.get_close_matches(str(error.instance), [str(value) for value in error.validator_value], n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        return f"{where}{error.instance!r} is unknown{hint}; allowed: {', '.join(map(str, error.validator_value))}"
+    if error.validator == "required":
+        missing = next(name for name in error.validator_value if name not in error.instance)
+        return f"{where}the key {missing!r} is missing"
+    if error.validator in ("minItems", "minProperties"):
+        return f"{where}is empty; give at least {error.validator_value}"
+    if error.validator == "type":
+        wanted = error.validator_value if isinstance(error.validator_value, str) else " or ".join(error.validator_value)
+        hint = "; YAML reads a number such as 1e-6 as text, write 1.0e-6" if wanted in ("number", "integer") else ""
+        return f"{where}{error.instance!r} is not of type {wanted}{hint}"
+    return f"{where}{error.message}"
+
+
+def document(root: Path) -> str:
+    """Markdown tables of every key, generated from the schemas."""
+    lines = ["# Configuration", "", "Generated from workflow/schemas by `make docs`. Unknown keys are errors.", ""]
+    for name in ("config", "suite"):
+        schema = yaml.safe_load((root / f"workflow/schemas/{name}.schema.yaml").read_text())
+        lines += [f"## {schema['title']}", "", "| key | meaning | default | allowed |", "|---|---|---|---|"]
+        lines += [f"| {' | '.join(row)} |" for row in _rows(schema, schema, "")]
+        lines.append("")
+        variants = {name: sub for name, sub in schema.get("$defs", {}).items() if "loss" in sub.get("properties", {})}
+        for variant, sub in variants.items():
+            if variant == "loss":
+                continue
+            lines += [f"### Parameters of {variant}", "", "| key | meaning | default | allowed |", "|---|---|---|---|"]
+            rows = _rows(sub, schema, "")
+            lines += [f"| {' | '.join(row)} |" for row in rows]
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _rows(schema: dict[str, Any], root: dict[str, Any], prefix: str) -> Iterator[tuple[str, str, str, str]]:
+    for key, reference in schema.get("properties", {}).items():
+        sub = _resolve(reference, root)
+        default = (
+            json.dumps(sub["default"])
+            if "default" in sub
+            else ("required" if key in schema.get("required", []) else "")
+        )
+        yield f"`{prefix}{key}`", sub.get("description", ""), default, _allowed(sub)
+        if "properties" in sub:
+            yield from _rows(sub, root, f"{prefix}{key}.")
+        if isinstance(sub.get("additionalProperties"), dict):
+            member = _resolve(sub["additionalProperties"], root)
+            yield f"`{prefix}{key}.<name>`", member.get("description", ""), "", "object"
+            if "allOf" not in member:
+                yield from _rows(member, root, f"{prefix}{key}.<name>.")
+
+
+def _allowed(sub: dict[str, Any]) -> str:
+    if "enum" in sub:
+        return ", ".join(map(str, sub["enum"]))
+    if "propertyNames" in sub and "enum" in sub["propertyNames"]:
+        return f"names: {', '.join(sub['propertyNames']['enum'])}"
+    if sub.get("type") == "array":
+        low, high = sub.get("minItems", 0), sub.get("maxItems")
+        count = f"{low}" if low == high else f"at least {low}"
+        return f"list of {_allowed(sub['items'])} ({count})"
+    if "type" not in sub:
+        return ""
+    kind = sub["type"] if isinstance(sub["type"], str) else " or ".join(sub["type"])
+    signs = {
+        "minimum": ">=",
+        "exclusiveMinimum": ">",
+        "maximum": "<=",
+        "exclusiveMaximum": "<",
+        "multipleOf": "multiple of",
+    }
+    bounds = [f"{sign} {sub[name]}" for name, sign in signs.items() if name in sub]
+    return " ".join([kind, ", ".join(bounds)]).strip()
+
+
+def main() -> None:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--root", default=Path(), type=Path, help="repository folder")
+    print(document(parser.parse_args().root), end="")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,25 @@
+"""Step 1: bring a data set to its prepared form.
+
+Example:
+    python -m dhel_kcl.fetch --dataset digits --out data/digits
+"""
+
+from pathlib import Path
+
+from dhel_kcl import cli
+from dhel_kcl.datasets import prepared
+from dhel_kcl.registry import DATASETS, resolve
+
+
+def main() -> None:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--dataset", required=True, choices=DATASETS, help="name of the data set")
+    parser.add_argument("--out", required=True, type=Path, help="folder to write")
+    args = parser.parse_args()
+    resolve("dataset", args.dataset)(args.out)
+    data = prepared.read(args.out, verify=True)
+    print(f"{args.out}: {len(data.images)} images of shape {data.images.shape[1:]}, {data.manifest['classes']} classes")
+
+
+if __name__ == "__main__":
+    cli.run(main)

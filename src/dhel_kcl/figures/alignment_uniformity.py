@@ -1,0 +1,46 @@
+"""Figure: alignment against uniformity of the test embeddings z, one point a seed; larger points, larger batches.
+
+Down and to the left is better in both.
+
+Example:
+    python -m dhel_kcl.figures.alignment_uniformity --root . --suite digits --results results/digits --out plane
+"""
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from dhel_kcl import cli
+from dhel_kcl.figures import style
+from dhel_kcl.results import Results
+
+
+def draw(results: Results) -> Figure:
+    suite, runs, sizes = results.suite, results.selected, results.suite.config["batch_sizes"]
+    methods = results.methods("losses")
+    diameters = {size: 3 + 2 * rank for rank, size in enumerate(sorted(sizes))}
+    fig, axes = style.panels(len(suite.datasets), height=2.9, sharey=False)
+    for ax, dataset in zip(axes, suite.datasets, strict=True):
+        for method in methods:
+            look = style.look(method, suite)
+            for size in sizes:
+                points = runs[(runs.dataset == dataset) & (runs.method == method) & (runs.batch_size == size)]
+                ax.plot(
+                    points.z_alignment,
+                    points.z_uniformity,
+                    linestyle="",
+                    markersize=diameters[size],
+                    alpha=0.75,
+                    **look,
+                )
+        ax.set(xlabel="alignment  $\\|u - v\\|^2$", ylabel="uniformity (t = 2)", title=dataset)
+    handles = [style.handle(method, suite, linestyle="") for method in methods]
+    handles += [
+        Line2D([], [], linestyle="", marker="o", color=style.FLOOR_COLOUR, markersize=diameter, label=f"M = {size}")
+        for size, diameter in diameters.items()
+    ]
+    style.legend(fig, handles, columns=3 if len(axes) == 1 else 8)
+    return fig
+
+
+if __name__ == "__main__":
+    cli.run(lambda: style.main(draw, __doc__))

@@ -1,0 +1,80 @@
+"""One look for all figures: sizes of a two-column page, one colour and marker a loss, reproducible files."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import seaborn as sns
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from dhel_kcl import cli
+from dhel_kcl.files import atomic
+from dhel_kcl.results import Results
+from dhel_kcl.suite import Suite
+
+COLUMN, PAGE = 3.25, 6.75
+"""Widths in inches of a column and of the page."""
+
+# Colours of Okabe & Ito (2008), distinguishable with every common colour vision deficiency.
+LOOKS = {
+    "simclr": ("#0072B2", "o"),
+    "dcl": ("#56B4E9", "s"),
+    "dhel": ("#D55E00", "D"),
+    "kcl-gaussian": ("#009E73", "^"),
+    "kcl-log": ("#CC79A7", "v"),
+}
+OTHERS = [("#E69F00", "P"), ("#F0E442", "X"), ("#000000", "*"), ("#7F7F7F", "<"), ("#8C564B", ">")]
+FLOOR_COLOUR = "#555555"
+FLOOR_LINES: dict[str, Any] = {"pixels": ":", "random": "--", "supervised": "-."}
+
+
+def look(method: str, suite: Suite) -> dict[str, Any]:
+    """Colour and marker of a loss, the same in every figure of the suite."""
+    others = [name for name in suite.methods if name not in LOOKS]
+    colour, marker = LOOKS.get(method) or OTHERS[others.index(method) % len(OTHERS)]
+    return {"color": colour, "marker": marker}
+
+
+def panels(count: int, height: float = 2.1, sharey: bool = True) -> tuple[Figure, list[Axes]]:
+    """A row of `count` panels: up to two thirds of a page for one, else a page wide."""
+    width = COLUMN if count == 1 else PAGE
+    fig, axes = plt.subplots(1, count, figsize=(width, height), sharey=sharey, squeeze=False, layout="constrained")
+    return fig, list(axes[0])
+
+
+def legend(fig: Figure, handles: list[Line2D], columns: int = 5) -> None:
+    """One legend for all panels, below them."""
+    fig.legend(handles=handles, loc="outside lower center", ncols=min(columns, len(handles)), frameon=False)
+
+
+def handle(method: str, suite: Suite, **changes: Any) -> Line2D:
+    options = {"markersize": 4, "linewidth": 1.2} | look(method, suite) | changes
+    return Line2D([], [], label=suite.title(method), **options)
+
+
+def floor_handle(floor: str, suite: Suite) -> Line2D:
+    return Line2D([], [], color=FLOOR_COLOUR, linestyle=FLOOR_LINES[floor], linewidth=1, label=suite.title(floor))
+
+
+def main(draw: Callable[[Results], Figure], description: str | None) -> None:
+    """Command line of a figure: read the suite's tables, draw, write <out>.pdf and <out>.png."""
+    parser = cli.parser(description)
+    parser.add_argument("--root", required=True, type=Path, help="repository folder, whose config is read")
+    parser.add_argument("--suite", required=True, help="name of the suite")
+    parser.add_argument("--results", required=True, type=Path, help="folder of the suite's tidy tables")
+    parser.add_argument("--out", required=True, type=Path, help="path without extension; .pdf and .png are written")
+    args = parser.parse_args()
+    sns.set_theme(style="ticks", context="paper", font_scale=0.85, rc={"pdf.fonttype": 42, "axes.titlesize": "medium"})
+    fig = draw(Results(args.results, Suite.load(args.root, args.suite)))
+    sns.despine(fig)
+    # No date and no version inside the files: the same data give the same bytes.
+    for extension, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
+        with atomic(args.out.with_suffix(f".{extension}")) as file:
+            fig.savefig(file, format=extension, dpi=200, metadata=metadata)

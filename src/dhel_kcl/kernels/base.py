@@ -1,0 +1,22 @@
+"""The interface of a kernel, and the power of a distance with a finite gradient at zero."""
+
+from torch import Tensor
+
+
+class Kernel:
+    """A kernel K(r^2) for the energy and, unless `alignment` says otherwise, for the alignment.
+
+    Larger for closer points; both methods are elementwise on squared distances in [0, 4].
+    """
+
+    def energy(self, r2: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def alignment(self, r2: Tensor) -> Tensor:
+        return self.energy(r2)
+
+
+def power(r2: Tensor, exponent: float) -> Tensor:
+    """(r^2)^exponent for exponent > 0 with gradient 0 at r = 0, where autograd's is NaN or infinite."""
+    zero = r2 == 0
+    return r2.masked_fill(zero, 1.0).pow(exponent).masked_fill(zero, 0.0)

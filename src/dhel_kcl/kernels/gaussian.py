@@ -1,0 +1,21 @@
+"""Gaussian kernel."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from dhel_kcl.kernels.base import Kernel
+from dhel_kcl.losses.base import check_positive
+
+
+@dataclass(frozen=True)
+class GaussianKernel(Kernel):
+    """K(r^2) = exp(-t r^2), t > 0; t = 2 is the DHEL-KCL release's default."""
+
+    t: float = 2.0
+
+    def __post_init__(self) -> None:
+        check_positive(t=self.t)
+
+    def energy(self, r2: Tensor) -> Tensor:
+        return (-self.t * r2).exp()

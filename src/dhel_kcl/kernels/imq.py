@@ -1,0 +1,21 @@
+"""Inverse multiquadric kernel."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from dhel_kcl.kernels.base import Kernel
+from dhel_kcl.losses.base import check_positive
+
+
+@dataclass(frozen=True)
+class IMQKernel(Kernel):
+    """K(r^2) = c / sqrt(c^2 + r^2), c > 0; c = 2 is the DHEL-KCL release's default."""
+
+    c: float = 2.0
+
+    def __post_init__(self) -> None:
+        check_positive(c=self.c)
+
+    def energy(self, r2: Tensor) -> Tensor:
+        return self.c * (self.c**2 + r2).rsqrt()

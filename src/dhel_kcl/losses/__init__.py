@@ -1,0 +1,33 @@
+"""Contrastive losses on the unit sphere, each as a function of (u, v) and as a module of (z0, z1).
+
+    >>> import torch
+    >>> from dhel_kcl.losses import DHELLoss
+    >>> loss = DHELLoss(temperature=0.3)
+    >>> loss(torch.randn(8, 16), torch.randn(8, 16)).shape
+    torch.Size([])
+
+The classes are imported on first use, from the modules that `dhel_kcl.registry.LOSSES` names.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from dhel_kcl.registry import LOSSES, resolve
+
+if TYPE_CHECKING:
+    from dhel_kcl.losses.base import ContrastiveLoss as ContrastiveLoss
+    from dhel_kcl.losses.dcl import DCLLoss as DCLLoss
+    from dhel_kcl.losses.dhel import DHELLoss as DHELLoss
+    from dhel_kcl.losses.infonce import InfoNCELoss as InfoNCELoss
+    from dhel_kcl.losses.kcl import KCLLoss as KCLLoss
+    from dhel_kcl.losses.simclr import SimCLRLoss as SimCLRLoss
+
+
+def __getattr__(attribute: str) -> Any:
+    for name, target in LOSSES.items():
+        if target.endswith(f":{attribute}"):
+            return resolve("loss", name)
+    raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(target.split(":")[1] for target in LOSSES.values())

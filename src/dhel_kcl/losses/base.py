@@ -1,0 +1,103 @@
+"""What every contrastive loss shares: input checks, precision, and the interface of the modules."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import logsigmoid, normalize
+
+
+class Terms(NamedTuple):
+    """A loss and its two parts, all scalars (mean over anchors, in nats for the log-sum-exp losses).
+
+    For DHEL, DCL and KCL `loss = alignment + energy`; SimCLR and InfoNCE couple the two through a softplus.
+    """
+
+    loss: Tensor
+    alignment: Tensor
+    energy: Tensor
+
+
+class ContrastiveLoss(nn.Module):
+    """Base of the loss modules: takes raw embeddings, puts them on the sphere, returns a scalar.
+
+    A subclass defines `terms(u, v)` and `minimum(batch_size, dim)`.
+    """
+
+    def forward(self, z0: Tensor, z1: Tensor) -> Tensor:
+        """Loss of two batches of embeddings, shape (M, d) each, normalised here; returns shape ().
+
+        Raises ValueError for unequal shapes, M < 2, NaN or infinite entries, or a zero vector.
+        """
+        return self.terms(*on_sphere(z0, z1)).loss
+
+    def terms(self, u: Tensor, v: Tensor) -> Terms:
+        """Loss, alignment part and energy part of unit vectors u, v of shape (M, d)."""
+        raise NotImplementedError
+
+    def minimum(self, batch_size: int, dim: int) -> float | None:
+        """Known least value over all u, v in (S^(dim-1))^batch_size, or None where none is known.
+
+        Known for batch_size <= dim + 1 (simplex) and batch_size = 2 dim (cross-polytope); see `sphere.optimal_cosines`.
+        """
+        raise NotImplementedError
+
+
+def on_sphere(z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:
+    """Check two (M, d) batches and project their rows on the unit sphere, in float32 or better."""
+    check_views(z0, z1)
+    return _normalised(at_least_float32(z0), "z0"), _normalised(at_least_float32(z1), "z1")
+
+
+def _normalised(z: Tensor, name: str) -> Tensor:
+    # Divided by the largest entry first: squares of entries beyond 1e19 or below 1e-23 leave float32's range.
+    largest = z.detach().abs().amax(dim=1, keepdim=True)
+    if (largest == 0).any():
+        row = int((largest == 0).nonzero()[0, 0])
+        raise ValueError(f"row {row} of {name} is the zero vector, which has no direction on the sphere")
+    return normalize(z / largest, dim=1)
+
+
+def check_views(u: Tensor, v: Tensor) -> None:
+    """Raise ValueError unless u and v are finite floating-point tensors of one shape (M >= 2, d)."""
+    if u.ndim != 2 or u.shape != v.shape:
+        raise ValueError(f"both views need the same shape (M, d); got {tuple(u.shape)} and {tuple(v.shape)}")
+    if u.shape[0] < 2:
+        raise ValueError(f"a contrastive loss needs at least M = 2 instances for a negative; got M = {u.shape[0]}")
+    if not (u.is_floating_point() and v.is_floating_point()):
+        raise ValueError(f"embeddings must be floating point; got {u.dtype} and {v.dtype}")
+    for name, z in (("first", u), ("second", v)):
+        if not torch.isfinite(z).all():
+            raise ValueError(f"the {name} view contains NaN or infinite values")
+
+
+def check_positive(**parameters: float) -> None:
+    """Raise ValueError for a parameter that is not a finite number above zero."""
+    for name, value in parameters.items():
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"{name} must be a finite number above 0; got {value}")
+
+
+def at_least_float32(z: Tensor) -> Tensor:
+    return z if z.dtype == torch.float64 else z.float()
+
+
+@contextmanager
+def full_precision(u: Tensor) -> Iterator[None]:
+    """Switch autocast off: a bfloat16 matrix product would lose 2-3 digits of every similarity."""
+    with torch.autocast(device_type=u.device.type, enabled=False):
+        yield
+
+
+def softplus(x: Tensor) -> Tensor:
+    """log(1 + e^x) to full precision: torch's softplus returns x beyond 20, off by up to 2e-9."""
+    return -logsigmoid(-x)
+
+
+def without_diagonal(similarities: Tensor) -> Tensor:
+    """Square matrix with -inf on its diagonal, so that log-sum-exp over a row leaves j = i out."""
+    diagonal = torch.eye(len(similarities), dtype=torch.bool, device=similarities.device)
+    return similarities.masked_fill(diagonal, -torch.inf)

@@ -1,0 +1,90 @@
+"""DCL: SimCLR without the positive in its denominator (Yeh et al. 2022, Decoupled contrastive learning)."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from dhel_kcl.losses.base import (
+    ContrastiveLoss,
+    Terms,
+    at_least_float32,
+    check_positive,
+    check_views,
+    full_precision,
+    without_diagonal,
+)
+from dhel_kcl.sphere import optimal_log_energy
+
+
+def dcl(u: Tensor, v: Tensor, temperature: float = 0.5, energy_weight: float = 1.0) -> Tensor:
+    """Decoupled contrastive loss of unit vectors, mean over anchors and over both roles of (u, v).
+
+    Per anchor i: -u_i.v_i / tau + w log( sum_{j!=i} exp(u_i.v_j / tau) + sum_{j!=i} exp(u_i.u_j / tau) ).
+    May be negative: its minimum is w (log 2 + log S) - 1/tau.
+
+    Args:
+        u, v: unit vectors, shape (M, d), M >= 2.
+        temperature: tau > 0.
+        energy_weight: w > 0; 1 is the published loss.
+
+    Returns:
+        Scalar in float32 (float64 for float64 input).
+
+    Raises:
+        ValueError: unequal shapes, M < 2, NaN or infinite input, tau or w not above 0.
+
+    Source: Yeh et al. 2022, eq. 4; the DHEL-KCL release, symmetrised. w is this project's.
+    """
+    return dcl_terms(u, v, temperature, energy_weight).loss
+
+
+def dcl_terms(u: Tensor, v: Tensor, temperature: float, energy_weight: float) -> Terms:
+    check_positive(energy_weight=energy_weight)
+    positive, negatives = positive_and_negatives(u, v, temperature)
+    alignment, energy = -positive.mean(), energy_weight * negatives.mean()
+    return Terms(alignment + energy, alignment, energy)
+
+
+def positive_and_negatives(u: Tensor, v: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """u_i.v_i / tau, shape (M,), and the log-sum-exp over the 2(M-1) negatives of each anchor, shape (2, M).
+
+    Row 0 has the anchors u_i, row 1 the anchors v_i.
+    """
+    check_views(u, v)
+    check_positive(temperature=temperature)
+    u, v = at_least_float32(u), at_least_float32(v)
+    with full_precision(u):
+        positive = (u * v).sum(dim=1) / temperature
+        cross = without_diagonal(u @ v.T / temperature)
+        within_u = without_diagonal(u @ u.T / temperature)
+        within_v = without_diagonal(v @ v.T / temperature)
+        negatives = torch.stack(
+            [
+                torch.cat([cross, within_u], dim=1).logsumexp(dim=1),
+                torch.cat([cross.T, within_v], dim=1).logsumexp(dim=1),
+            ]
+        )
+    return positive, negatives
+
+
+class DCLLoss(ContrastiveLoss):
+    """`dcl` as a module of raw embeddings (z0, z1).
+
+    >>> DCLLoss(temperature=0.5)(torch.eye(4), torch.eye(4)).item()  # log 6 - 2
+    -0.208...
+    """
+
+    def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0) -> None:
+        super().__init__()
+        check_positive(temperature=temperature, energy_weight=energy_weight)
+        self.temperature, self.energy_weight = temperature, energy_weight
+
+    def terms(self, u: Tensor, v: Tensor) -> Terms:
+        return dcl_terms(u, v, self.temperature, self.energy_weight)
+
+    def minimum(self, batch_size: int, dim: int) -> float | None:
+        log_energy = optimal_log_energy(batch_size, dim, self.temperature)
+        if log_energy is None:
+            return None
+        return self.energy_weight * (math.log(2) + log_energy) - 1 / self.temperature

@@ -1,0 +1,70 @@
+"""InfoNCE with cross-view negatives only (van den Oord et al. 2018; the loss of CLIP)."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from dhel_kcl.losses.base import (
+    ContrastiveLoss,
+    Terms,
+    at_least_float32,
+    check_positive,
+    check_views,
+    full_precision,
+    softplus,
+    without_diagonal,
+)
+from dhel_kcl.sphere import optimal_log_energy
+
+
+def infonce(u: Tensor, v: Tensor, temperature: float = 0.5, energy_weight: float = 1.0) -> Tensor:
+    """InfoNCE loss of unit vectors, mean over anchors and over both roles of (u, v).
+
+    Per anchor i: -u_i.v_i / tau + log sum_j exp(u_i.v_j / tau),
+    computed as softplus(-u_i.v_i / tau + w log sum_{j!=i} exp(u_i.v_j / tau)), the same at w = 1.
+
+    Args:
+        u, v: unit vectors, shape (M, d), M >= 2.
+        temperature: tau > 0.
+        energy_weight: w > 0; 1 is the published loss.
+
+    Returns:
+        Scalar in float32 (float64 for float64 input), above 0.
+
+    Raises:
+        ValueError: unequal shapes, M < 2, NaN or infinite input, tau or w not above 0.
+
+    Source: van den Oord et al. 2018, eq. 4; Radford et al. 2021 for the symmetric form. w is this project's.
+    """
+    return infonce_terms(u, v, temperature, energy_weight).loss
+
+
+def infonce_terms(u: Tensor, v: Tensor, temperature: float, energy_weight: float) -> Terms:
+    check_views(u, v)
+    check_positive(temperature=temperature, energy_weight=energy_weight)
+    u, v = at_least_float32(u), at_least_float32(v)
+    with full_precision(u):
+        positive = (u * v).sum(dim=1) / temperature
+        cross = without_diagonal(u @ v.T / temperature)
+        energies = energy_weight * torch.stack([cross.logsumexp(dim=1), cross.logsumexp(dim=0)])
+        return Terms(softplus(energies - positive).mean(), -positive.mean(), energies.mean())
+
+
+class InfoNCELoss(ContrastiveLoss):
+    """`infonce` as a module of raw embeddings (z0, z1)."""
+
+    def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0) -> None:
+        super().__init__()
+        check_positive(temperature=temperature, energy_weight=energy_weight)
+        self.temperature, self.energy_weight = temperature, energy_weight
+
+    def terms(self, u: Tensor, v: Tensor) -> Terms:
+        return infonce_terms(u, v, self.temperature, self.energy_weight)
+
+    def minimum(self, batch_size: int, dim: int) -> float | None:
+        log_energy = optimal_log_energy(batch_size, dim, self.temperature)
+        if log_energy is None:
+            return None
+        decoupled = self.energy_weight * log_energy - 1 / self.temperature
+        return max(decoupled, 0) + math.log1p(math.exp(-abs(decoupled)))

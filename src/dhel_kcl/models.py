@@ -1,0 +1,54 @@
+"""Encoder and projector of one run: built from its spec, saved as safetensors, read back checked."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from dhel_kcl.backbones.base import Backbone
+from dhel_kcl.files import write_bytes
+from dhel_kcl.registry import resolve
+
+
+def build_encoder(backbone: dict[str, Any], channels: int) -> Backbone:
+    """Backbone named by `backbone["name"]`, with its other entries as arguments, for images of `channels`."""
+    arguments = {key: value for key, value in backbone.items() if key != "name"}
+    backbone_class: type[Backbone] = resolve("backbone", backbone["name"])
+    return backbone_class(channels, **arguments).to(memory_format=torch.channels_last)
+
+
+def build_projector(features: int, dim: int) -> nn.Module:
+    """Linear - BN - ReLU - Linear - BN (without shift), as in the training code released with Multi-View-CL."""
+    last = nn.BatchNorm1d(dim)
+    last.bias.requires_grad_(False)  # fixed at 0
+    return nn.Sequential(
+        nn.Linear(features, features, bias=False),
+        nn.BatchNorm1d(features),
+        nn.ReLU(),
+        nn.Linear(features, dim, bias=False),
+        last,
+    )
+
+
+def write_weights(path: Path, module: nn.Module) -> None:
+    write_bytes(path, save({name: tensor.contiguous() for name, tensor in module.state_dict().items()}))
+
+
+def read_weights(path: Path, module: nn.Module) -> None:
+    """Load weights into `module`. Raises ValueError that names the file if it is damaged or of another network."""
+    try:
+        module.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError) as error:
+        raise ValueError(f"{path} does not hold this network's weights ({error}); delete it to train again") from error
+
+
+@torch.no_grad()
+def embed(encoder: nn.Module, projector: nn.Module, images: Tensor, batch: int = 512) -> tuple[Tensor, Tensor]:
+    """Features h (B, features) and embeddings z (B, dim) of images in [0, 1] (B, C, H, W), in eval mode."""
+    encoder.eval()
+    projector.eval()
+    features = [encoder(part) for part in images.split(batch)]
+    return torch.cat(features), torch.cat([projector(part) for part in features])

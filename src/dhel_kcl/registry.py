@@ -1,0 +1,47 @@
+"""What can be named in a config, and the module that provides it.
+
+Entries are import strings, so naming one loss imports (and re-runs, when its code changes) that loss
+alone. To add a loss, kernel, data set or backbone: write its module, add a line here, and name it in
+the config schema.
+"""
+
+from importlib import import_module
+from typing import Any
+
+LOSSES = {
+    "infonce": "dhel_kcl.losses.infonce:InfoNCELoss",
+    "simclr": "dhel_kcl.losses.simclr:SimCLRLoss",
+    "dcl": "dhel_kcl.losses.dcl:DCLLoss",
+    "dhel": "dhel_kcl.losses.dhel:DHELLoss",
+    "kcl": "dhel_kcl.losses.kcl:KCLLoss",
+}
+
+KERNELS = {
+    "gaussian": "dhel_kcl.kernels.gaussian:GaussianKernel",
+    "log": "dhel_kcl.kernels.log:LogKernel",
+    "imq": "dhel_kcl.kernels.imq:IMQKernel",
+    "riesz": "dhel_kcl.kernels.riesz:RieszKernel",
+    "gaussian_riesz": "dhel_kcl.kernels.gaussian_riesz:GaussianRieszKernel",
+}
+
+DATASETS = {
+    "digits": "dhel_kcl.datasets.digits:fetch",
+}
+
+BACKBONES = {
+    "compact_resnet": "dhel_kcl.backbones.compact_resnet:CompactResNet",
+}
+
+REGISTRIES = {"loss": LOSSES, "kernel": KERNELS, "dataset": DATASETS, "backbone": BACKBONES}
+
+
+def resolve(kind: str, name: str) -> Any:
+    """Import the object that `name` stands for among the `kind`s (loss, kernel, dataset, backbone).
+
+    Raises ValueError naming the allowed values if there is no such entry.
+    """
+    registry = REGISTRIES[kind]
+    if name not in registry:
+        raise ValueError(f"unknown {kind} {name!r}; allowed: {', '.join(registry)}")
+    module, attribute = registry[name].split(":")
+    return getattr(import_module(module), attribute)

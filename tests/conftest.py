@@ -1,0 +1,59 @@
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: several tests start processes side by side
+
+import numpy as np
+import pytest
+import torch
+
+from dhel_kcl import split
+from dhel_kcl.datasets import digits, prepared
+from dhel_kcl.files import atomic
+
+torch.set_num_threads(1)
+
+AUGMENT = {"crop_scale": [0.6, 1.0], "rotation": 15, "brightness": 0.4, "contrast": 0.4}
+
+
+@pytest.fixture(scope="session")
+def digits_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "digits"
+    digits.fetch(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def split_file(digits_folder, tmp_path_factory):
+    data = prepared.read(digits_folder)
+    path = tmp_path_factory.mktemp("split") / "split.npz"
+    with atomic(path) as file:
+        np.savez(file, **split.draw(data.labels, data.part, train=100, validation=40, test=60, seed=0))
+    return path
+
+
+@pytest.fixture
+def pretrain_spec():
+    return {
+        "dataset": "digits",
+        "loss": {"name": "simclr", "temperature": 0.3},
+        "batch_size": 16,
+        "backbone": {"name": "compact_resnet", "width": 8, "stages": 2},
+        "projector_dim": 16,
+        "augment": AUGMENT,
+        "training": {
+            "epochs": 3,
+            "learning_rate": 0.5,
+            "reference_batch_size": 256,
+            "momentum": 0.9,
+            "weight_decay": 1e-6,
+            "warmup": 0.1,
+        },
+        "precision": "fp32",
+        "threads": 1,
+        "seed": 0,
+    }
+
+
+@pytest.fixture
+def probe_spec():
+    return {"weight_decay": 1e-4, "histogram_bins": 50, "view_seed": 0, "augment": AUGMENT, "threads": 1}

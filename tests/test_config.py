@@ -1,0 +1,175 @@
+import contextlib
+import inspect
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dhel_kcl import config, registry
+from dhel_kcl.config import ConfigError
+from dhel_kcl.suite import Suite, grid
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def root(tmp_path):
+    for folder in ("config", "workflow/schemas"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    return tmp_path
+
+
+def edited(root, old, new, file="config/suites/smoke.yaml"):
+    path = root / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    return path
+
+
+@pytest.mark.parametrize("name", config.suite_names(ROOT))
+def test_every_suite_is_valid_and_builds_its_losses(name):
+    suite = Suite.load(ROOT, name)
+    assert len({run.folder for run in suite.runs}) == len(suite.runs)
+    for entry in suite.methods.values():
+        for point in grid(entry):
+            registry.resolve("loss", point["name"])(**{k: v for k, v in point.items() if k != "name"})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "projector_dim:",
+            "projector_dimm:",
+            "unknown key 'projector_dimm' (did you mean 'projector_dim'?); allowed: title",
+        ),
+        ("temperature: [0.3, 1.0]", "temprature: [0.3]", "losses.simclr: unknown key 'temprature' (did you mean 'temp"),
+        ("temperature: [0.3, 1.0]", "temperature: []", "losses.simclr.temperature: is empty; give at least 1"),
+        ("temperature: [0.3, 1.0]", "temperature: hot", "losses.simclr.temperature.0: 'hot' is not of type number"),
+        ("temperature: [0.3, 1.0]", "temperature: 0", "losses.simclr.temperature.0: 0 is less than or equal to"),
+        ("temperature: [0.3, 1.0]", "temperature: [0.3, 0.3]", "has non-unique elements"),
+        (
+            "loss: simclr",
+            "loss: simcrl",
+            "losses.simclr.loss: 'simcrl' is unknown (did you mean 'simclr'?); allowed: infonce",
+        ),
+        (
+            "kernel: gaussian, t: 2.0",
+            "kernel: gaussian, q: 2.0",
+            "losses.kcl-gaussian: unknown key 'q'; allowed: loss, title",
+        ),
+        ("kernel: gaussian,", "", "losses.kcl-gaussian: the key 'kernel' is missing"),
+        (
+            "form: sum",
+            "form: som",
+            "losses.dhel.form.0: 'som' is unknown (did you mean 'sum'?); allowed: anchor, mean, sum",
+        ),
+        ("  digits:\n", "  digitz:\n", "datasets: 'digitz' is unknown (did you mean 'digits'?); allowed: digits"),
+        ("batch_sizes: [16]", "batch_sizes: []", "batch_sizes: is empty"),
+        ("batch_sizes: [16]", "batch_sizes: [1]", "batch_sizes.0: 1 is less than the minimum of 2"),
+        ("batch_sizes: [16]", "batch_sizes: [32]", "ablations.batch_size: 16 is not one of batch_sizes"),
+        ("selected: [1]", "selected: [0]", "seeds.selected: contains the grid's seed 0"),
+        ("weight_decay: 1.0e-6", "weight_decay: 1e-6", "write 1.0e-6"),
+        ("precision: fp32", "precision: fp16", "precision: 'fp16' is unknown"),
+        ("threads: 1", "threads: 1\nthreads: 2", "key 'threads' occurs twice"),
+        ("title: smoke test", "title: [smoke", "not valid YAML"),
+        ("width: 8", "width: 4", "backbone.width: 4 is less than the minimum of 8"),
+        ("crop_scale: [0.6, 1.0]", "crop_scale: [1.0, 0.6]", "crop_scale: 1.0 is above 0.6"),
+        ("losses:", "losses: {}\nlosse:", "losses: is empty"),
+    ],
+)
+def test_a_mistake_is_named_with_file_key_and_allowed_values(root, old, new, message):
+    path = edited(root, old, new)
+    with pytest.raises(ConfigError) as error:
+        config.load_suite(root, "smoke")
+    assert str(path) in str(error.value)
+    assert message in str(error.value)
+
+
+def test_global_settings(root):
+    assert config.load_global(root) == {"default_suite": "digits"}
+    edited(root, "default_suite", "default_siute", "config/config.yaml")
+    with pytest.raises(ConfigError, match=r"config\.yaml: unknown key 'default_siute'"):
+        config.load_global(root)
+
+
+def test_config_cannot_execute_code(root):
+    edited(root, "title: smoke test", "title: !!python/object/apply:os.system ['touch pwned']")
+    with pytest.raises(ConfigError, match="not valid YAML"):
+        config.load_suite(root, "smoke")
+
+
+def test_defaults_fill_what_is_absent(root):
+    path = root / "config/suites/smoke.yaml"
+    content = yaml.safe_load(path.read_text())
+    for key in ("precision", "threads", "backbone", "projector_dim", "training", "floors", "probe", "ablations"):
+        del content[key]
+    del content["datasets"]["digits"]["augment"]
+    path.write_text(yaml.safe_dump(content))
+    loaded = config.load_suite(root, "smoke")
+    assert loaded["training"]["epochs"] == 200
+    assert loaded["training"]["momentum"] == 0.9
+    assert loaded["datasets"]["digits"]["augment"]["crop_scale"] == [0.6, 1.0]
+    assert loaded["datasets"]["digits"]["split"]["train"] == 100
+    assert "ablations" not in loaded
+
+
+def test_schema_and_registry_name_the_same_things():
+    schema = yaml.safe_load((ROOT / "workflow/schemas/suite.schema.yaml").read_text())
+    loss = schema["$defs"]["loss"]
+    assert loss["properties"]["loss"]["enum"] == list(registry.LOSSES)
+    kernels = loss["allOf"][2]["then"]["properties"]["kernel"]["enum"]
+    assert kernels == list(registry.KERNELS)
+    assert schema["properties"]["datasets"]["propertyNames"]["enum"] == list(registry.DATASETS)
+    assert schema["$defs"]["backbone"]["properties"]["name"]["enum"] == list(registry.BACKBONES)
+
+
+def test_schema_and_code_agree_on_parameters_and_defaults():
+    defs = yaml.safe_load((ROOT / "workflow/schemas/suite.schema.yaml").read_text())["$defs"]
+
+    def parameters(definition):
+        found = {}
+        for key, sub in defs[definition]["properties"].items():
+            if key not in ("loss", "title", "kernel"):
+                found[key] = (defs[key] if "$ref" in sub else sub).get("default")
+        return found
+
+    for name in ("infonce", "simclr", "dcl", "dhel"):
+        signature = inspect.signature(registry.resolve("loss", name)).parameters
+        assert parameters("dhel" if name == "dhel" else "infonce, simclr, dcl").keys() == signature.keys()
+    assert parameters("dhel")["form"] == [
+        inspect.signature(registry.resolve("loss", "dhel")).parameters["form"].default
+    ]
+    for name in registry.KERNELS:
+        signature = inspect.signature(registry.resolve("kernel", name)).parameters
+        ours = parameters(f"kcl {name}")
+        assert ours.pop("gamma") == [16.0]
+        assert ours == {key: [parameter.default] for key, parameter in signature.items()}
+
+
+def test_the_documented_keys_are_those_of_the_schema():
+    assert (ROOT / "docs/configuration.md").read_text() == config.document(ROOT), "run `make docs`"
+
+
+json_like = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(key=st.sampled_from(["title", "datasets", "losses", "ablations", "seeds", "probe", "training"]), value=json_like)
+def test_no_content_ends_in_another_exception(tmp_path_factory, key, value):
+    root = tmp_path_factory.mktemp("root")
+    for folder in ("config", "workflow/schemas"):
+        shutil.copytree(ROOT / folder, root / folder)
+    path = root / "config/suites/smoke.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {key: value}))
+    with contextlib.suppress(ConfigError):
+        assert Suite.load(root, "smoke").runs
+    shutil.rmtree(root)

@@ -1,0 +1,195 @@
+"""The real workflow, run with the smoke suite in a folder of its own, as a user would run it."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dhel_kcl.figures import FIGURES
+from dhel_kcl.files import read_json
+from dhel_kcl.suite import Suite
+from dhel_kcl.table import tables_of
+
+ROOT = Path(__file__).parents[1]
+
+
+def snakemake(folder, *arguments, root=ROOT):
+    command = [sys.executable, "-m", "snakemake", "--directory", str(folder), "--cores", "2", *arguments]
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    return result.returncode, result.stdout + result.stderr
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """Folder of a finished smoke run; its name has a space and a letter outside ASCII."""
+    folder = tmp_path_factory.mktemp("smoke") / "reproduced härë"
+    code, output = snakemake(folder, "smoke")
+    assert code == 0, output
+    return folder
+
+
+@pytest.fixture
+def copy(smoke, tmp_path):
+    """A finished smoke run to do harm to."""
+    return shutil.copytree(smoke, tmp_path / "copy", copy_function=shutil.copy2)
+
+
+@pytest.fixture
+def source(tmp_path):
+    """The workflow's own files, to be edited."""
+    folder = tmp_path / "source"
+    for name in ("config", "profiles", "workflow"):
+        shutil.copytree(ROOT / name, folder / name)
+    shutil.copy2(ROOT / "Snakefile", folder)
+    return folder
+
+
+def planned(output):
+    """{rule: number of jobs} of a dry run."""
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", output, re.MULTILINE)}
+
+
+def test_every_artefact_is_there(smoke):
+    suite = Suite.load(ROOT, "smoke")
+    for figure in FIGURES:
+        assert (smoke / f"paper_figures/smoke/{figure}.pdf").read_bytes().startswith(b"%PDF")
+        assert (smoke / f"paper_figures/smoke/{figure}.png").read_bytes().startswith(b"\x89PNG")
+    for table in tables_of(suite):
+        rows = pd.read_csv(smoke / f"paper_figures/smoke/{table}.csv")
+        assert len(rows)
+        assert (smoke / f"paper_figures/smoke/{table}.md").read_text().count("\n") == len(rows) + 2
+        assert r"\bottomrule" in (smoke / f"paper_figures/smoke/{table}.tex").read_text()
+
+
+def test_tables_are_what_the_runs_recorded(smoke):
+    suite, runs = Suite.load(ROOT, "smoke"), pd.read_csv(smoke / "results/smoke/runs.csv")
+    assert len(runs) == len(suite.runs)
+    for run, row in zip(suite.runs, runs.itertuples(), strict=True):
+        probe = read_json(smoke / run.folder / "probe.json")
+        assert row.test_accuracy == pytest.approx(probe["test"]["accuracy"], abs=1e-12)
+        assert row.method == run.method
+    grid = runs[(runs.method == "simclr") & (runs.role == "grid")]
+    chosen = read_json(smoke / "results/runs/smoke/digits/simclr_m16_selected/selected.json")
+    best = grid.sort_values(["validation_accuracy", "validation_cross_entropy"], ascending=[False, True]).iloc[0]
+    assert chosen["validation_accuracy"] == pytest.approx(best.validation_accuracy)
+    assert grid[grid.selected].parameters.tolist() == [best.parameters]
+    selected = runs[(runs.method == "simclr") & (runs.role == "selected")]
+    assert selected.parameters.tolist() == [best.parameters]
+    cell = pd.concat([grid[grid.selected], selected]).test_accuracy
+    table = pd.read_csv(smoke / "paper_figures/smoke/linear_evaluation.csv").set_index("loss")
+    assert table.loc["SimCLR", "M = 16"] == f"{cell.mean():.2f} ± {np.std(cell, ddof=1):.2f} (n=2)"
+    metrics = read_json(smoke / "results/smoke/metrics.json")
+    assert metrics["digits"]["simclr"]["M16"]["test_accuracy"] == pytest.approx(cell.mean())
+
+
+def test_provenance_names_code_config_and_machine(smoke):
+    record = read_json(smoke / "results/smoke/provenance.json")
+    assert record["config"] == Suite.load(ROOT, "smoke").digest()
+    assert {"pretrain dhel", "probe", "combine", "figure spectra"} <= record["code"].keys()
+    assert record["runs"]["threads"] == {"1": 8}
+    command = [sys.executable, "-m", "dhel_kcl.stamp", "--root", str(ROOT), "--suite", "smoke", "--check"]
+    same = subprocess.run([*command, str(smoke / "results/smoke/provenance.json")], capture_output=True, text=True)
+    assert same.returncode == 0, same.stderr
+    other = smoke.parent / "other.json"
+    other.write_text((smoke / "results/smoke/provenance.json").read_text().replace(record["code"]["probe"], "0"))
+    different = subprocess.run([*command, str(other)], capture_output=True, text=True)
+    assert different.returncode == 1
+    assert "earlier version of: probe. Run `make reproduce`" in different.stderr
+
+
+def test_a_second_run_has_nothing_to_do(smoke):
+    code, output = snakemake(smoke, "-n", "smoke")
+    assert code == 0
+    assert "Nothing to be done" in output
+
+
+def test_an_empty_folder_plans_the_whole_default_suite(tmp_path):
+    code, output = snakemake(tmp_path, "-n")
+    suite, jobs = Suite.load(ROOT, "digits"), planned(output)
+    assert code == 0, output
+    assert jobs["pretrain"] == len([run for run in suite.runs if run.trained])
+    assert jobs["probe"] == len(suite.runs)
+    assert jobs["draw_figure"] == len(FIGURES)
+
+
+def test_figures_alone_in_git_do_not_hide_missing_runs(copy):
+    shutil.rmtree(copy / "results/runs")
+    shutil.rmtree(copy / ".snakemake")
+    code, output = snakemake(copy, "-n", "smoke")
+    assert code == 0, output
+    assert planned(output)["pretrain"] == 8
+
+
+def test_the_same_runs_give_the_same_bytes_and_leftovers_change_nothing(copy):
+    before = {path: path.read_bytes() for path in (copy / "paper_figures").rglob("*.*")}
+    before |= {path: path.read_bytes() for path in (copy / "results/smoke").glob("*.csv")}
+    leftover = copy / "results/runs/smoke/digits/simclr_m16_temperature-9.0"
+    shutil.copytree(copy / "results/runs/smoke/digits/simclr_m16_temperature-0.3", leftover)
+    code, output = snakemake(copy, "--forcerun", "combine_results", "--", "smoke")
+    assert code == 0, output
+    assert {path for path in before if path.read_bytes() != before[path]} == set()
+
+
+def test_a_changed_hyperparameter_reruns_its_chain_only(copy, source):
+    path = source / "config/suites/smoke.yaml"
+    path.write_text(path.read_text().replace("temperature: [0.3, 1.0]", "temperature: [0.3, 0.9]"))
+    code, output = snakemake(copy, "-n", "smoke", root=source)
+    jobs = planned(output)
+    assert code == 0, output
+    assert jobs["pretrain"] == 2  # the new grid point, and the further seed of whatever is selected
+    assert jobs["select_setting"] == 1
+    assert "fetch_data" not in jobs
+
+
+def test_results_without_their_metadata_are_refused(copy):
+    shutil.rmtree(copy / ".snakemake/metadata")
+    code, output = snakemake(copy, "-n", "smoke")
+    assert code != 0
+    assert "Restore both with `dvc pull`" in output
+
+
+def test_a_config_mistake_stops_at_parse_time(tmp_path, source):
+    path = source / "config/suites/smoke.yaml"
+    path.write_text(path.read_text().replace("temperature: 0.3", "temprature: 0.3"))
+    code, output = snakemake(tmp_path / "out", "-n", "smoke", root=source)
+    assert code != 0
+    assert re.search(r"smoke\.yaml: losses\.dhel: unknown key 'temprature' \(did you mean 'temperature'\?\)", output)
+    assert "Traceback" not in output
+
+
+def test_an_unknown_default_suite_is_named(tmp_path):
+    code, output = snakemake(tmp_path, "-n", "--config", "default_suite=nope")
+    assert code != 0
+    assert re.search(r"default_suite: 'nope' is unknown; allowed: digits, .*smoke", output)
+
+
+def test_damaged_data_stop_the_job_and_lose_nothing(copy):
+    images = copy / "data/digits/images.npy"
+    images.write_bytes(images.read_bytes()[:-1] + b"\x07")
+    records = {path: path.read_bytes() for path in (copy / "results/runs").rglob("*.*")}
+    code, output = snakemake(copy, "--forcerun", "split_data", "--", "smoke")
+    assert code != 0
+    assert "images.npy does not have the content its manifest states; delete" in output
+    assert {path for path in records if not path.is_file() or path.read_bytes() != records[path]} == set()
+
+
+def test_the_report_shows_every_figure_and_table(copy):
+    code, output = snakemake(copy, "--report", "report.html", "smoke")
+    assert code == 0, output
+    page = (copy / "report.html").read_text()
+    for name in (*FIGURES, *tables_of(Suite.load(ROOT, "smoke"))):
+        assert f"paper_figures/smoke/{name}." in page
+        assert (ROOT / f"workflow/report/{name}.rst").is_file()
+    assert "smoke: figures" in page
+
+
+def test_snakemake_lint_finds_only_what_is_meant():
+    """No conda or container per rule: one locked Python environment serves all."""
+    result = subprocess.run([sys.executable, "-m", "snakemake", "--lint"], cwd=ROOT, capture_output=True, text=True)
+    lints = set(re.findall(r"^    \* (.*)", result.stdout + result.stderr, re.MULTILINE))
+    assert lints == {"Specify a conda environment or container for each rule.:"}

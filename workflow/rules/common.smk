@@ -1,0 +1,125 @@
+"""What all rules share: the checked suites, the digests of the code, the paths.
+
+Conventions: rules are verb_noun; a run's folder is results/runs/<suite>/<dataset>/<run>/seed<seed>; a job's whole
+specification is ONE parameter, `spec`, as JSON (Snakemake compares parameters as a set, so two swapped values in
+separate parameters would go unnoticed); `code` is the digest of the Python code behind the job.
+"""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+from dhel_kcl import digest, stamp
+from dhel_kcl.config import ConfigError, load_global, suite_names
+from dhel_kcl.figures import FIGURES
+from dhel_kcl.suite import Suite
+from dhel_kcl.table import tables_of
+from snakemake.exceptions import WorkflowError
+
+ROOT = Path(workflow.basedir)
+# Jobs run in the Python environment of this Snakemake, activated or not.
+shell.prefix(f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+
+try:
+    DEFAULT_SUITE = {**load_global(ROOT), **config}["default_suite"]
+    SUITES = {name: Suite.load(ROOT, name) for name in suite_names(ROOT)}
+except ConfigError as error:
+    raise WorkflowError(str(error))
+
+if unknown := sorted(config.keys() - {"default_suite"}):
+    raise WorkflowError(f"--config: unknown key {unknown[0]!r}; allowed: default_suite")
+if DEFAULT_SUITE not in SUITES:
+    raise WorkflowError(
+        f"config/config.yaml: default_suite: {DEFAULT_SUITE!r} is unknown; allowed: {', '.join(SUITES)}"
+    )
+
+# Run records without Snakemake's records of how they were made cannot be told from stale ones.
+if Path("results/runs").is_dir() and not Path(".snakemake/metadata").is_dir():
+    if any(path.name == "spec.json" for path in Path("results/runs").rglob("spec.json")):
+        raise WorkflowError(
+            "results/runs holds results, but .snakemake/metadata, which says how they were made, is missing. "
+            "Restore both with `dvc pull`, or delete results/runs to compute everything anew."
+        )
+
+DATA_FILES = ["manifest.json", "images.npy", "labels.npy", "part.npy"]
+RUN = "results/runs/{suite}/{dataset}/{run}/seed{seed}"
+
+
+wildcard_constraints:
+    suite="|".join(SUITES),
+    dataset="[^/]+",
+    run="[^/]+",
+    seed=r"\d+",
+
+
+def run_of(wildcards):
+    folder = RUN.format(**wildcards)
+    runs = SUITES[wildcards.suite].by_folder
+    if folder not in runs:
+        raise WorkflowError(f"{folder} is not a run of suite {wildcards.suite}")
+    return runs[folder]
+
+
+def suite_results(name):
+    """Everything of a suite. Run records are named too: Git restores only tables and figures, and a bare clone
+    must plan the runs."""
+    suite = SUITES[name]
+    figures = [f"paper_figures/{name}/{f}.{e}" for f in FIGURES for e in ("pdf", "png")]
+    tables = [f"paper_figures/{name}/{t}.{e}" for t in tables_of(suite) for e in ("csv", "md", "tex")]
+    records = [f"{run.folder}/probe.json" for run in suite.runs]
+    records += [f"{run.folder}/encoder.safetensors" for run in suite.runs if run.trained]
+    return [*records, *figures, *tables, f"results/{name}/metrics.json", f"results/{name}/provenance.json"]
+
+
+def repository(wildcards, output):
+    """Folder of the config that tables are made for. Snakemake does not record parameters that depend on `output`,
+    and must not record this one: a clone lies elsewhere."""
+    return str(ROOT)
+
+
+def split_arguments(wildcards):
+    split = SUITES[wildcards.suite].config["datasets"][wildcards.dataset]["split"]
+    return " ".join(f"--{key} {value}" for key, value in split.items() if value is not None)
+
+
+def selected_of(wildcards):
+    """selected.json for the further seeds of a selected setting; nothing for grid points and floors."""
+    run = run_of(wildcards)
+    return f"{run.configuration}/selected.json" if run.role == "selected" else []
+
+
+def trained_run(wildcards):
+    """Weights and spec of the run; nothing for the raw pixels."""
+    if not run_of(wildcards).trained:
+        return []
+    folder = RUN.format(**wildcards)
+    return [f"{folder}/{name}" for name in ("spec.json", "encoder.safetensors", "projector.safetensors")]
+
+
+def candidates(wildcards):
+    """Probe results and specs of the grid points that a setting is chosen from."""
+    suite = SUITES[wildcards.suite]
+    grid = [
+        run
+        for run in suite.runs
+        if run.role == "grid"
+        and (run.dataset, run.method, str(run.batch_size))
+        == (wildcards.dataset, wildcards.method, wildcards.batch_size)
+    ]
+    return [run.folder for run in grid]
+
+
+def records(wildcards):
+    """What the tidy tables are made from: every run of the suite's config, and nothing that merely lies there."""
+    suite = SUITES[wildcards.suite]
+    names = ["probe.json", "geometry.json", "spectrum.csv", "similarities.csv"]
+    trained = ["spec.json", "log.csv", "provenance.json"]
+    files = [f"{run.folder}/{name}" for run in suite.runs for name in names]
+    files += [f"{run.folder}/{name}" for run in suite.runs if run.trained for name in trained]
+    choices = {
+        f"results/runs/{suite.name}/{run.dataset}/{run.method}_m{run.batch_size}_selected/selected.json"
+        for run in suite.runs
+        if run.role == "grid"
+    }
+    return files + sorted(choices)

@@ -1,0 +1,25 @@
+rule pretrain:
+    input:
+        data=expand("data/{{dataset}}/{file}", file=DATA_FILES),
+        split="data/splits/{suite}/{dataset}.npz",
+        selected=selected_of,
+    output:
+        f"{RUN}/spec.json",
+        f"{RUN}/log.csv",
+        f"{RUN}/encoder.safetensors",
+        f"{RUN}/projector.safetensors",
+        f"{RUN}/provenance.json",
+    log:
+        "logs/{suite}/{dataset}/{run}/seed{seed}/pretrain.log",
+    benchmark:
+        f"{RUN}/benchmark.tsv"
+    threads: lambda w: SUITES[w.suite].config["threads"]
+    params:
+        spec=lambda w: json.dumps(SUITES[w.suite].pretrain_spec(run_of(w))),
+        code=lambda w: stamp.pretrain_code(SUITES[w.suite], run_of(w)),
+        selected=lambda w, input: f"--selected {input.selected}" if input.selected else "",
+    shell:
+        "python -m dhel_kcl.pretrain --spec {params.spec:q} {params.selected} --code {params.code} "
+        "--data data/{wildcards.dataset} --split {input.split:q} "
+        "--out results/runs/{wildcards.suite}/{wildcards.dataset}/{wildcards.run}/seed{wildcards.seed} "
+        "--scratch scratch/{wildcards.suite}/{wildcards.dataset}/{wildcards.run}/seed{wildcards.seed} > {log:q} 2>&1"

@@ -1,0 +1,22 @@
+rule probe:
+    input:
+        data=expand("data/{{dataset}}/{file}", file=DATA_FILES),
+        split="data/splits/{suite}/{dataset}.npz",
+        run=trained_run,
+    output:
+        f"{RUN}/probe.json",
+        f"{RUN}/predictions.csv",
+        f"{RUN}/geometry.json",
+        f"{RUN}/spectrum.csv",
+        f"{RUN}/similarities.csv",
+    log:
+        "logs/{suite}/{dataset}/{run}/seed{seed}/probe.log",
+    threads: lambda w: SUITES[w.suite].config["threads"]
+    params:
+        spec=lambda w: json.dumps(SUITES[w.suite].probe_spec(run_of(w))),
+        code=lambda w: stamp.probe_code(SUITES[w.suite]),
+        run=lambda w: f"--run {RUN.format(**w)}" if run_of(w).trained else "",
+    shell:
+        "python -m dhel_kcl.probe --spec {params.spec:q} {params.run} "
+        "--data data/{wildcards.dataset} --split {input.split:q} "
+        "--out results/runs/{wildcards.suite}/{wildcards.dataset}/{wildcards.run}/seed{wildcards.seed} > {log:q} 2>&1"
