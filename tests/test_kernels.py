@@ -29,7 +29,7 @@ FORMULAS = [
 KERNELS = [kernel for kernel, _, _ in FORMULAS]
 
 
-@pytest.mark.parametrize(("kernel", "energy", "alignment"), FORMULAS, ids=str)
+@pytest.mark.parametrize(("kernel", "energy", "alignment"), FORMULAS, ids=map(str, KERNELS))
 def test_formula(kernel, energy, alignment):
     distances = [1e-6, 0.1, 1.0, 2.0, 3.7, 4.0]
     r2 = torch.tensor(distances, dtype=torch.float64)

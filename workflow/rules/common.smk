@@ -14,7 +14,7 @@ from dhel_kcl import digest, stamp
 from dhel_kcl.config import ConfigError, load_global, suite_names
 from dhel_kcl.figures import FIGURES
 from dhel_kcl.suite import Suite
-from dhel_kcl.table import tables_of
+from dhel_kcl.table import TABLES, tables_of
 from snakemake.exceptions import WorkflowError
 
 ROOT = Path(workflow.basedir)

@@ -21,53 +21,61 @@ rule combine_results:
         "--out results/{wildcards.suite} > {log:q} 2>&1"
 
 
-rule make_table:
-    input:
-        TIDY,
-    output:
-        report(
-            "paper_figures/{suite}/{table}.csv",
-            caption="../report/{table}.rst",
-            category="{suite}: tables",
-            labels={"table": "{table}"},
-        ),
-        "paper_figures/{suite}/{table}.md",
-        "paper_figures/{suite}/{table}.tex",
-    log:
-        "logs/{suite}/tables/{table}.log",
-    wildcard_constraints:
-        table="[a-z_]+",
-    params:
-        root=repository,
-        spec=lambda w: SUITES[w.suite].digest(),
-        code=digest.of_step("table"),
-    shell:
-        "python -m dhel_kcl.table --root {params.root:q} --suite {wildcards.suite} --results results/{wildcards.suite} "
-        "--name {wildcards.table} --out paper_figures/{wildcards.suite}/{wildcards.table} > {log:q} 2>&1"
+# One rule a table and one a figure: a report caption cannot contain wildcards.
+for name in TABLES:
+
+    rule:
+        name:
+            f"make_table_{name}"
+        input:
+            TIDY,
+        output:
+            report(
+                f"paper_figures/{{suite}}/{name}.csv",
+                caption=f"../report/{name}.rst",
+                category="{suite}: tables",
+                labels={"table": name.replace("_", " ")},
+            ),
+            f"paper_figures/{{suite}}/{name}.md",
+            f"paper_figures/{{suite}}/{name}.tex",
+        log:
+            f"logs/{{suite}}/tables/{name}.log",
+        params:
+            name=name,
+            root=repository,
+            spec=lambda w: SUITES[w.suite].digest(),
+            code=digest.of_step("table"),
+        shell:
+            "python -m dhel_kcl.table --root {params.root:q} --suite {wildcards.suite} "
+            "--results results/{wildcards.suite} --name {params.name} "
+            "--out paper_figures/{wildcards.suite}/{params.name} > {log:q} 2>&1"
 
 
-rule draw_figure:
-    input:
-        TIDY,
-    output:
-        "paper_figures/{suite}/{figure}.pdf",
-        report(
-            "paper_figures/{suite}/{figure}.png",
-            caption="../report/{figure}.rst",
-            category="{suite}: figures",
-            labels={"figure": "{figure}"},
-        ),
-    log:
-        "logs/{suite}/figures/{figure}.log",
-    wildcard_constraints:
-        figure="|".join(FIGURES),
-    params:
-        root=repository,
-        spec=lambda w: SUITES[w.suite].digest(),
-        code=lambda w: digest.of_step(f"figures.{w.figure}"),
-    shell:
-        "python -m dhel_kcl.figures.{wildcards.figure} --root {params.root:q} --suite {wildcards.suite} "
-        "--results results/{wildcards.suite} --out paper_figures/{wildcards.suite}/{wildcards.figure} > {log:q} 2>&1"
+for name in FIGURES:
+
+    rule:
+        name:
+            f"draw_figure_{name}"
+        input:
+            TIDY,
+        output:
+            f"paper_figures/{{suite}}/{name}.pdf",
+            report(
+                f"paper_figures/{{suite}}/{name}.png",
+                caption=f"../report/{name}.rst",
+                category="{suite}: figures",
+                labels={"figure": name.replace("_", " ")},
+            ),
+        log:
+            f"logs/{{suite}}/figures/{name}.log",
+        params:
+            name=name,
+            root=repository,
+            spec=lambda w: SUITES[w.suite].digest(),
+            code=digest.of_step(f"figures.{name}"),
+        shell:
+            "python -m dhel_kcl.figures.{params.name} --root {params.root:q} --suite {wildcards.suite} "
+            "--results results/{wildcards.suite} --out paper_figures/{wildcards.suite}/{params.name} > {log:q} 2>&1"
 
 
 rule stamp_provenance:
