@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 from lightly.loss import DCLLoss as LightlyDCLLoss
 from lightly.loss import NTXentLoss
 from scipy.optimize import minimize
+from scipy.special import hyp0f1
 from torch.nn.functional import normalize
 
 from dhel_kcl import losses, sphere
@@ -361,6 +362,62 @@ def test_minimum_for_256_points_in_128_dimensions(loss, expected):
 def test_minimum_is_none_where_unknown(case):
     loss = build(case)
     assert [loss.minimum(count, dim) for count, dim in [(7, 4), (9, 4), (130, 128), (255, 128)]] == [None] * 4
+
+
+UNIFORM = {
+    "infonce": (1, 1),
+    "simclr": (1, 2),
+    "dcl": (1, 2),
+    "dhel-anchor": (1, 1),
+    "dhel-mean": (1, 1),
+    "dhel-sum": (2, 1),
+}
+
+
+@pytest.mark.parametrize("count", [16, 64, 256])
+@pytest.mark.parametrize("case", CASES)
+def test_expected_loss_at_uniform_anchors(case, count):
+    """Monte Carlo over aligned batches, within four standard errors: at M = 16 they are a third of DHEL's bias."""
+    dim, w = 16, 1.5
+    loss = build(case, 0.5, w)
+    batches = torch.from_numpy(sphere.uniform(100 * 256, dim, seed=1)).split(count)
+    values = np.array([loss(u, u).item() for u in batches])
+    standard_error = values.std() / math.sqrt(len(values))
+    assert abs(values.mean() - loss.expected_at_uniform(count, dim)) < 4 * standard_error
+    if case in KERNELED:
+        assert loss.expected_at_uniform(count, dim) == loss.uniform_limit(dim)
+
+
+@pytest.mark.parametrize("w", [1.0, 0.5, 2.0])
+@pytest.mark.parametrize("case", TEMPERED)
+def test_uniform_limit(case, w):
+    energies, copies = UNIFORM[case]
+    for tau in (0.05, 0.3, 1.0):
+        loss = build(case, tau, w)
+        log_m1 = math.log(hyp0f1(32, 1 / (4 * tau**2)))
+        expected = energies * w * (math.log(copies) + log_m1) - 1 / tau
+        assert loss.uniform_limit(64) == pytest.approx(expected, rel=1e-12)
+        count = 10**60
+        growth = energies * w * math.log(count - 1)
+        assert loss.expected_at_uniform(count, 64) - growth == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("case", ["infonce", "simclr"])
+def test_expected_coupled_loss_needs_the_variance_of_its_argument(case):
+    count, dim, tau, repeats = 16, 16, 0.4, 400_000
+    copies = UNIFORM[case][1]
+    c = sphere.dot_product_sample(repeats * (count - 1), dim, seed=2).reshape(repeats, count - 1)
+    values = np.log1p(copies * np.exp((c - 1) / tau).sum(axis=1))
+    standard_error = values.std() / math.sqrt(repeats)
+    assert abs(build(case, tau).expected_at_uniform(count, dim) - values.mean()) < 4 * standard_error
+    at_the_mean = np.logaddexp(0, math.log(copies) + sphere.log_energy_of_uniform(count, dim, tau) - 1 / tau)
+    assert abs(at_the_mean - values.mean()) > 4 * standard_error
+
+
+def test_expected_diverging_energy_is_infinite_in_few_dimensions():
+    loss = KCLLoss("gaussian_riesz", s=2.0)
+    assert loss.uniform_limit(3) == loss.expected_at_uniform(16, 3) == math.inf
+    assert math.isfinite(loss.uniform_limit(4))
 
 
 @pytest.mark.parametrize("tau", [0.01, 0.02])

@@ -24,7 +24,7 @@ class Terms(NamedTuple):
 class ContrastiveLoss(nn.Module):
     """Base of the loss modules: takes raw embeddings, puts them on the sphere, returns a scalar.
 
-    A subclass defines `terms(u, v)` and `minimum(batch_size, dim)`.
+    A subclass defines `terms(u, v)`, and its values at the least-energy and at uniform anchors, where known.
     """
 
     def forward(self, z0: Tensor, z1: Tensor) -> Tensor:
@@ -43,6 +43,15 @@ class ContrastiveLoss(nn.Module):
 
         Known for batch_size <= dim + 1 (simplex) and batch_size = 2 dim (cross-polytope); see `sphere.optimal_cosines`.
         """
+        raise NotImplementedError
+
+    def uniform_limit(self, dim: int) -> float:
+        """Limit of the expected loss, less what grows with log(M - 1), for M -> inf at aligned positives with
+        independent anchors uniform on S^(dim-1)."""
+        raise NotImplementedError
+
+    def expected_at_uniform(self, batch_size: int, dim: int) -> float:
+        """Expected loss of a batch of aligned positives with independent anchors uniform on S^(dim-1)."""
         raise NotImplementedError
 
 

@@ -1,12 +1,9 @@
 """InfoNCE with cross-view negatives only (van den Oord et al. 2018; the loss of CLIP)."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from dhel_kcl.losses.base import (
-    ContrastiveLoss,
     Terms,
     at_least_float32,
     check_positive,
@@ -15,7 +12,7 @@ from dhel_kcl.losses.base import (
     softplus,
     without_diagonal,
 )
-from dhel_kcl.sphere import optimal_log_energy
+from dhel_kcl.losses.log_sum_exp import LogSumExpLoss
 
 
 def infonce(u: Tensor, v: Tensor, temperature: float = 0.5, energy_weight: float = 1.0) -> Tensor:
@@ -51,20 +48,13 @@ def infonce_terms(u: Tensor, v: Tensor, temperature: float, energy_weight: float
         return Terms(softplus(energies - positive).mean(), -positive.mean(), energies.mean())
 
 
-class InfoNCELoss(ContrastiveLoss):
+class InfoNCELoss(LogSumExpLoss):
     """`infonce` as a module of raw embeddings (z0, z1)."""
 
+    coupled = True
+
     def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0) -> None:
-        super().__init__()
-        check_positive(temperature=temperature, energy_weight=energy_weight)
-        self.temperature, self.energy_weight = temperature, energy_weight
+        super().__init__(temperature, energy_weight)
 
     def terms(self, u: Tensor, v: Tensor) -> Terms:
         return infonce_terms(u, v, self.temperature, self.energy_weight)
-
-    def minimum(self, batch_size: int, dim: int) -> float | None:
-        log_energy = optimal_log_energy(batch_size, dim, self.temperature)
-        if log_energy is None:
-            return None
-        decoupled = self.energy_weight * log_energy - 1 / self.temperature
-        return max(decoupled, 0) + math.log1p(math.exp(-abs(decoupled)))

@@ -93,3 +93,11 @@ class KCLLoss(ContrastiveLoss):
         values = self.kernel.energy(torch.from_numpy(2 - 2 * cosines)).numpy()
         at_zero = self.kernel.alignment(torch.zeros(1, dtype=torch.float64)).item()
         return float(-2 * at_zero + 2 * self.gamma * np.average(values, weights=counts))
+
+    def uniform_limit(self, dim: int) -> float:
+        """-2 K_A(0) + 2 gamma E K_U (`Kernel.uniform_mean`): the expected loss for every M, not only its limit."""
+        at_zero = self.kernel.alignment(torch.zeros(1, dtype=torch.float64)).item()
+        return -2 * at_zero + 2 * self.gamma * self.kernel.uniform_mean(dim)
+
+    def expected_at_uniform(self, batch_size: int, dim: int) -> float:
+        return self.uniform_limit(dim)
