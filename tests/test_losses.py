@@ -364,7 +364,8 @@ def test_minimum_is_none_where_unknown(case):
     assert [loss.minimum(count, dim) for count, dim in [(7, 4), (9, 4), (130, 128), (255, 128)]] == [None] * 4
 
 
-UNIFORM = {
+# How many energies a loss adds up, and how often each negative occurs in them when u = v.
+ENERGIES_AND_COPIES = {
     "infonce": (1, 1),
     "simclr": (1, 2),
     "dcl": (1, 2),
@@ -377,7 +378,7 @@ UNIFORM = {
 @pytest.mark.parametrize("count", [16, 64, 256])
 @pytest.mark.parametrize("case", CASES)
 def test_expected_loss_at_uniform_anchors(case, count):
-    """Monte Carlo over aligned batches, within four standard errors: at M = 16 they are a third of DHEL's bias."""
+    """Monte Carlo over aligned batches, within four standard errors; the bias in 1 / M is eight of them at M = 16."""
     dim, w = 16, 1.5
     loss = build(case, 0.5, w)
     batches = torch.from_numpy(sphere.uniform(100 * 256, dim, seed=1)).split(count)
@@ -391,7 +392,7 @@ def test_expected_loss_at_uniform_anchors(case, count):
 @pytest.mark.parametrize("w", [1.0, 0.5, 2.0])
 @pytest.mark.parametrize("case", TEMPERED)
 def test_uniform_limit(case, w):
-    energies, copies = UNIFORM[case]
+    energies, copies = ENERGIES_AND_COPIES[case]
     for tau in (0.05, 0.3, 1.0):
         loss = build(case, tau, w)
         log_m1 = math.log(hyp0f1(32, 1 / (4 * tau**2)))
@@ -405,7 +406,7 @@ def test_uniform_limit(case, w):
 @pytest.mark.parametrize("case", ["infonce", "simclr"])
 def test_expected_coupled_loss_needs_the_variance_of_its_argument(case):
     count, dim, tau, repeats = 16, 16, 0.4, 400_000
-    copies = UNIFORM[case][1]
+    copies = ENERGIES_AND_COPIES[case][1]
     c = sphere.dot_product_sample(repeats * (count - 1), dim, seed=2).reshape(repeats, count - 1)
     values = np.log1p(copies * np.exp((c - 1) / tau).sum(axis=1))
     standard_error = values.std() / math.sqrt(repeats)

@@ -74,8 +74,8 @@ class DCLLoss(LogSumExpLoss):
 
     copies = 2
 
-    def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0) -> None:
-        super().__init__(temperature, energy_weight)
+    def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0, gather: bool = False) -> None:
+        super().__init__(temperature, energy_weight, gather)
 
     def terms(self, u: Tensor, v: Tensor) -> Terms:
         return dcl_terms(u, v, self.temperature, self.energy_weight)

@@ -72,8 +72,10 @@ def check_form(form: str) -> None:
 class DHELLoss(LogSumExpLoss):
     """`dhel` as a module of raw embeddings (z0, z1)."""
 
-    def __init__(self, temperature: float = 0.3, form: str = "sum", energy_weight: float = 1.0) -> None:
-        super().__init__(temperature, energy_weight)
+    def __init__(
+        self, temperature: float = 0.3, form: str = "sum", energy_weight: float = 1.0, gather: bool = False
+    ) -> None:
+        super().__init__(temperature, energy_weight, gather)
         check_form(form)
         self.form, self.energies = form, 2 if form == "sum" else 1
 

@@ -53,8 +53,8 @@ class InfoNCELoss(LogSumExpLoss):
 
     coupled = True
 
-    def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0) -> None:
-        super().__init__(temperature, energy_weight)
+    def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0, gather: bool = False) -> None:
+        super().__init__(temperature, energy_weight, gather)
 
     def terms(self, u: Tensor, v: Tensor) -> Terms:
         return infonce_terms(u, v, self.temperature, self.energy_weight)

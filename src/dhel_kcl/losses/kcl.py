@@ -76,8 +76,10 @@ class KCLLoss(ContrastiveLoss):
     -1.413...
     """
 
-    def __init__(self, kernel: str = "gaussian", gamma: float = 16.0, **kernel_parameters: float) -> None:
-        super().__init__()
+    def __init__(
+        self, kernel: str = "gaussian", gamma: float = 16.0, gather: bool = False, **kernel_parameters: float
+    ) -> None:
+        super().__init__(gather)
         check_positive(gamma=gamma)
         self.kernel: Kernel = resolve("kernel", kernel)(**kernel_parameters)
         self.gamma = gamma

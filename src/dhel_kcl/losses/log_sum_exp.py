@@ -20,8 +20,8 @@ class LogSumExpLoss(ContrastiveLoss):
     coupled = False
     """Whether the denominator has the positive, too."""
 
-    def __init__(self, temperature: float, energy_weight: float) -> None:
-        super().__init__()
+    def __init__(self, temperature: float, energy_weight: float, gather: bool) -> None:
+        super().__init__(gather)
         check_positive(temperature=temperature, energy_weight=energy_weight)
         self.temperature, self.energy_weight = temperature, energy_weight
 

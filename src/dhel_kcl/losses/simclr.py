@@ -42,8 +42,8 @@ class SimCLRLoss(LogSumExpLoss):
 
     copies, coupled = 2, True
 
-    def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0) -> None:
-        super().__init__(temperature, energy_weight)
+    def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0, gather: bool = False) -> None:
+        super().__init__(temperature, energy_weight, gather)
 
     def terms(self, u: Tensor, v: Tensor) -> Terms:
         return simclr_terms(u, v, self.temperature, self.energy_weight)
