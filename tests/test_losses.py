@@ -422,6 +422,18 @@ def test_expected_diverging_energy_is_infinite_in_few_dimensions():
     assert math.isfinite(loss.uniform_limit(4))
 
 
+def test_infonce_has_no_known_minimum_above_weight_2():
+    """Collapsed anchors with opposed positives undercut the simplex from w = 2 (M-1) / (M-2) on."""
+    u = torch.eye(4, dtype=torch.float64)[:1].repeat(5, 1)
+    simplex = optimal_points(5, 4)
+    for w, opposed_is_lower in [(1.0, False), (2.0, False), (2.66, False), (2.67, True), (4.0, True)]:
+        loss = InfoNCELoss(0.5, w)
+        assert (loss(u, -u) < loss(simplex, simplex)).item() == opposed_is_lower
+        assert (loss.minimum(5, 4) is None) == (w > 2)
+        for other in (SimCLRLoss(0.5, w), DCLLoss(0.5, w), DHELLoss(0.5, "mean", w)):
+            assert other(u, -u) > other.minimum(5, 4)
+
+
 @pytest.mark.parametrize("tau", [0.01, 0.02])
 @pytest.mark.parametrize("case", TEMPERED)
 def test_minimum_at_small_temperature_is_finite(case, tau):
@@ -748,7 +760,7 @@ def test_order_of_the_losses(views, tau):
 
 
 @PROPERTY
-@given(batches(), temperatures, st.sampled_from([0.5, 1.0, 2.0]), st.sampled_from(CASES))
+@given(batches(), temperatures, st.sampled_from([0.5, 1.0, 2.0, 5.0]), st.sampled_from(CASES))
 def test_no_batch_is_below_the_minimum(views, tau, w, case):
     loss = build(case, tau, w)
     minimum = loss.minimum(*views[0].shape)

@@ -24,7 +24,7 @@ def infonce(u: Tensor, v: Tensor, temperature: float = 0.5, energy_weight: float
     Args:
         u, v: unit vectors, shape (M, d), M >= 2.
         temperature: tau > 0.
-        energy_weight: w > 0; 1 is the published loss.
+        energy_weight: w > 0; 1 is the published loss. Above 2 aligned positives need not be optimal.
 
     Returns:
         Scalar in float32 (float64 for float64 input), above 0.
@@ -58,3 +58,10 @@ class InfoNCELoss(LogSumExpLoss):
 
     def terms(self, u: Tensor, v: Tensor) -> Terms:
         return infonce_terms(u, v, self.temperature, self.energy_weight)
+
+    def minimum(self, batch_size: int, dim: int) -> float | None:
+        """As in the base, for w <= 2. Its negatives are across views, so a large w makes the views repel each other:
+
+        from w = 2 (M-1) / (M-2) on, u_i = x and v_i = -x for all i are below the simplex.
+        """
+        return super().minimum(batch_size, dim) if self.energy_weight <= 2 else None
