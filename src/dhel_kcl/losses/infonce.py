@@ -60,8 +60,6 @@ class InfoNCELoss(LogSumExpLoss):
         return infonce_terms(u, v, self.temperature, self.energy_weight)
 
     def minimum(self, batch_size: int, dim: int) -> float | None:
-        """As in the base, for w <= 2. Its negatives are across views, so a large w makes the views repel each other:
-
-        from w = 2 (M-1) / (M-2) on, u_i = x and v_i = -x for all i are below the simplex.
-        """
+        """As for every log-sum-exp loss, but None for w > 2: all negatives are across views, so a large w makes views
+        repel each other. From w = 2 (M-1) / (M-2) on, u_i = x and v_i = -x for all i are below the simplex."""
         return super().minimum(batch_size, dim) if self.energy_weight <= 2 else None
