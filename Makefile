@@ -26,6 +26,7 @@ compare: install
 
 check: install
 	python -m dhel_kcl.stamp --root . --suite $(SUITE) --check results/$(SUITE)/provenance.json
+	python -m dhel_kcl.stamp --theory --check results/theory/provenance.json
 
 lint: install
 	ruff check .

@@ -15,6 +15,7 @@ from dhel_kcl.config import ConfigError, load_global, suite_names
 from dhel_kcl.figures import FIGURES
 from dhel_kcl.suite import Suite
 from dhel_kcl.table import TABLES, tables_of
+from dhel_kcl.theory import EXPERIMENTS
 from snakemake.exceptions import WorkflowError
 
 ROOT = Path(workflow.basedir)
