@@ -86,10 +86,25 @@ def judge(table: pd.DataFrame) -> list[Verdict]:
     bias = ((small["mean"] - small.limit).abs() / small.standard_error).min()
     sizes = f"M = {SIZES[0]} to {SIZES[-1]}"
     statements = [
-        ("KCL: the mean over all sub-batches is the same for every M; largest change", flat, f"<= {EXACT:g}", flat <= EXACT),
+        (
+            "KCL: the mean over all sub-batches is the same for every M; largest change",
+            flat,
+            f"<= {EXACT:g}",
+            flat <= EXACT,
+        ),
         ("InfoNCE, SimCLR, DCL, DHEL: that mean changes with M; smallest change", steep, "> 0.1", steep > 0.1),
-        (f"KCL at uniform anchors, {sizes}: distance from the closed form {ERRORS}", away, f"<= {NOISE:g}", away <= NOISE),
-        (f"the InfoNCE family at M = 4, less its growth: distance from the limit {ERRORS}", bias, f"> {NOISE:g}", bias > NOISE),
+        (
+            f"KCL at uniform anchors, {sizes}: distance from the closed form {ERRORS}",
+            away,
+            f"<= {NOISE:g}",
+            away <= NOISE,
+        ),
+        (
+            f"the InfoNCE family at M = 4, less its growth: distance from the limit {ERRORS}",
+            bias,
+            f"> {NOISE:g}",
+            bias > NOISE,
+        ),
         (f"the same at M >= 64: distance from the expansion for large M {ERRORS}", off, f"<= {NOISE:g}", off <= NOISE),
     ]
     return [verdict("C2", *statement) for statement in statements]

@@ -36,19 +36,24 @@ def sub_sphere(rank: int, seed: int) -> NDArray[np.float64]:
     return points
 
 
+def variances(rank: int) -> NDArray[np.float64]:
+    """exp(-i/s), i < DIM, with s such that the participation ratio (sum)^2 / sum of squares is `rank`."""
+
+    def falling(log_s: float) -> NDArray[np.float64]:
+        return np.exp(-np.arange(DIM) / math.exp(log_s))
+
+    if rank == DIM:
+        return np.ones(DIM)
+    return falling(brentq(lambda log_s: participation_ratio(falling(log_s)) - rank, -5, 15))
+
+
+def participation_ratio(values: NDArray[np.float64]) -> float:
+    return float(values.sum() ** 2 / np.square(values).sum())
+
+
 def anisotropic(rank: int, seed: int) -> NDArray[np.float64]:
-    """Projected Gaussian points whose variances have the participation ratio (sum)^2 / sum of squares = `rank`."""
-    index = np.arange(DIM)
-
-    def variances(log_scale: float) -> NDArray[np.float64]:
-        return np.exp(-index / math.exp(log_scale))
-
-    def excess(log_scale: float) -> float:
-        values = variances(log_scale)
-        return values.sum() ** 2 / np.square(values).sum() - rank
-
-    scales = np.ones(DIM) if rank == DIM else np.sqrt(variances(brentq(excess, -5, 15)))
-    return metrics.unit(np.random.default_rng(seed).standard_normal((POINTS, DIM)) * scales)
+    """Gaussian points with these `variances`, projected on the sphere."""
+    return metrics.unit(np.random.default_rng(seed).standard_normal((POINTS, DIM)) * np.sqrt(variances(rank)))
 
 
 def measure() -> pd.DataFrame:
