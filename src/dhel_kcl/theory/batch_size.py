@@ -26,7 +26,7 @@ PAIRS, SMALL_DIM = 9, 4
 DIM = 128
 SIZES = (2, 4, 8, 16, 32, 64, 128, 256, 512)
 POINTS = 16_384
-"""Anchors of each Monte-Carlo mean: POINTS / M batches, at least 32."""
+"""Anchors of each Monte-Carlo mean: POINTS / M batches, at least 32 and at most 4,096."""
 EXACT = 1e-12
 NOISE = 4.0
 """Standard errors within which a Monte-Carlo mean counts as equal to its expectation."""
@@ -50,7 +50,7 @@ def uniform() -> list[dict[str, object]]:
     """Monte-Carlo means, standard errors, expansion and limit for aligned uniform anchors."""
     rows: list[dict[str, object]] = []
     for size in tqdm(SIZES, unit="batch size", mininterval=1):
-        repeats = max(32, POINTS // size)
+        repeats = min(4096, max(32, POINTS // size))
         batches = torch.from_numpy(sphere.uniform(repeats * size, DIM, seed=size)).view(repeats, size, DIM)
         for method, loss in LOSSES.items():
             growth = loss.energies * math.log(size - 1) if isinstance(loss, LogSumExpLoss) else 0.0
