@@ -60,9 +60,6 @@ for run in (run for suite in SUITES.values() for run in suite.runs if Path(run.c
                 "results/runs) to compute it anew."
             )
 
-# A forced job starts over; otherwise it would end at once, with the checkpoint that the finished run left.
-FORCED = workflow.dag_settings.forceall or "pretrain" in workflow.dag_settings.forcerun
-
 if "DVC_STAGE" in os.environ:
     print(
         "Under DVC too, only what is out of date is computed, `dvc repro --force` or not. To compute everything anew: "
@@ -101,6 +98,13 @@ def repository(wildcards, output):
     """Folder of the config that tables are made for. Snakemake does not record parameters that depend on `output`,
     and must not record this one: a clone lies elsewhere."""
     return str(ROOT)
+
+
+def again(wildcards, output):
+    """Makes a forced run start over: it would end at once with the checkpoint that the finished run left. Not recorded,
+    like `repository`: a forced run is as good as another."""
+    forced = workflow.dag_settings.forceall or "pretrain" in workflow.dag_settings.forcerun
+    return "--again" if forced else ""
 
 
 def split_arguments(wildcards):

@@ -14,8 +14,7 @@ rule pretrain:
         spec=lambda w: json.dumps(SUITES[w.suite].pretrain_spec(run_of(w))),
         code=lambda w: stamp.pretrain_code(SUITES[w.suite], run_of(w)),
         selected=lambda w, input: f"--selected {input.selected}" if input.selected else "",
-        # Not recorded, as it depends on `output`: a forced run is as good as another.
-        again=lambda w, output: "--again" if FORCED else "",
+        again=again,
     shell:
         "python -m dhel_kcl.pretrain --spec {params.spec:q} {params.selected} --code {params.code} {params.again} "
         "--data data/{wildcards.dataset} --split {input.split:q} "
