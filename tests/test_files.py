@@ -28,7 +28,7 @@ def test_json_with_nan_is_refused(tmp_path):
 
 def test_damaged_json_is_named(tmp_path):
     (tmp_path / "file.json").write_text('{"half": ')
-    with pytest.raises(ValueError, match=r"file\.json is not valid JSON"):
+    with pytest.raises(ValueError, match=r"file\.json is damaged \(JSONDecodeError"):
         read_json(tmp_path / "file.json")
 
 
