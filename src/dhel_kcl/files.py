@@ -57,7 +57,8 @@ def reading(path: Path, remedy: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.filename:  # missing, or not readable
             raise
-        raise DamagedError(f"{path} is damaged ({type(error).__name__}: {error}); {remedy}") from error
+        cause = " ".join(f"{type(error).__name__}: {error}".split())
+        raise DamagedError(f"{path} is damaged ({cause}); {remedy}") from error
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import math
+import pickle
 import signal
 import sys
 import time
@@ -159,42 +160,44 @@ def pretrain(
 
     started = saved = time.perf_counter()
     model.train()
-    progress = tqdm(total=steps, initial=first, unit="step", mininterval=1)
-    for done in range(first, steps):
-        epoch, step = divmod(done, steps_per_epoch)
-        if step == 0 or done == first:
-            order = torch.randperm(len(images), generator=torch.Generator().manual_seed(epoch_seed(spec.seed, epoch)))
-            epoch_started, epoch_first = time.perf_counter(), step
-        rate = learning_rate(done, steps, peak, training["warmup"])
-        index = order[step * batch : (step + 1) * batch]
-        # One forward pass over both views: batch normalisation sees 2M images.
-        views = augment(images[index].repeat(2, 1, 1, 1), generator)
-        loss, parts = objective(encoder(views), labels[index])
-        if not torch.isfinite(loss):
-            raise ArithmeticError(not_finite(f"the loss became {loss.item()}", epoch, step, rate, last, checkpoint))
-        loss.backward()
-        optimizer.step(rate)
-        last = {"loss": loss.item(), **{name: part.item() for name, part in parts.items()}}
-        for name, value in last.items():
-            sums[name] += value
-        progress.update()
-        if step + 1 == steps_per_epoch:
-            means = {name: total / steps_per_epoch for name, total in sums.items()}
-            sums.clear()
-            log.append(
-                {"epoch": epoch + 1, "step": done + 1, **means}
-                | {"gap": None if minimum is None else means["loss"] - minimum, "learning_rate": rate}
-                | {"views_per_second": 2 * batch * (step + 1 - epoch_first) / (time.perf_counter() - epoch_started)}
-            )
-            progress.set_postfix(epoch=epoch + 1, loss=f"{means['loss']:.4f}", refresh=False)
-        stopped_by = stop.received
-        if stopped_by or done + 1 == steps or time.perf_counter() - saved > checkpoint_seconds:
-            save_checkpoint(done + 1)
-            saved = time.perf_counter()
-        if stopped_by and done + 1 < steps:
-            print(f"{stopped_by}: checkpoint {checkpoint} written; run the same command to go on", file=sys.stderr)
-            raise SystemExit(INTERRUPTED)
-    progress.close()
+    with tqdm(total=steps, initial=first, unit="step", mininterval=1) as progress:
+        for done in range(first, steps):
+            epoch, step = divmod(done, steps_per_epoch)
+            if step == 0 or done == first:
+                shuffle = torch.Generator().manual_seed(epoch_seed(spec.seed, epoch))
+                order = torch.randperm(len(images), generator=shuffle)
+                epoch_started, epoch_first = time.perf_counter(), step
+            rate = learning_rate(done, steps, peak, training["warmup"])
+            index = order[step * batch : (step + 1) * batch]
+            # One forward pass over both views: batch normalisation sees 2M images.
+            views = augment(images[index].repeat(2, 1, 1, 1), generator)
+            loss, parts = objective(encoder(views), labels[index])
+            if not torch.isfinite(loss):
+                raise ArithmeticError(not_finite(f"the loss became {loss.item()}", epoch, step, rate, last, checkpoint))
+            loss.backward()
+            optimizer.step(rate)
+            last = {"loss": loss.item(), **{name: part.item() for name, part in parts.items()}}
+            for name, value in last.items():
+                sums[name] += value
+            progress.update()
+            if step + 1 == steps_per_epoch:
+                means = {name: total / steps_per_epoch for name, total in sums.items()}
+                sums.clear()
+                log.append(
+                    {"epoch": epoch + 1, "step": done + 1, **means}
+                    | {"gap": None if minimum is None else means["loss"] - minimum, "learning_rate": rate}
+                    | {"views_per_second": 2 * batch * (step + 1 - epoch_first) / (time.perf_counter() - epoch_started)}
+                )
+                progress.set_postfix(epoch=epoch + 1, loss=f"{means['loss']:.4f}", refresh=False)
+            stopped_by = stop.received
+            if stopped_by or done + 1 == steps or time.perf_counter() - saved > checkpoint_seconds:
+                save_checkpoint(done + 1)
+                saved = time.perf_counter()
+            if stopped_by and done + 1 < steps:
+                progress.write(
+                    f"{stopped_by}: checkpoint {checkpoint} written; run the same command to go on", sys.stderr
+                )
+                raise SystemExit(INTERRUPTED)
     seconds += time.perf_counter() - started
     return {"encoder": encoder, "projector": projector, "log": log, "seconds": seconds, "views": 2 * batch * steps}
 
@@ -245,7 +248,10 @@ def read_checkpoint(path: Path, fingerprint: str) -> dict[str, Any]:
         if hashlib.sha256(content).hexdigest() != checksum:
             raise ValueError("its content does not have the checksum that it states")
         if owner == fingerprint:
-            state: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True)
+            try:
+                state: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True)
+            except pickle.UnpicklingError:  # its message advises to switch weights_only off
+                raise ValueError("it holds something other than tensors and plain values") from None
             return state
     raise ValueError(f"the checkpoint {path} is of another config, data set, code or torch version; {remedy}")
 

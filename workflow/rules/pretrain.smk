@@ -15,8 +15,9 @@ rule pretrain:
         code=lambda w: stamp.pretrain_code(SUITES[w.suite], run_of(w)),
         selected=lambda w, input: f"--selected {input.selected}" if input.selected else "",
         again=again,
+    # exec: a signal must end the step, which then writes a checkpoint, and not a shell around it before that.
     shell:
-        "python -m dhel_kcl.pretrain --spec {params.spec:q} {params.selected} --code {params.code} {params.again} "
+        "exec python -m dhel_kcl.pretrain --spec {params.spec:q} {params.selected} --code {params.code} {params.again} "
         "--data data/{wildcards.dataset} --split {input.split:q} "
         "--out results/runs/{wildcards.suite}/{wildcards.dataset}/{wildcards.run}/seed{wildcards.seed} "
         "--scratch scratch/{wildcards.suite}/{wildcards.dataset}/{wildcards.run}/seed{wildcards.seed} > {log:q} 2>&1"
