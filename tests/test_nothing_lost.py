@@ -98,7 +98,7 @@ def results(folder):
 
 
 def long_run(content, seed):
-    return content | {"training": content["training"] | {"epochs": 400}, "seed": seed}
+    return content | {"training": content["training"] | {"epochs": 250}, "seed": seed}
 
 
 def torment(content, digits_folder, split_file, folder, kills, choose):
@@ -111,7 +111,7 @@ def torment(content, digits_folder, split_file, folder, kills, choose):
         if moment == "any":
             process = start(step, options)
             said = wait_for_training(process)
-            time.sleep(choose.uniform(0, 0.3))
+            time.sleep(choose.uniform(0, 0.2))
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process = start(["-c", DIE_IN_WRITE, moment, str(choose.randint(1, 5))], options)
@@ -381,17 +381,19 @@ def test_the_workflow_is_killed_interrupted_and_met_by_others_and_ends_as_if_lef
     assert results(clone / f"results/runs/{RUN}") == results(tmp_path / "peace")
 
 
-def test_a_run_that_diverges_stops_alone(clone):
+def test_a_run_that_diverges_stops_alone(clone, tmp_path):
+    """From nothing, and in another working directory than the workflow's."""
     edit(clone, "config/suites/smoke.yaml", "temperature: 0.3}", "temperature: 1.0e-40}")
-    edit(clone, "config/suites/smoke.yaml", "temperature: [0.3, 1.0]", "temperature: [0.3, 0.9]")
-    folder = "results/runs/smoke/digits"
-    names = ("dhel_m16_form-sum_temperature-1e-40", "simclr_m16_temperature-0.9")
-    code, output = snakemake(clone, *(f"{folder}/{name}/seed0/spec.json" for name in names))
+    folder, elsewhere = "results/runs/smoke/digits", tmp_path / "elsewhere härë"
+    names = ("dhel_m16_form-sum_temperature-1e-40", "simclr_m16_temperature-0.3")
+    targets = [f"{folder}/{name}/seed0/spec.json" for name in names]
+    code, output = snakemake(elsewhere, *targets, root=clone)
     assert code != 0
     assert "error: the loss became nan in epoch 1, step 1, learning rate " in output
     assert "Lower training.learning_rate or raise the temperature in the suite's config" in output
-    assert not (clone / folder / names[0] / "seed0/spec.json").exists()
-    assert read_json(clone / folder / names[1] / "seed0/spec.json")["loss"]["temperature"] == 0.9
+    assert not (elsewhere / targets[0]).exists()
+    assert read_json(elsewhere / targets[1])["loss"]["temperature"] == 0.3
+    assert not (clone / targets[0]).exists()
 
 
 def test_a_results_folder_that_cannot_be_written_to_is_named(clone):
@@ -417,3 +419,13 @@ def test_a_results_folder_that_cannot_be_written_to_is_named(clone):
     assert "Permission denied" in output
     assert "results/runs/smoke/digits/simclr_m16_temperature-0.9" in output
     assert {path for path in before if not path.is_file() or path.read_bytes() != before[path]} == set()
+
+
+def test_dvc_does_not_replace_results_that_it_has_not_seen(clone):
+    log = clone / f"results/runs/{RUN}/log.csv"
+    log.write_text("hours of work")
+    for command in ("checkout", "pull"):
+        code, output = dvc(clone, command)
+        assert code != 0
+        assert "Use `--force` to force" in output
+        assert log.read_text() == "hours of work"
