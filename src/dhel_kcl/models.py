@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from dhel_kcl.backbones.base import Backbone
-from dhel_kcl.files import write_bytes
+from dhel_kcl.files import reading, write_bytes
 from dhel_kcl.registry import resolve
 
 
@@ -39,10 +38,8 @@ def write_weights(path: Path, module: nn.Module) -> None:
 
 def read_weights(path: Path, module: nn.Module) -> None:
     """Load weights into `module`. Raises ValueError that names the file if it is damaged or of another network."""
-    try:
+    with reading(path, "delete it to train again"):
         module.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
-        raise ValueError(f"{path} does not hold this network's weights ({error}); delete it to train again") from error
 
 
 @torch.no_grad()

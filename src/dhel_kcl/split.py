@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dhel_kcl import cli
 from dhel_kcl.datasets import prepared
-from dhel_kcl.files import atomic
+from dhel_kcl.files import atomic, reading
 
 Indices = NDArray[np.int64]
 
@@ -56,11 +56,8 @@ def draw(
 
 def read(path: Path) -> dict[str, Indices]:
     """Indices written by this step. Raises ValueError that names the file if it is damaged."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in ("train", "validation", "test")}
-    except (ValueError, KeyError, EOFError) as error:
-        raise ValueError(f"{path} is not a split file ({error}); delete it and run again to rebuild it") from error
+    with reading(path, "delete it and run again to rebuild it"), np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in ("train", "validation", "test")}
 
 
 def main() -> None:
