@@ -1,6 +1,8 @@
+# On a cluster this runs where Snakemake does: computing nodes often cannot reach the web.
 rule fetch_data:
     output:
         expand("data/{{dataset}}/{file}", file=DATA_FILES),
+    localrule: True
     log:
         "logs/data/{dataset}.log",
     params:
