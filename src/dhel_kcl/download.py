@@ -277,7 +277,8 @@ def _transfer(url: str, partial: Path) -> bool:
                         mininterval=1,
                     ) as progress,
                 ):
-                    for chunk in response.raw.stream(CHUNK, decode_content=False):
+                    # read1 gives what has arrived: stream() would wait for a whole chunk, and lose it in a stall.
+                    while chunk := response.raw.read1(CHUNK, decode_content=False):
                         _write(file, chunk, partial)
                         progress.update(len(chunk))
                     os.fsync(file.fileno())

@@ -2,9 +2,9 @@
 rule fetch_data:
     output:
         expand("data/{{dataset}}/{file}", file=DATA_FILES),
-    localrule: True
     log:
         "logs/data/{dataset}.log",
+    localrule: True
     params:
         code=lambda w: stamp.fetch_code(w.dataset),
     shell:
