@@ -10,6 +10,7 @@ import struct
 import sys
 import tarfile
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def md5(content):
 class Python2Pickler(pickle._Pickler):
     """Pickles as Python 2 did, which wrote CIFAR's files: every string a byte string."""
 
-    dispatch = dict(pickle._Pickler.dispatch)
+    dispatch: ClassVar = dict(pickle._Pickler.dispatch)
 
     def save_string(self, text):
         raw = text.encode() if isinstance(text, str) else text
@@ -99,14 +100,10 @@ def cifar10_files():
 
 
 def cifar100_files():
-    batches = [
-        (
-            name,
-            images(count, 3, 32, count),
-            {"fine_labels": [99 - k for k in range(count)], "coarse_labels": [0] * count},
-        )
-        for name, count in (("train", 8), ("test", 5))
-    ]
+    batches = []
+    for name, count in (("train", 8), ("test", 5)):
+        labels = {"fine_labels": [99 - k for k in range(count)], "coarse_labels": [0] * count}
+        batches.append((name, images(count, 3, 32, count), labels))
     files = cifar_files("cifar-100-python", batches, ("meta", {"fine_label_names": ["x"] * 100}))
     return files, {name: (pixels, labels["fine_labels"]) for name, pixels, labels in batches}
 

@@ -182,7 +182,7 @@ class _Limited(io.RawIOBase):
         self.stream, self.limit, self.left = stream, limit, limit
 
     def readinto(self, buffer: Any) -> int:
-        content = self.stream.read(min(len(buffer), self.left + 1))
+        content = self.stream.read(len(buffer))
         self.left -= len(content)
         if self.left < 0:
             raise ValueError(f"it holds more than {self.limit} bytes")
@@ -225,7 +225,8 @@ def _download(url: str, path: Path, md5: str) -> None:
         except _Interrupted as error:
             failures = 1 if _size(partial) - before >= PROGRESS else failures + 1
             if failures > RETRIES:
-                raise SourceError(f"{url}: {error}, {failures} times; run again to go on from {partial}") from error
+                kept = f" (run again to go on from {partial})" if partial.exists() else ""
+                raise SourceError(f"{url}: {error}, {failures} times{kept}") from error
             pause = BACKOFF * 2 ** (failures - 1)
             print(f"{url}: {error}; next attempt in {pause:g} s", file=sys.stderr)
             time.sleep(pause)
@@ -252,51 +253,56 @@ def _transfer(url: str, partial: Path) -> bool:
         with requests.Session() as session:
             session.max_redirects = MAX_REDIRECTS
             with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-                status = response.status_code
-                if status == 416 and have:
+                status = f"HTTP status {response.status_code} {response.reason}"
+                if response.status_code in RETRIED_STATUS:
+                    raise _Interrupted(status)
+                if response.status_code == 416 and have:
                     return True  # nothing after these bytes: the checksum tells whether they are the file
-                if status in RETRIED_STATUS:
-                    raise _Interrupted(f"HTTP status {status} {response.reason}")
-                if status not in (200, 206):
-                    raise SourceError(f"{url}: HTTP status {status} {response.reason}")
-                resumed = status == 206
-                if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-                    partial.unlink(missing_ok=True)
-                    raise _Interrupted("the server sent another range than it was asked for")
-                have = have if resumed else 0
-                length = int(response.headers.get("Content-Length", 0))
-                require_space(partial, length)
-                with (
-                    partial.open("ab" if resumed else "wb", buffering=0) as file,
-                    tqdm(
-                        total=have + length if length else None,
-                        initial=have,
-                        unit="B",
-                        unit_scale=True,
-                        desc=partial.stem,
-                        mininterval=1,
-                    ) as progress,
-                ):
-                    # read1 gives what has arrived: stream() would wait for a whole chunk, and lose it in a stall.
-                    while chunk := response.raw.read1(CHUNK, decode_content=False):
-                        _write(file, chunk, partial)
-                        progress.update(len(chunk))
-                    os.fsync(file.fileno())
-                return resumed
+                if response.status_code not in (200, 206):
+                    raise SourceError(f"{url}: {status}")
+                return _receive(response, partial)
     except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
         raise _Interrupted(f"no answer for {TIMEOUT:g} s") from error
     except requests.TooManyRedirects as error:
         raise SourceError(f"{url}: redirected more than {MAX_REDIRECTS} times") from error
-    except (requests.exceptions.SSLError, requests.exceptions.InvalidSchema) as error:
+    except requests.exceptions.SSLError as error:
         raise SourceError(f"{url}: {error}") from error
-    except (
-        requests.ConnectionError,
-        requests.exceptions.ChunkedEncodingError,
-        urllib3.exceptions.HTTPError,
-    ) as error:
-        raise _Interrupted(f"the connection failed ({error})") from error
+    except (requests.ConnectionError, urllib3.exceptions.HTTPError) as error:
+        raise _Interrupted(f"the connection failed ({_first_cause(error)})") from error
     except (requests.RequestException, ValueError) as error:
         raise SourceError(f"{url}: {error}") from error
+
+
+def _receive(response: requests.Response, partial: Path) -> bool:
+    """Write the body to `partial`, after what is there if the server answered the range."""
+    resumed = response.status_code == 206
+    have = _size(partial) if resumed else 0
+    length = int(response.headers.get("Content-Length", 0))
+    require_space(partial, length)
+    with (
+        partial.open("ab" if resumed else "wb", buffering=0) as file,
+        tqdm(
+            desc=partial.stem,
+            initial=have,
+            total=have + length if length else None,
+            unit="B",
+            unit_scale=True,
+            mininterval=1,
+        ) as progress,
+    ):
+        # read1 gives what has arrived: stream() would wait for a whole chunk, and lose it in a stall.
+        while chunk := response.raw.read1(CHUNK, decode_content=False):
+            _write(file, chunk, partial)
+            progress.update(len(chunk))
+        os.fsync(file.fileno())
+    return resumed
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """What the system or the protocol reported, below the libraries' wrapping."""
+    while error.__context__:
+        error = error.__context__
+    return error
 
 
 def _write(file: IO[bytes], chunk: bytes, path: Path) -> None:

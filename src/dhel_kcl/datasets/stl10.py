@@ -25,7 +25,7 @@ DESCRIPTION = {
 
 
 def fetch(folder: Path) -> None:
-    """Prepare STL-10 in `folder`; takes 6 GB of memory."""
+    """Prepare STL-10 in `folder`; takes 7 GB of memory."""
     from torchvision.datasets import STL10
 
     prepare(folder, STL10)
