@@ -30,6 +30,7 @@ DATASETS = {
     "cifar10": "dhel_kcl.datasets.cifar:fetch_cifar10",
     "cifar100": "dhel_kcl.datasets.cifar:fetch_cifar100",
     "stl10": "dhel_kcl.datasets.stl10:fetch",
+    "imagenet100": "dhel_kcl.datasets.imagenet100:fetch",
 }
 
 BACKBONES = {
