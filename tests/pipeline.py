@@ -77,8 +77,8 @@ def edit(folder, file, old, new):
 
 
 def checkout(folder):
-    """The workflow's sources, edited so that the default is the suite smoke, without the theory, which takes minutes, and
-    so that its tables and figures go in Git."""
+    """The workflow's sources, edited so that the default is the suite smoke, without the theory, which takes minutes,
+    and so that its tables and figures go in Git."""
     for name in SOURCES:
         source = ROOT / name
         if source.is_dir():
