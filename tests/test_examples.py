@@ -65,6 +65,6 @@ def test_script_on_two_processes(tmp_path):
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    values = re.findall(r"loss (\S+)", run.stdout)
+    values = re.findall(r"loss (\d+\.\d{6})", run.stdout)
     assert len(values) == 2
     assert values[0] == values[1]

@@ -27,10 +27,10 @@ class ContrastiveLoss(nn.Module):
     A subclass defines `terms(u, v)`, and its values at the least-energy and at uniform anchors, where known.
 
     With `gather=True` each of W processes passes its own embeddings, and all of them get the loss of the W M instances
-    together: see `gathered`.
+    together: see `gathered`. It says how to compute, not what, so it is no hyperparameter: keyword only, in no config.
     """
 
-    def __init__(self, gather: bool = False) -> None:
+    def __init__(self, *, gather: bool = False) -> None:
         super().__init__()
         self.gather = gather
 

@@ -66,7 +66,7 @@ def positive_and_negatives(u: Tensor, v: Tensor, temperature: float) -> tuple[Te
 
 
 class DCLLoss(LogSumExpLoss):
-    """`dcl` as a module of raw embeddings (z0, z1).
+    """`dcl` as a module of raw embeddings (z0, z1); `gather` as in `ContrastiveLoss`.
 
     >>> DCLLoss(temperature=0.5)(torch.eye(4), torch.eye(4)).item()  # log 6 - 2
     -0.208...
@@ -74,7 +74,7 @@ class DCLLoss(LogSumExpLoss):
 
     copies = 2
 
-    def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0, gather: bool = False) -> None:
+    def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0, *, gather: bool = False) -> None:
         super().__init__(temperature, energy_weight, gather)
 
     def terms(self, u: Tensor, v: Tensor) -> Terms:

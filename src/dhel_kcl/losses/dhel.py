@@ -70,10 +70,10 @@ def check_form(form: str) -> None:
 
 
 class DHELLoss(LogSumExpLoss):
-    """`dhel` as a module of raw embeddings (z0, z1)."""
+    """`dhel` as a module of raw embeddings (z0, z1); `gather` as in `ContrastiveLoss`."""
 
     def __init__(
-        self, temperature: float = 0.3, form: str = "sum", energy_weight: float = 1.0, gather: bool = False
+        self, temperature: float = 0.3, form: str = "sum", energy_weight: float = 1.0, *, gather: bool = False
     ) -> None:
         super().__init__(temperature, energy_weight, gather)
         check_form(form)

@@ -49,11 +49,11 @@ def infonce_terms(u: Tensor, v: Tensor, temperature: float, energy_weight: float
 
 
 class InfoNCELoss(LogSumExpLoss):
-    """`infonce` as a module of raw embeddings (z0, z1)."""
+    """`infonce` as a module of raw embeddings (z0, z1); `gather` as in `ContrastiveLoss`."""
 
     coupled = True
 
-    def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0, gather: bool = False) -> None:
+    def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0, *, gather: bool = False) -> None:
         super().__init__(temperature, energy_weight, gather)
 
     def terms(self, u: Tensor, v: Tensor) -> Terms:

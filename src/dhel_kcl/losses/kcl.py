@@ -70,16 +70,17 @@ def mean_energy(z: Tensor, kernel: Kernel) -> Tensor:
 
 
 class KCLLoss(ContrastiveLoss):
-    """`kcl` as a module of raw embeddings (z0, z1); the kernel by name, its parameters as keywords.
+    """`kcl` as a module of raw embeddings (z0, z1); the kernel by name, its parameters as keywords; `gather` as in
+    `ContrastiveLoss`.
 
     >>> KCLLoss(kernel="gaussian", gamma=16.0, t=2.0)(torch.eye(4), torch.eye(4)).item()  # -2 + 32 exp(-4)
     -1.413...
     """
 
     def __init__(
-        self, kernel: str = "gaussian", gamma: float = 16.0, gather: bool = False, **kernel_parameters: float
+        self, kernel: str = "gaussian", gamma: float = 16.0, *, gather: bool = False, **kernel_parameters: float
     ) -> None:
-        super().__init__(gather)
+        super().__init__(gather=gather)
         check_positive(gamma=gamma)
         self.kernel: Kernel = resolve("kernel", kernel)(**kernel_parameters)
         self.gamma = gamma

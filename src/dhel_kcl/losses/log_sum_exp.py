@@ -21,7 +21,7 @@ class LogSumExpLoss(ContrastiveLoss):
     """Whether the denominator has the positive, too."""
 
     def __init__(self, temperature: float, energy_weight: float, gather: bool) -> None:
-        super().__init__(gather)
+        super().__init__(gather=gather)
         check_positive(temperature=temperature, energy_weight=energy_weight)
         self.temperature, self.energy_weight = temperature, energy_weight
 

@@ -38,11 +38,11 @@ def simclr_terms(u: Tensor, v: Tensor, temperature: float, energy_weight: float)
 
 
 class SimCLRLoss(LogSumExpLoss):
-    """`simclr` as a module of raw embeddings (z0, z1)."""
+    """`simclr` as a module of raw embeddings (z0, z1); `gather` as in `ContrastiveLoss`."""
 
     copies, coupled = 2, True
 
-    def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0, gather: bool = False) -> None:
+    def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0, *, gather: bool = False) -> None:
         super().__init__(temperature, energy_weight, gather)
 
     def terms(self, u: Tensor, v: Tensor) -> Terms:
