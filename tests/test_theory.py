@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dhel_kcl import digest, metrics, sphere
-from dhel_kcl.theory import EXPERIMENTS, batch_size, circle, minibatches, minima, uniformity, verdicts
+from dhel_kcl.theory import EXPERIMENTS, batch_size, circle, minibatches, minima, tables, uniformity
 from dhel_kcl.theory.experiment import CONTRADICTED, KERNEL, LOSSES, SUPPORTED, descend, random_views
 from tests.test_config import ROOT
 
@@ -195,7 +195,14 @@ def test_descent_minimises_over_both_views():
 
 
 def test_the_table_of_verdicts_has_every_statement():
-    table = verdicts.collect(ROOT / "results/theory")
+    table = tables.verdicts(ROOT / "results/theory")
     assert table.experiment.unique().tolist() == list(EXPERIMENTS)
     assert set(table.verdict) <= {SUPPORTED, CONTRADICTED}
     assert not table.statement.duplicated().any()
+
+
+def test_the_table_of_gaps_counts_the_starts_that_reached_the_least_value(tmp_path):
+    ends = ((-2e-15, True), (1e-9, False), (0.3, False))
+    rows = [{"dim": 4, "count": 5, "method": "dcl", "gap": gap, "reached": reached} for gap, reached in ends]
+    pd.DataFrame(rows).to_csv(tmp_path / "minima.csv", index=False)
+    assert tables.gaps(tmp_path).to_dict("records") == [{"loss": "dcl", "d=4, M=5": "2e-15 (1/3)"}]

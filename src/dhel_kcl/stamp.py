@@ -40,7 +40,7 @@ def fetch_code(dataset: str) -> str:
 
 def theory_digests() -> dict[str, Any]:
     """Digests of the code behind the theory experiments and their figures."""
-    code = {f"theory {name}": digest.of_step(f"theory.{name}") for name in (*EXPERIMENTS, "verdicts")}
+    code = {f"theory {name}": digest.of_step(f"theory.{name}") for name in (*EXPERIMENTS, "tables")}
     code |= {f"figure {name}": digest.of_step(f"figures.theory.{name}") for name in EXPERIMENTS}
     return {"code": code}
 

@@ -18,6 +18,7 @@ from dhel_kcl.figures import FIGURES
 from dhel_kcl.suite import Suite
 from dhel_kcl.table import TABLES, tables_of
 from dhel_kcl.theory import EXPERIMENTS
+from dhel_kcl.theory import TABLES as THEORY_TABLES
 from snakemake.exceptions import WorkflowError
 
 ROOT = Path(workflow.basedir)

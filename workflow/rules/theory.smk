@@ -1,7 +1,7 @@
 THEORY = [
     *expand("results/theory/{experiment}.{extension}", experiment=EXPERIMENTS, extension=["csv", "json"]),
     *expand("paper_figures/theory/{experiment}.{extension}", experiment=EXPERIMENTS, extension=["pdf", "png"]),
-    *expand("paper_figures/theory/verdicts.{extension}", extension=["csv", "md", "tex"]),
+    *expand("paper_figures/theory/{table}.{extension}", table=THEORY_TABLES, extension=["csv", "md", "tex"]),
     "results/theory/provenance.json",
 ]
 
@@ -44,30 +44,36 @@ for name in EXPERIMENTS:
             "--out paper_figures/theory/{params.name} > {log:q} 2>&1"
 
 
-rule make_verdicts_table:
-    input:
-        expand("results/theory/{experiment}.json", experiment=EXPERIMENTS),
-    output:
-        report(
-            "paper_figures/theory/verdicts.csv",
-            caption="../report/theory_verdicts.rst",
-            category="theory",
-            labels={"table": "verdicts"},
-        ),
-        "paper_figures/theory/verdicts.md",
-        "paper_figures/theory/verdicts.tex",
-    log:
-        "logs/theory/verdicts.log",
-    params:
-        code=digest.of_step("theory.verdicts"),
-    shell:
-        "python -m dhel_kcl.theory.verdicts --results results/theory --out paper_figures/theory/verdicts > {log:q} 2>&1"
+for name in THEORY_TABLES:
+
+    rule:
+        name:
+            f"tabulate_{name}"
+        input:
+            expand("results/theory/{experiment}.{extension}", experiment=EXPERIMENTS, extension=["csv", "json"]),
+        output:
+            report(
+                f"paper_figures/theory/{name}.csv",
+                caption=f"../report/theory_{name}.rst",
+                category="theory",
+                labels={"table": name},
+            ),
+            f"paper_figures/theory/{name}.md",
+            f"paper_figures/theory/{name}.tex",
+        log:
+            f"logs/theory/tables/{name}.log",
+        params:
+            name=name,
+            code=digest.of_step("theory.tables"),
+        shell:
+            "python -m dhel_kcl.theory.tables --results results/theory --name {params.name} "
+            "--out paper_figures/theory/{params.name} > {log:q} 2>&1"
 
 
 rule stamp_theory:
     input:
         expand("paper_figures/theory/{experiment}.pdf", experiment=EXPERIMENTS),
-        "paper_figures/theory/verdicts.csv",
+        expand("paper_figures/theory/{table}.csv", table=THEORY_TABLES),
     output:
         "results/theory/provenance.json",
     log:
