@@ -23,7 +23,7 @@ torture: install
 	pytest -m torture
 
 report: install
-	snakemake --cores 1 --report report.html $(SUITE)
+	snakemake --cores 1 --report report.html $(SUITE) theory
 
 compare: install
 	python -m dhel_kcl.compare results/$(SUITE)/metrics.json
