@@ -178,7 +178,7 @@ def runs(project, tmp_path_factory):
 
 
 def check_combine(folder, data):
-    files = sorted(path for path in folder.rglob("*.*") if path.suffix in (".json", ".csv"))
+    files = sorted(path for path in (folder / "results").rglob("*.*") if path.suffix in (".json", ".csv"))
     path = data.draw(st.sampled_from(files))
     content = path.read_bytes()
     path.write_bytes(data.draw(damaged(content)))
