@@ -168,10 +168,11 @@ def test_results_copied_in_by_hand_are_refused(pulled, tmp_path):
     ids=["of another config", "one file"],
 )
 def test_results_copied_over_recorded_ones_reach_no_table(clone, harm, message):
-    """Snakemake has records for these paths, so only the run folders themselves can tell."""
+    """Snakemake has records for these paths, and dates may be copied too: only the run folders themselves can tell."""
     harm(clone / "results/runs/smoke/digits")
     before = (clone / "results/smoke/runs.csv").read_bytes()
-    code, output = snakemake(clone, "--forcerun", "combine_results", "--", "results/smoke/runs.csv")
+    forced = ("--forcerun", "combine_results", "--rerun-triggers", "params", "--")
+    code, output = snakemake(clone, *forced, "results/smoke/runs.csv")
     assert code != 0
     assert message in output
     assert "delete it and run again to rebuild it, or restore it with `dvc checkout`" in output

@@ -21,7 +21,7 @@ from typing import Any
 
 import pandas as pd
 
-from dhel_kcl import cli, stamp
+from dhel_kcl import cli, digest
 from dhel_kcl.files import DamagedError, read_json, reading, sha256, write_json, write_text
 from dhel_kcl.suite import Run, Suite
 
@@ -36,6 +36,7 @@ GEOMETRY = (
     "covariance_rank",
 )
 CONFIGURATION = ["dataset", "part", "method", "batch_size"]
+TEXT = ("dataset", "part", "method", "role", "parameters")
 
 
 def is_selected(run: Run) -> bool:
@@ -52,7 +53,8 @@ def verify(suite: Suite, run: Run) -> None:
     record, expected = read_json(folder / "provenance.json"), suite.pretrain_spec(run)
     if run.role == "selected":
         expected["loss"] = read_json(folder.parent / "selected.json")["loss"]
-    if read_json(folder / "spec.json") != expected or record["code"] != stamp.pretrain_code(suite, run):
+    code = digest.of_pretraining(run.loss, suite.config["backbone"]["name"])
+    if read_json(folder / "spec.json") != expected or record["code"] != code:
         raise DamagedError(f"{folder} was made with another config or code and then copied here; {REMEDY}")
     if changed := [name for name, checksum in record["sha256"].items() if sha256(folder / name) != checksum]:
         raise DamagedError(f"{folder / changed[0]} is not the file that training wrote; {REMEDY}")
@@ -79,7 +81,16 @@ def run_row(run: Run, selected: bool) -> dict[str, Any]:
     }
     for space in SPACES:
         row |= {f"{space}_{metric}": geometry.get(space, {}).get(metric) for metric in GEOMETRY}
+    if wrong := [name for name in row if name not in TEXT and not isinstance(row[name], int | float | None)]:
+        raise TypeError(f"{wrong[0]} is {row[wrong[0]]!r}, not a number")
     return row
+
+
+def read_distribution(path: Path, columns: list[str]) -> pd.DataFrame:
+    """CSV with the column "space" and columns of numbers. Raises ValueError or KeyError if it is anything else."""
+    table = pd.read_csv(path)[["space", *columns]]
+    table[columns].apply(pd.to_numeric)
+    return table
 
 
 def over_seeds(parts: Iterable[pd.DataFrame], by: list[str], value: str) -> pd.DataFrame:
@@ -131,8 +142,10 @@ def main() -> None:
                 if selected:
                     epochs.append(log.assign(**key, seed=run.seed))
             if selected:
-                spectra.append(pd.read_csv(folder / "spectrum.csv").assign(**key))
-                similarities.append(pd.read_csv(folder / "similarities.csv").assign(**key))
+                spectrum = read_distribution(folder / "spectrum.csv", ["index", "singular_value"])
+                spectra.append(spectrum.assign(**key))
+                density = read_distribution(folder / "similarities.csv", ["similarity", "density"])
+                similarities.append(density.assign(**key))
 
     runs = pd.DataFrame(rows)
     curves = pd.concat(epochs).drop(columns=["views_per_second", "learning_rate"])

@@ -256,13 +256,6 @@ def read_checkpoint(path: Path, fingerprint: str) -> dict[str, Any]:
     raise ValueError(f"the checkpoint {path} is of another config, data set, code or torch version; {remedy}")
 
 
-def code_digest(spec: PretrainSpec) -> str:
-    """Digest of the code that pretrains `spec`; the one that the workflow plans with, `stamp.pretrain_code`."""
-    entries = [("loss", spec.loss["name"]), ("backbone", spec.backbone["name"])]
-    entries += [("kernel", spec.loss["kernel"])] if "kernel" in spec.loss else []
-    return digest.of_step("pretrain", tuple(entries))
-
-
 def main() -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--spec", required=True, help="PretrainSpec as a JSON file or text")
@@ -279,7 +272,7 @@ def main() -> None:
     spec = PretrainSpec.read(args.spec)
     if args.selected:
         spec = replace(spec, loss=read_json(args.selected)["loss"])
-    code = code_digest(spec)
+    code = digest.of_pretraining(spec.loss, spec.backbone["name"])
     if args.code not in (None, code):
         raise ValueError("the source changed after this job was planned; run the same command again")
     for folder in (args.out, args.scratch):

@@ -23,9 +23,7 @@ RECORDED = ("git_revision", "python", "versions", "platform", "processor", "devi
 
 def pretrain_code(suite: Suite, run: Run) -> str:
     """Digest of the code that pretrains a run."""
-    entries = [("loss", run.loss["name"]), ("backbone", suite.config["backbone"]["name"])]
-    entries += [("kernel", run.loss["kernel"])] if "kernel" in run.loss else []
-    return digest.of_step("pretrain", tuple(entries))
+    return digest.of_pretraining(run.loss, suite.config["backbone"]["name"])
 
 
 def probe_code(suite: Suite) -> str:
