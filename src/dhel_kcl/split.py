@@ -7,6 +7,7 @@ Example:
     python -m dhel_kcl.split --data data/digits --train 897 --validation 300 --test 600 --seed 0 --out split.npz
 """
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +57,11 @@ def draw(
 
 def read(path: Path) -> dict[str, Indices]:
     """Indices written by this step. Raises ValueError that names the file if it is damaged."""
-    with reading(path, "delete it and run again to rebuild it"), np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in ("train", "validation", "test")}
+    with reading(path, "delete it and run again to rebuild it"):
+        if not zipfile.is_zipfile(path):
+            raise ValueError("not an .npz archive")
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in ("train", "validation", "test")}
 
 
 def main() -> None:
