@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from dhel_kcl.backbones.base import Backbone
-from dhel_kcl.files import reading, write_bytes
+from dhel_kcl.files import DamagedError, reading, write_bytes
 from dhel_kcl.registry import resolve
 
 
@@ -38,8 +38,13 @@ def write_weights(path: Path, module: nn.Module) -> None:
 
 def read_weights(path: Path, module: nn.Module) -> None:
     """Load weights into `module`. Raises ValueError that names the file if it is damaged or of another network."""
-    with reading(path, "delete it to train again"):
-        module.load_state_dict(load_file(path))
+    remedy = "delete it to train again"
+    with reading(path, remedy):
+        weights = load_file(path)
+        try:
+            module.load_state_dict(weights)
+        except RuntimeError as error:
+            raise DamagedError(f"{path} does not hold this network's weights ({error}); {remedy}") from error
 
 
 @torch.no_grad()
