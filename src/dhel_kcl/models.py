@@ -44,7 +44,8 @@ def read_weights(path: Path, module: nn.Module) -> None:
         try:
             module.load_state_dict(weights)
         except RuntimeError as error:
-            raise DamagedError(f"{path} does not hold this network's weights ({error}); {remedy}") from error
+            first = str(error).splitlines()[1].strip()
+            raise DamagedError(f"{path} does not hold this network's weights ({first} ...); {remedy}") from error
 
 
 @torch.no_grad()
