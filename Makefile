@@ -1,5 +1,6 @@
 # make reproduce   everything of the default suite, from the data to the figures
 # make test        the tests
+# make torture     100 kills of pretraining and 51,000 damaged files (TORTURE_ROUNDS=n, ten kills each; TORTURE_CASES=n a format)
 # make report      report.html, one page with every figure and table
 # make compare     a rerun's metrics against the committed ones, with tolerances
 # make check       whether the committed results were computed with the code in the tree
@@ -10,7 +11,7 @@ SUITE ?= digits
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: reproduce test report compare check lint docs install
+.PHONY: reproduce test torture report compare check lint docs install
 
 reproduce: install
 	dvc repro
@@ -18,14 +19,18 @@ reproduce: install
 test: install
 	pytest
 
+torture: install
+	pytest -m torture
+
 report: install
-	snakemake --cores 1 --report report.html $(SUITE)
+	snakemake --cores 1 --report report.html $(SUITE) theory
 
 compare: install
 	python -m dhel_kcl.compare results/$(SUITE)/metrics.json
 
 check: install
 	python -m dhel_kcl.stamp --root . --suite $(SUITE) --check results/$(SUITE)/provenance.json
+	python -m dhel_kcl.stamp --theory --check results/theory/provenance.json
 
 lint: install
 	ruff check .

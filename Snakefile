@@ -7,13 +7,20 @@ include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/probe.smk"
 include: "workflow/rules/select.smk"
 include: "workflow/rules/paper.smk"
+include: "workflow/rules/theory.smk"
 
 
-# `snakemake --cores all` builds the default suite, `snakemake --cores all <suite>` any other.
+# `snakemake --cores all` builds the default suite and the theory, `snakemake --cores all <suite>` any other suite.
 rule all:
     default_target: True
     input:
         suite_results(DEFAULT_SUITE),
+        THEORY,
+
+
+rule theory:
+    input:
+        THEORY,
 
 
 for suite_name in SUITES:

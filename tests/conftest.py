@@ -10,6 +10,7 @@ from dhel_kcl import split
 from dhel_kcl.datasets import digits, prepared
 from dhel_kcl.files import atomic
 
+pytest_plugins = ["tests.pipeline"]
 torch.set_num_threads(1)
 
 AUGMENT = {"crop_scale": [0.6, 1.0], "rotation": 15, "brightness": 0.4, "contrast": 0.4}

@@ -1,12 +1,9 @@
-import contextlib
 import inspect
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from dhel_kcl import config, registry
 from dhel_kcl.config import ConfigError
@@ -77,6 +74,11 @@ def test_every_suite_is_valid_and_builds_its_losses(name):
         ("precision: fp32", "precision: fp16", "precision: 'fp16' is unknown"),
         ("threads: 1", "threads: 1\nthreads: 2", "key 'threads' occurs twice"),
         ("title: smoke test", "title: [smoke", "not valid YAML"),
+        ("momentum: 0.9", "momentum: .nan", ".nan is no finite number"),
+        ("threads: 1", "threads: 1.0", "threads: 1.0 is not of type integer"),
+        ("selected: [1]", "selected: [99999999999999999999]", "an integer needs more than 64 bits"),
+        ("title: smoke test", "title: &a smoke\nprecision: *a", "references (*name) are not allowed"),
+        ("  simclr: {", "  1: {", "key 1 is not text, quote it"),
         ("width: 8", "width: 4", "backbone.width: 4 is less than the minimum of 8"),
         ("crop_scale: [0.6, 1.0]", "crop_scale: [1.0, 0.6]", "crop_scale: 1.0 is above 0.6"),
         ("losses:", "losses: {}\nlosse:", "losses: is empty"),
@@ -139,8 +141,10 @@ def test_schema_and_code_agree_on_parameters_and_defaults():
         return found
 
     for name in ("infonce", "simclr", "dcl", "dhel"):
-        signature = inspect.signature(registry.resolve("loss", name)).parameters
-        assert parameters("dhel" if name == "dhel" else "infonce, simclr, dcl").keys() == signature.keys()
+        # Keyword-only parameters say how to compute, not what: they are no part of a config.
+        signature = inspect.signature(registry.resolve("loss", name)).parameters.values()
+        names = {parameter.name for parameter in signature if parameter.kind is not parameter.KEYWORD_ONLY}
+        assert parameters("dhel" if name == "dhel" else "infonce, simclr, dcl").keys() == names
     assert parameters("dhel")["form"] == [
         inspect.signature(registry.resolve("loss", "dhel")).parameters["form"].default
     ]
@@ -153,23 +157,3 @@ def test_schema_and_code_agree_on_parameters_and_defaults():
 
 def test_the_documented_keys_are_those_of_the_schema():
     assert (ROOT / "docs/configuration.md").read_text() == config.document(ROOT), "run `make docs`"
-
-
-json_like = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@settings(max_examples=150, deadline=None)
-@given(key=st.sampled_from(["title", "datasets", "losses", "ablations", "seeds", "probe", "training"]), value=json_like)
-def test_no_content_ends_in_another_exception(tmp_path_factory, key, value):
-    root = tmp_path_factory.mktemp("root")
-    for folder in ("config", "workflow/schemas"):
-        shutil.copytree(ROOT / folder, root / folder)
-    path = root / "config/suites/smoke.yaml"
-    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {key: value}))
-    with contextlib.suppress(ConfigError):
-        assert Suite.load(root, "smoke").runs
-    shutil.rmtree(root)

@@ -69,5 +69,5 @@ def test_too_few_images_are_an_error(digits_folder):
 
 def test_a_damaged_split_file_is_named(tmp_path):
     (tmp_path / "split.npz").write_bytes(b"not an archive")
-    with pytest.raises(ValueError, match=r"split\.npz is not a split file"):
+    with pytest.raises(ValueError, match=r"split\.npz is damaged \(ValueError: not an \.npz archive\); delete it"):
         split.read(tmp_path / "split.npz")

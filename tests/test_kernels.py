@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from scipy.integrate import quad
-from scipy.special import gammaln, hyp0f1, hyp2f1
+from scipy.special import hyp2f1
 
 from dhel_kcl.kernels.gaussian import GaussianKernel
 from dhel_kcl.kernels.gaussian_riesz import GaussianRieszKernel
@@ -81,27 +81,51 @@ def test_energy_of_coincident_points_diverges_for_gaussian_riesz_alone():
         assert kernel.energy(torch.zeros(1)).item() == at_zero
 
 
-def uniform_mean(function, dim):
+def mean_by_angle(function, dim):
     """Mean of function(r^2) over independent uniform points of S^(dim-1), by the angle between them."""
-    weight = quad(lambda angle: math.sin(angle) ** (dim - 2), 0, math.pi)[0]
-    total = quad(lambda angle: function(2 - 2 * math.cos(angle)) * math.sin(angle) ** (dim - 2), 0, math.pi)[0]
+    half_width = min(math.pi / 2, 12 / math.sqrt(dim))  # the rest weighs less than 1e-30
+    ends = math.pi / 2 - half_width, math.pi / 2 + half_width
+    weight = quad(lambda angle: math.sin(angle) ** (dim - 2), *ends, limit=200)[0]
+    total = quad(lambda angle: function(2 - 2 * math.cos(angle)) * math.sin(angle) ** (dim - 2), *ends, limit=200)[0]
     return total / weight
 
 
-@pytest.mark.parametrize("dim", [2, 3, 8, 128])
-@pytest.mark.parametrize("parameter", [0.5, 1.0, 1.5])
-def test_mean_over_the_uniform_law(dim, parameter):
-    def mean(kernel):
-        return uniform_mean(lambda r2: kernel.energy(torch.tensor(r2, dtype=torch.float64)).item(), dim)
+@pytest.mark.parametrize("dim", [2, 3, 8, 128, 4096])
+@pytest.mark.parametrize("parameter", [0.1, 0.5, 1.0, 1.9])
+@pytest.mark.parametrize("kernel", [GaussianKernel, LogKernel, IMQKernel, RieszKernel])
+def test_mean_over_the_uniform_law(kernel, parameter, dim):
+    k = kernel(parameter)
+    expected = mean_by_angle(lambda r2: k.energy(torch.tensor(r2, dtype=torch.float64)).item(), dim)
+    assert k.uniform_mean(dim) == pytest.approx(expected, rel=1e-7)
 
-    a = (dim - 1) / 2
-    t = c = q = parameter
-    gaussian = math.exp(-2 * t) * hyp0f1(dim / 2, t * t)
-    imq = c / math.sqrt(c * c + 4) * hyp2f1(0.5, a, 2 * a, 4 / (c * c + 4))
-    log_riesz = (q + dim - 2) * math.log(2) + gammaln(dim / 2) + gammaln(a + q / 2) - gammaln(dim - 1 + q / 2)
-    assert mean(GaussianKernel(t)) == pytest.approx(gaussian, rel=1e-8)
-    assert mean(IMQKernel(c)) == pytest.approx(imq, rel=1e-8)
-    assert mean(RieszKernel(q)) == pytest.approx(-math.exp(log_riesz) / math.sqrt(math.pi), rel=1e-6)
+
+@pytest.mark.parametrize(
+    ("kernel", "dim"), [(GaussianKernel(t=1000.0), 2), (GaussianKernel(t=1000.0), 128), (LogKernel(t=100.0), 2)]
+)
+def test_mean_of_a_steep_kernel_over_the_uniform_law(kernel, dim):
+    expected = mean_by_angle(lambda r2: kernel.energy(torch.tensor(r2, dtype=torch.float64)).item(), dim)
+    assert kernel.uniform_mean(dim) == pytest.approx(expected, rel=1e-7)
+
+
+@pytest.mark.parametrize("dim", [2, 3, 8, 128])
+@pytest.mark.parametrize("c", [0.1, 0.5, 2.0, 50.0])
+def test_mean_of_imq_has_the_closed_form(c, dim):
+    a, largest = (dim - 1) / 2, c * c + 4
+    assert IMQKernel(c).uniform_mean(dim) == pytest.approx(
+        c / math.sqrt(largest) * hyp2f1(0.5, a, 2 * a, 4 / largest), rel=1e-12
+    )
+
+
+@pytest.mark.parametrize(("s", "dim"), [(0.5, 2), (0.9, 3), (2.0, 8), (2.0, 128), (6.5, 8), (2.0, 4096)])
+def test_mean_of_a_diverging_kernel_over_the_uniform_law(s, dim):
+    expected = mean_by_angle(lambda r2: r2 ** (-s / 2), dim)
+    assert GaussianRieszKernel(s).uniform_mean(dim) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(("s", "dim"), [(1.0, 2), (2.0, 3), (2.5, 3), (7.0, 8)])
+def test_mean_of_a_diverging_kernel_is_infinite_from_s_dim_minus_1(s, dim):
+    assert GaussianRieszKernel(s).uniform_mean(dim) == math.inf
+    assert math.isfinite(GaussianRieszKernel(dim - 1.001).uniform_mean(dim))
 
 
 @pytest.mark.parametrize("value", [0.0, -2.0, math.nan, math.inf])

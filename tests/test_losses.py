@@ -13,6 +13,8 @@ from hypothesis.extra.numpy import arrays
 from lightly.loss import DCLLoss as LightlyDCLLoss
 from lightly.loss import NTXentLoss
 from scipy.optimize import minimize
+from scipy.spatial.distance import pdist
+from scipy.special import hyp0f1, logsumexp
 from torch.nn.functional import normalize
 
 from dhel_kcl import losses, sphere
@@ -104,21 +106,21 @@ TEMPERED = {
 }
 # Kernel, its parameters, K_A(r^2) and K_U(r^2).
 KERNELED = {
-    "gaussian": ("gaussian", {}, lambda r2: math.exp(-2 * r2), lambda r2: math.exp(-2 * r2)),
-    "gaussian-t=.5": ("gaussian", {"t": 0.5}, lambda r2: math.exp(-r2 / 2), lambda r2: math.exp(-r2 / 2)),
-    "log": ("log", {}, lambda r2: -math.log(1 + 2 * r2) / 2, lambda r2: -math.log(1 + 2 * r2) / 2),
+    "gaussian": ("gaussian", {}, lambda r2: np.exp(-2 * r2), lambda r2: np.exp(-2 * r2)),
+    "gaussian-t=.5": ("gaussian", {"t": 0.5}, lambda r2: np.exp(-r2 / 2), lambda r2: np.exp(-r2 / 2)),
+    "log": ("log", {}, lambda r2: -np.log(1 + 2 * r2) / 2, lambda r2: -np.log(1 + 2 * r2) / 2),
     "log-released": (
         "log",
         {"t": 4.0, "released_alignment": True},
-        lambda r2: -math.log(1 + 4 * r2),
-        lambda r2: -math.log(1 + 4 * r2) / 2,
+        lambda r2: -np.log(1 + 4 * r2),
+        lambda r2: -np.log(1 + 4 * r2) / 2,
     ),
-    "imq": ("imq", {}, lambda r2: 2 / math.sqrt(4 + r2), lambda r2: 2 / math.sqrt(4 + r2)),
-    "riesz": ("riesz", {}, lambda r2: -math.sqrt(r2), lambda r2: -math.sqrt(r2)),
+    "imq": ("imq", {}, lambda r2: 2 / np.sqrt(4 + r2), lambda r2: 2 / np.sqrt(4 + r2)),
+    "riesz": ("riesz", {}, lambda r2: -np.sqrt(r2), lambda r2: -np.sqrt(r2)),
     "riesz-q=.5": ("riesz", {"q": 0.5}, lambda r2: -(r2**0.25), lambda r2: -(r2**0.25)),
     "riesz-q=1.5": ("riesz", {"q": 1.5}, lambda r2: -(r2**0.75), lambda r2: -(r2**0.75)),
-    "gaussian_riesz": ("gaussian_riesz", {}, lambda r2: math.exp(-2 * r2), lambda r2: 1 / r2),
-    "gaussian_riesz-s=1": ("gaussian_riesz", {"s": 1.0}, lambda r2: math.exp(-2 * r2), lambda r2: r2**-0.5),
+    "gaussian_riesz": ("gaussian_riesz", {}, lambda r2: np.exp(-2 * r2), lambda r2: 1 / r2),
+    "gaussian_riesz-s=1": ("gaussian_riesz", {"s": 1.0}, lambda r2: np.exp(-2 * r2), lambda r2: r2**-0.5),
 }
 CASES = [*TEMPERED, *KERNELED]
 FINITE = [case for case in CASES if not case.startswith("gaussian_riesz")]
@@ -363,6 +365,75 @@ def test_minimum_is_none_where_unknown(case):
     assert [loss.minimum(count, dim) for count, dim in [(7, 4), (9, 4), (130, 128), (255, 128)]] == [None] * 4
 
 
+# How many energies a loss adds up, and how often each negative occurs in them when u = v.
+ENERGIES_AND_COPIES = {
+    "infonce": (1, 1),
+    "simclr": (1, 2),
+    "dcl": (1, 2),
+    "dhel-anchor": (1, 1),
+    "dhel-mean": (1, 1),
+    "dhel-sum": (2, 1),
+}
+
+
+@pytest.mark.parametrize("count", [16, 64, 256])
+@pytest.mark.parametrize("case", CASES)
+def test_expected_loss_at_uniform_anchors(case, count):
+    """Monte Carlo over aligned batches, within four standard errors; the bias in 1 / M is eight of them at M = 16."""
+    dim, w = 16, 1.5
+    loss = build(case, 0.5, w)
+    batches = torch.from_numpy(sphere.uniform(100 * 256, dim, seed=1)).split(count)
+    values = np.array([loss(u, u).item() for u in batches])
+    standard_error = values.std() / math.sqrt(len(values))
+    assert abs(values.mean() - loss.expected_at_uniform(count, dim)) < 4 * standard_error
+    if case in KERNELED:
+        assert loss.expected_at_uniform(count, dim) == loss.uniform_limit(dim)
+
+
+@pytest.mark.parametrize("w", [1.0, 0.5, 2.0])
+@pytest.mark.parametrize("case", TEMPERED)
+def test_uniform_limit(case, w):
+    energies, copies = ENERGIES_AND_COPIES[case]
+    for tau in (0.05, 0.3, 1.0):
+        loss = build(case, tau, w)
+        log_m1 = math.log(hyp0f1(32, 1 / (4 * tau**2)))
+        expected = energies * w * (math.log(copies) + log_m1) - 1 / tau
+        assert loss.uniform_limit(64) == pytest.approx(expected, rel=1e-12)
+        count = 10**60
+        growth = energies * w * math.log(count - 1)
+        assert loss.expected_at_uniform(count, 64) - growth == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("case", ["infonce", "simclr"])
+def test_expected_coupled_loss_needs_the_variance_of_its_argument(case):
+    count, dim, tau, repeats = 16, 16, 0.4, 400_000
+    copies = ENERGIES_AND_COPIES[case][1]
+    c = sphere.dot_product_sample(repeats * (count - 1), dim, seed=2).reshape(repeats, count - 1)
+    values = np.log1p(copies * np.exp((c - 1) / tau).sum(axis=1))
+    standard_error = values.std() / math.sqrt(repeats)
+    assert abs(build(case, tau).expected_at_uniform(count, dim) - values.mean()) < 4 * standard_error
+    at_the_mean = np.logaddexp(0, math.log(copies) + sphere.log_energy_of_uniform(count, dim, tau) - 1 / tau)
+    assert abs(at_the_mean - values.mean()) > 4 * standard_error
+
+
+def test_expected_diverging_energy_is_infinite_in_few_dimensions():
+    loss = KCLLoss("gaussian_riesz", s=2.0)
+    assert loss.uniform_limit(3) == loss.expected_at_uniform(16, 3) == math.inf
+    assert math.isfinite(loss.uniform_limit(4))
+
+
+def test_infonce_has_no_known_minimum_above_weight_2():
+    """Collapsed anchors with opposed positives undercut the simplex from w = 2 (M-1) / (M-2) on."""
+    u = torch.eye(4, dtype=torch.float64)[:1].repeat(5, 1)
+    simplex = optimal_points(5, 4)
+    for w, opposed_is_lower in [(1.0, False), (2.0, False), (2.66, False), (2.67, True), (4.0, True)]:
+        loss = InfoNCELoss(0.5, w)
+        assert (loss(u, -u) < loss(simplex, simplex)).item() == opposed_is_lower
+        assert (loss.minimum(5, 4) is None) == (w > 2)
+        for other in (SimCLRLoss(0.5, w), DCLLoss(0.5, w), DHELLoss(0.5, "mean", w)):
+            assert other(u, -u) > other.minimum(5, 4)
+
+
 @pytest.mark.parametrize("tau", [0.01, 0.02])
 @pytest.mark.parametrize("case", TEMPERED)
 def test_minimum_at_small_temperature_is_finite(case, tau):
@@ -430,6 +501,64 @@ def test_float32_is_as_precise_as_can_be_asked(case, kind):
         assert abs(single - double) <= 1e-5 * max(1, 1 / tau, abs(double)), tau
 
 
+def vectorised(case, u, v, tau):
+    """The loss in float64 with SciPy's log-sum-exp and pairwise distances, for batches too large for loops."""
+    u, v = u.double().numpy(), v.double().numpy()
+    if case in KERNELED:
+        alignment, energy = KERNELED[case][2:]
+        energies = [energy(pdist(z, "sqeuclidean")).mean() for z in (u, v)]
+        return -2 * alignment(np.square(u - v).sum(axis=1)).mean() + GAMMA * sum(energies)
+
+    def log_sum(x, y):
+        similarities = x @ y.T / tau
+        np.fill_diagonal(similarities, -np.inf)
+        return logsumexp(similarities, axis=1)
+
+    def one_view(x, y):
+        positive = (x * y).sum(axis=1) / tau
+        if case == "infonce":
+            return np.logaddexp(0, log_sum(x, y) - positive).mean()
+        if case in ("dcl", "simclr"):
+            decoupled = np.logaddexp(log_sum(x, y), log_sum(x, x)) - positive
+            return (decoupled if case == "dcl" else np.logaddexp(0, decoupled)).mean()
+        return (log_sum(x, x) - positive).mean()
+
+    if case == "dhel-anchor":
+        return one_view(u, v)
+    if case == "dhel-sum":
+        return one_view(u, v) + one_view(v, u) + (u * v).sum(axis=1).mean() / tau
+    return (one_view(u, v) + one_view(v, u)) / 2
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_vectorised_reference_equals_the_loops(case):
+    u, v = two_views(7, 4)
+    for tau in (0.05, 0.5):
+        assert vectorised(case, u, v, tau) == pytest.approx(reference(case, u, v, tau), rel=1e-11)
+
+
+def assert_precise(case, u, v, tau):
+    leaves = u.float().requires_grad_(), v.float().requires_grad_()
+    value = build(case, tau).terms(*leaves).loss
+    double = vectorised(case, *(z.detach() for z in leaves), tau)
+    assert abs(value.item() - double) <= 1e-5 * max(1, 1 / tau, abs(double)), tau
+    assert all(gradient.isfinite().all() for gradient in torch.autograd.grad(value, leaves))
+
+
+@pytest.mark.parametrize("kind", ["random", "aligned", "views opposed"])
+@pytest.mark.parametrize("count", [2, 256, 1024])
+@pytest.mark.parametrize("case", CASES)
+def test_float32_is_as_precise_for_large_batches(case, count, kind):
+    for tau in (0.01, 0.1, 2.0) if case in TEMPERED else (1.0,):
+        assert_precise(case, *points(kind, count, 64), tau)
+
+
+@pytest.mark.parametrize("case", ["simclr", "dhel-sum", "gaussian"])
+def test_float32_is_as_precise_for_4096_instances(case):
+    """Takes 3 to 7 s a case and up to 2 GB."""
+    assert_precise(case, *two_views(4096, 64), tau=0.01)
+
+
 @pytest.mark.parametrize("case", ["infonce", "simclr"])
 def test_small_coupled_losses_keep_their_relative_precision(case):
     z = optimal_points(3, 2).float()
@@ -459,6 +588,27 @@ def test_autocast_gives_the_float32_result(case):
         torch.autograd.grad(value, (z0, z1)), torch.autograd.grad(expected, (z0, z1)), strict=True
     ):
         assert torch.equal(gradient, wanted)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_autocast_around_the_encoder_leaves_the_loss_in_float32(case):
+    """An encoder and a loss inside autocast give what the loss outside it gives of the same bfloat16 embeddings."""
+    x = noise((16, 12), 9, torch.float32)
+    encoder = torch.nn.Sequential(torch.nn.Linear(12, 32), torch.nn.ReLU(), torch.nn.Linear(32, 16))
+    loss = build(case, tau=0.05)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        z0, z1 = encoder(x).chunk(2)
+        value = loss(z0, z1)
+    assert z0.dtype == torch.bfloat16
+    assert value.dtype == torch.float32
+    assert torch.equal(value, loss(z0, z1))
+    directions = (normalize(z.detach().double(), dim=1) for z in (z0, z1))
+    assert value.item() == pytest.approx(vectorised(case, *directions, 0.05), rel=1e-5)
+    value.backward()
+    for parameter in encoder.parameters():
+        assert parameter.grad.dtype == torch.float32
+        assert parameter.grad.isfinite().all()
+        assert parameter.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -610,7 +760,7 @@ def test_order_of_the_losses(views, tau):
 
 
 @PROPERTY
-@given(batches(), temperatures, st.sampled_from([0.5, 1.0, 2.0]), st.sampled_from(CASES))
+@given(batches(), temperatures, st.sampled_from([0.5, 1.0, 2.0, 5.0]), st.sampled_from(CASES))
 def test_no_batch_is_below_the_minimum(views, tau, w, case):
     loss = build(case, tau, w)
     minimum = loss.minimum(*views[0].shape)

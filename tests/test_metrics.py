@@ -1,6 +1,7 @@
 """The metrics against plain loops, numerical integration, and values known for optimal point sets."""
 
 import math
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from scipy.integrate import quad
 from scipy.stats import wasserstein_distance
 
 from dhel_kcl import metrics, sphere
+from dhel_kcl.kernels.gaussian import GaussianKernel
 
 PROPERTY = settings(max_examples=30, deadline=None, derandomize=True, database=None)
 
@@ -44,6 +46,8 @@ def test_unit_scales_rows():
     [
         (np.ones(4), "shape"),
         (np.ones((2, 3, 4)), "shape"),
+        (np.ones((0, 4)), "N and d at least 1; got \\(0, 4\\)"),
+        (np.ones((4, 0)), "N and d at least 1; got \\(4, 0\\)"),
         (np.array([[1.0, np.nan], [1.0, 2.0]]), "NaN or infinite"),
         (np.array([[1.0, np.inf], [1.0, 2.0]]), "NaN or infinite"),
         (np.array([[1.0, 2.0], [0.0, 0.0]]), "embedding 1 is the zero vector"),
@@ -54,8 +58,8 @@ def test_unit_refuses(z, message):
         metrics.unit(z)
 
 
-@pytest.mark.parametrize("scale", [1e-37, 1e-20, 1e20, 1e37])
-def test_unit_ignores_the_scale_of_float32_embeddings(scale):
+@pytest.mark.parametrize("scale", [1e-300, 1e-37, 1e20, 1e300])
+def test_unit_ignores_the_scale(scale):
     z = normal(5, 3)
     np.testing.assert_allclose(metrics.unit(scale * z), metrics.unit(z), rtol=1e-12)
 
@@ -68,10 +72,18 @@ def test_alignment():
     assert metrics.alignment(u, -u) == pytest.approx(4)
 
 
+@pytest.mark.parametrize("shape", [(1, 4), (6, 4), (7, 3)])
+def test_alignment_needs_the_same_shapes(shape):
+    with pytest.raises(ValueError, match="two views of the same embeddings"):
+        metrics.alignment(directions(7, 4), directions(*shape))
+
+
 def test_similarities_are_those_of_the_pairs_in_order():
     z = directions(5, 3)
     loops = [float(np.dot(z[i], z[j])) for i in range(5) for j in range(i + 1, 5)]
     np.testing.assert_allclose(metrics.similarities(z), loops, rtol=1e-13)
+    z = directions(600, 3)  # more than one block of rows
+    np.testing.assert_allclose(metrics.similarities(z), (z @ z.T)[np.triu_indices(600, k=1)], atol=1e-15)
 
 
 def test_similarities_stay_within_one():
@@ -104,6 +116,7 @@ def test_uniformity_of_optimal_points(points, expected):
 def test_uniformity_of_uniform_points():
     values = [metrics.uniformity(sphere.uniform(1000, 128, seed)) for seed in range(3)]
     assert np.mean(values) == pytest.approx(-3.93753, abs=2e-3)
+    assert math.log(GaussianKernel(t=2.0).uniform_mean(128)) == pytest.approx(-3.93753, abs=6e-6)
 
 
 @pytest.mark.parametrize(
@@ -171,6 +184,93 @@ def test_wasserstein_equals_that_to_a_large_sample(dim):
     x, y = sphere.uniform(100_000, dim, seed=6), sphere.uniform(100_000, dim, seed=7)
     sampled = wasserstein_distance(metrics.similarities(z), (x * y).sum(axis=1))
     assert metrics.wasserstein_uniformity(z) == pytest.approx(sampled, abs=5 / math.sqrt(100_000 * dim))
+
+
+def wasserstein_by_quantiles(z):
+    """Integral of |Q_N(p) - Q(p)| over p, each cell of the empirical quantile function split where they cross."""
+    dim = z.shape[1]
+    s = np.sort(metrics.similarities(z))
+    levels = np.arange(len(s) + 1) / len(s)
+    split = np.clip(sphere.dot_product_cdf(s, dim), levels[:-1], levels[1:])
+
+    def integral(p):
+        return sphere.dot_product_partial_mean(sphere.dot_product_quantile(p, dim), dim)
+
+    cells = s * (2 * split - levels[:-1] - levels[1:]) - (
+        2 * integral(split) - integral(levels)[:-1] - integral(levels)[1:]
+    )
+    return cells.sum()
+
+
+@pytest.mark.parametrize(
+    "z",
+    [
+        sphere.uniform(200, 2, 0),
+        sphere.uniform(200, 16, 0),
+        sphere.uniform(200, 128, 0),
+        directions(150, 20, shift=0.5),
+        sphere.cross_polytope(64),
+        np.concatenate([np.eye(5)] * 20 + [-np.eye(5)] * 10),
+        np.concatenate([collapsed(50, 6), -collapsed(50, 6)]),
+    ],
+    ids=["d=2", "d=16", "d=128", "gathered", "cross-polytope", "ties", "two poles"],
+)
+def test_wasserstein_of_many_points_equals_the_integral_of_quantiles(z):
+    """Thousands of pairs: more than one block, with and without ties."""
+    assert metrics.wasserstein_uniformity(z) == pytest.approx(wasserstein_by_quantiles(z), abs=1e-11)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.3])
+def test_wasserstein_needs_the_law_at_few_of_the_pairs(monkeypatch, shift):
+    """What makes N = 5,000 a matter of seconds."""
+    evaluated = []
+    for name in ("dot_product_cdf", "dot_product_quantile"):
+        function = getattr(sphere, name)
+        monkeypatch.setattr(sphere, name, lambda x, dim, f=function: evaluated.append(np.size(x)) or f(x, dim))
+    metrics.wasserstein_uniformity(directions(1000, 64, shift=shift))
+    assert 0 < sum(evaluated) < 0.05 * 1000 * 999 / 2
+
+
+@pytest.mark.parametrize(
+    ("k", "expected"), [(64, (0.016, 0.030)), (32, (0.047, 0.072)), (8, (0.22, 0.22)), (4, (0.39, 0.35))]
+)
+def test_shift_of_both_metrics_from_the_sphere_to_a_sub_sphere(k, expected):
+    """Of uniform laws in k of 128 dimensions, as a share of the way from uniform to collapsed."""
+    uniformity = [math.log(GaussianKernel(t=2.0).uniform_mean(dim)) for dim in (k, 128)]
+    levels = (np.arange(100_000) + 0.5) / 100_000
+    quantiles = [sphere.dot_product_quantile(levels, dim) for dim in (k, 128)]
+    shifts = (uniformity[0] - uniformity[1]) / -uniformity[1], np.abs(quantiles[0] - quantiles[1]).mean()
+    assert shifts == pytest.approx(expected, abs=6e-4 if k > 8 else 6e-3)
+
+
+def test_subsampled_wasserstein_estimates_the_mean_over_all_subsets_and_that_is_above_the_whole():
+    z = directions(7, 4, shift=0.2)
+    subsets = [metrics.wasserstein_uniformity(z[list(rows)]) for rows in combinations(range(7), 4)]
+    estimate, standard_error = metrics.wasserstein_uniformity_subsampled(z, points=4, repeats=400, seed=0)
+    assert abs(estimate - np.mean(subsets)) < 4 * standard_error
+    assert standard_error == pytest.approx(np.std(subsets) / math.sqrt(400), rel=0.1)
+    assert np.mean(subsets) > metrics.wasserstein_uniformity(z) + 4 * standard_error
+
+
+def test_subsampled_wasserstein_is_seeded_and_exact_for_all_points():
+    z = directions(60, 8, shift=0.2)
+    first = metrics.wasserstein_uniformity_subsampled(z, points=20, repeats=5, seed=1)
+    assert first == metrics.wasserstein_uniformity_subsampled(z, points=20, repeats=5, seed=1)
+    assert first != metrics.wasserstein_uniformity_subsampled(z, points=20, repeats=5, seed=2)
+    whole = metrics.wasserstein_uniformity_subsampled(z, points=60, repeats=2, seed=0)
+    assert whole == pytest.approx((metrics.wasserstein_uniformity(z), 0), abs=1e-12)
+
+
+@pytest.mark.parametrize(("points", "repeats"), [(1, 5), (61, 5), (10, 1)])
+def test_subsampled_wasserstein_refuses(points, repeats):
+    with pytest.raises(ValueError, match=f"needs 2 to 60 points and at least 2 repeats; got {points} and {repeats}"):
+        metrics.wasserstein_uniformity_subsampled(directions(60, 8), points, repeats, seed=0)
+
+
+@pytest.mark.parametrize("count", [125, 500])
+def test_wasserstein_of_uniform_points_in_128_dimensions_is_about_0_16_over_their_number(count):
+    values = [metrics.wasserstein_uniformity(sphere.uniform(count, 128, seed)) for seed in range(10)]
+    assert count * np.mean(values) == pytest.approx(0.16, abs=0.04)
 
 
 def test_wasserstein_of_uniform_points_falls_with_their_number():
@@ -301,6 +401,11 @@ def test_one_point():
     assert metrics.effective_rank(z) == pytest.approx(1)
     assert metrics.effective_rank(z, centred=True) == 0
     assert metrics.covariance_rank(z) == 0
+
+
+def test_one_dimension_has_no_uniform_law():
+    with pytest.raises(ValueError, match="at least 2 dimensions; got 1"):
+        metrics.wasserstein_uniformity(np.ones((3, 1)))
 
 
 def test_zeros_have_no_rank():

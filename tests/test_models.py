@@ -47,13 +47,15 @@ def test_weights_survive_a_round_trip(tmp_path):
         assert torch.equal(tensor, other.state_dict()[name])
 
 
-@pytest.mark.parametrize("damage", ["truncated", "other network"])
-def test_bad_weights_are_named(tmp_path, damage):
+@pytest.mark.parametrize(
+    ("damage", "message"), [("truncated", "is damaged"), ("other network", "does not hold this network's weights")]
+)
+def test_bad_weights_are_named(tmp_path, damage, message):
     path = tmp_path / "encoder.safetensors"
     write_weights(path, build_encoder(BACKBONE | {"width": 8}, 1))
     if damage == "truncated":
         path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match=r"encoder\.safetensors does not hold this network's weights"):
+    with pytest.raises(ValueError, match=rf"encoder\.safetensors {message}.*delete it to train again"):
         read_weights(path, build_encoder(BACKBONE, 1))
 
 

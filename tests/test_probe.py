@@ -77,5 +77,5 @@ def test_raw_pixels_and_a_trained_run(pretrain_spec, probe_spec, digits_folder, 
     result = run_probe([*common, "--run", tmp_path / "run", "--out", tmp_path / "again"])
     assert result.returncode == 1
     assert result.stderr.startswith("error: ")
-    assert "encoder.safetensors does not hold" in result.stderr
+    assert "encoder.safetensors is damaged" in result.stderr
     assert not (tmp_path / "again").exists()

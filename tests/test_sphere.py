@@ -140,12 +140,99 @@ def test_laws_known_in_closed_form():
     np.testing.assert_allclose(sphere.dot_product_quantile([0.25, 0.75], 2), [-math.sqrt(0.5), math.sqrt(0.5)])
 
 
-@pytest.mark.parametrize("dim", [3, 4, 64, 128])
-@pytest.mark.parametrize("temperature", [0.1, 0.5, 1.0])
-def test_mean_of_exp_of_the_dot_product(dim, temperature):
-    """E exp(c/tau) = 0F1(; dim/2; 1/(4 tau^2))."""
-    mean = quad(lambda s: math.exp(s / temperature) * sphere.dot_product_pdf(s, dim), -1, 1)[0]
-    assert mean == pytest.approx(hyp0f1(dim / 2, 1 / (4 * temperature**2)), rel=1e-7)
+def log_mean_exp_by_angle(dim, temperature):
+    def log_integrand(angle, x):
+        return x * (math.cos(angle) - 1) + (dim - 2) * math.log(math.sin(angle))
+
+    def log_integral(x):
+        grid = np.linspace(0, math.pi, 20_001)[1:-1]
+        values = x * (np.cos(grid) - 1) + (dim - 2) * np.log(np.sin(grid))
+        inside = grid[values > values.max() - 60]
+        start, end = max(0, inside[0] - 1e-3), min(math.pi, inside[-1] + 1e-3)
+        integral = quad(lambda angle: math.exp(log_integrand(angle, x) - values.max()), start, end, limit=500)[0]
+        return x + values.max() + math.log(integral)
+
+    return log_integral(1 / temperature) - log_integral(0.0)
+
+
+@pytest.mark.parametrize("dim", [2, 3, 4, 64, 128, 1024, 4096])
+@pytest.mark.parametrize("temperature", [0.005, 0.01, 0.1, 0.5, 1.0, 2.0])
+def test_log_mean_exp(dim, temperature):
+    expected = log_mean_exp_by_angle(dim, temperature)
+    assert sphere.log_mean_exp(dim, temperature) == pytest.approx(expected, rel=1e-9, abs=1e-11)
+
+
+def test_log_mean_exp_in_closed_form():
+    """sinh(x) / x in three dimensions; 1 / (2 dim tau^2) at high temperature, where the value is near 0."""
+    for temperature in (0.01, 0.3, 5.0):
+        x = 1 / temperature
+        assert sphere.log_mean_exp(3, temperature) == pytest.approx(
+            x + math.log(-math.expm1(-2 * x) / (2 * x)), rel=1e-12
+        )
+    assert sphere.log_mean_exp(4096, 100.0) == pytest.approx(1 / (2 * 4096 * 1e4), rel=1e-7)
+    assert sphere.log_mean_exp(64, 0.5) == pytest.approx(math.log(hyp0f1(32, 1.0)), rel=1e-13)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan, math.inf])
+def test_log_mean_exp_needs_a_temperature(temperature):
+    with pytest.raises(ValueError, match="temperature must be a finite number above 0"):
+        sphere.log_mean_exp(8, temperature)
+
+
+@pytest.mark.parametrize("dim", [2, 3, 8, 128, 4096])
+def test_rule_integrates_powers_over_the_law(dim):
+    """E s^2 = 1/dim, E s^4 = 3 / (dim (dim + 2)); odd powers vanish."""
+    s, weights = sphere.dot_product_rule(dim)
+    moments = [weights @ s**power for power in range(5)]
+    assert moments == pytest.approx([1, 0, 1 / dim, 0, 3 / (dim * (dim + 2))], rel=1e-12, abs=1e-15)
+
+
+@pytest.mark.parametrize("dim", [2, 3, 128])
+def test_samples_follow_the_law(dim):
+    samples = sphere.dot_product_sample(20_000, dim, seed=5)
+    assert samples.shape == (20_000,)
+    assert kstest(samples, lambda s: sphere.dot_product_cdf(s, dim)).pvalue > 0.01
+    np.testing.assert_array_equal(samples, sphere.dot_product_sample(20_000, dim, seed=5))
+    assert (samples != sphere.dot_product_sample(20_000, dim, seed=6)).any()
+
+
+@pytest.mark.parametrize(("dim", "temperature"), [(3, 1.0), (16, 0.5), (128, 0.1)])
+def test_dispersion(dim, temperature):
+    moments = [quad(lambda s, k=k: math.exp(k * s / temperature) * density(s, dim), -1, 1)[0] for k in (1, 2)]
+    assert sphere.dispersion(dim, temperature) == pytest.approx(moments[1] / moments[0] ** 2 - 1, rel=1e-6)
+    assert sphere.dispersion(2, 1e-5) > 100
+    assert sphere.dispersion(4096, 1e-4) == math.inf
+
+
+@pytest.mark.parametrize("count", [16, 64, 256])
+@pytest.mark.parametrize(("dim", "temperature"), [(16, 0.5), (64, 0.3), (128, 0.1)])
+def test_log_energy_of_uniform_points(count, dim, temperature):
+    """Within four standard errors and the square of the expansion's parameter."""
+    repeats = 4_000_000 // count
+    c = sphere.dot_product_sample(repeats * (count - 1), dim, seed=count).reshape(repeats, count - 1)
+    log_sums = np.log(np.exp(c / temperature).sum(axis=1))
+    standard_error = log_sums.std() / math.sqrt(repeats)
+    bias = sphere.dispersion(dim, temperature) / (2 * (count - 1))
+    error = sphere.log_energy_of_uniform(count, dim, temperature) - log_sums.mean()
+    assert abs(error) < 4 * standard_error + bias**2
+    if count < 256:
+        assert bias > 4 * standard_error + bias**2  # the leading term alone would fail
+
+
+def test_log_energy_needs_two_points():
+    with pytest.raises(ValueError, match="at least 2 points; got 1"):
+        sphere.log_energy_of_uniform(1, 8, 0.5)
+
+
+@pytest.mark.parametrize("q", [-2.0, -0.5, 1.0, 2.0, 4.0])
+@pytest.mark.parametrize("dim", [4, 16, 128])
+def test_mean_power_of_distance(q, dim):
+    distances = np.sqrt(2 - 2 * sphere.dot_product_sample(400_000, dim, seed=1))
+    powers = distances**q
+    error = sphere.mean_power_of_distance(q, dim) - powers.mean()
+    assert abs(error) <= 4 * powers.std() / math.sqrt(len(powers))
+    if q == 2:
+        assert sphere.mean_power_of_distance(q, dim) == pytest.approx(2, rel=1e-12)
 
 
 @pytest.mark.parametrize("dim", [1, 0, -3])
@@ -155,6 +242,14 @@ def test_law_needs_two_dimensions(dim):
         sphere.dot_product_cdf,
         sphere.dot_product_quantile,
         sphere.dot_product_partial_mean,
+        sphere.mean_power_of_distance,
     ):
         with pytest.raises(ValueError, match=f"at least 2 dimensions; got {dim}"):
             function(0.5, dim)
+    for call in (
+        lambda: sphere.dot_product_sample(3, dim, seed=0),
+        lambda: sphere.dot_product_rule(dim),
+        lambda: sphere.log_mean_exp(dim, 0.5),
+    ):
+        with pytest.raises(ValueError, match=f"at least 2 dimensions; got {dim}"):
+            call()

@@ -8,7 +8,8 @@ Writes into --out:
     costs.csv         training time and speed by loss and batch size
     metrics.json      the selected settings' test accuracy and geometry, for `dvc metrics`
 
-Only runs that the suite's config asks for are read: leftover folders never reach a table.
+Only runs that the suite's config asks for are read, and only if they were made with this config and code: leftovers
+and files copied in by hand never reach a table.
 
 Example:
     python -m dhel_kcl.combine --root . --suite digits --out results/digits
@@ -20,10 +21,11 @@ from typing import Any
 
 import pandas as pd
 
-from dhel_kcl import cli
-from dhel_kcl.files import read_json, write_json, write_text
+from dhel_kcl import cli, digest
+from dhel_kcl.files import DamagedError, read_json, reading, sha256, write_json, write_text
 from dhel_kcl.suite import Run, Suite
 
+REMEDY = "delete it and run again to rebuild it, or restore it with `dvc checkout`"
 SPACES = ("z", "h")
 GEOMETRY = (
     "alignment",
@@ -34,6 +36,7 @@ GEOMETRY = (
     "covariance_rank",
 )
 CONFIGURATION = ["dataset", "part", "method", "batch_size"]
+TEXT = ("dataset", "part", "method", "role", "parameters")
 
 
 def is_selected(run: Run) -> bool:
@@ -42,6 +45,19 @@ def is_selected(run: Run) -> bool:
         return True
     chosen = read_json(Path(run.folder).parents[1] / f"{run.method}_m{run.batch_size}_selected" / "selected.json")
     return chosen["run"] == run.name
+
+
+def verify(suite: Suite, run: Run) -> None:
+    """Raise DamagedError unless a pretrained run is of this config and code and as its training left it."""
+    folder = Path(run.folder)
+    record, expected = read_json(folder / "provenance.json"), suite.pretrain_spec(run)
+    if run.role == "selected":
+        expected["loss"] = read_json(folder.parent / "selected.json")["loss"]
+    code = digest.of_pretraining(run.loss, suite.config["backbone"]["name"])
+    if read_json(folder / "spec.json") != expected or record["code"] != code:
+        raise DamagedError(f"{folder} was made with another config or code and then copied here; {REMEDY}")
+    if changed := [name for name, checksum in record["sha256"].items() if sha256(folder / name) != checksum]:
+        raise DamagedError(f"{folder / changed[0]} is not the file that training wrote; {REMEDY}")
 
 
 def run_row(run: Run, selected: bool) -> dict[str, Any]:
@@ -65,7 +81,16 @@ def run_row(run: Run, selected: bool) -> dict[str, Any]:
     }
     for space in SPACES:
         row |= {f"{space}_{metric}": geometry.get(space, {}).get(metric) for metric in GEOMETRY}
+    if wrong := [name for name in row if name not in TEXT and not isinstance(row[name], int | float | None)]:
+        raise TypeError(f"{wrong[0]} is {row[wrong[0]]!r}, not a number")
     return row
+
+
+def read_distribution(path: Path, columns: list[str]) -> pd.DataFrame:
+    """CSV with the column "space" and columns of numbers. Raises ValueError or KeyError if it is anything else."""
+    table = pd.read_csv(path)[["space", *columns]]
+    table[columns].apply(pd.to_numeric)
+    return table
 
 
 def over_seeds(parts: Iterable[pd.DataFrame], by: list[str], value: str) -> pd.DataFrame:
@@ -102,19 +127,25 @@ def main() -> None:
     suite = Suite.load(args.root, args.suite)
     rows, epochs, spectra, similarities, costs = [], [], [], [], []
     for run in suite.runs:
-        selected = is_selected(run)
-        row = run_row(run, selected)
-        rows.append(row)
-        folder, key = Path(run.folder), {name: row[name] for name in CONFIGURATION}
-        if run.trained and run.method != "random":
-            log, record = pd.read_csv(folder / "log.csv"), read_json(folder / "provenance.json")
-            seconds = record["training_seconds"]
-            costs.append(key | {"seconds": seconds, "views_per_second": record["views"] / seconds})
+        folder = Path(run.folder)
+        with reading(folder, REMEDY):
+            if run.trained:
+                verify(suite, run)
+            selected = is_selected(run)
+            row = run_row(run, selected)
+            rows.append(row)
+            key = {name: row[name] for name in CONFIGURATION}
+            if run.trained and run.method != "random":
+                log, record = pd.read_csv(folder / "log.csv"), read_json(folder / "provenance.json")
+                seconds = record["training_seconds"]
+                costs.append(key | {"seconds": seconds, "views_per_second": record["views"] / seconds})
+                if selected:
+                    epochs.append(log.assign(**key, seed=run.seed))
             if selected:
-                epochs.append(log.assign(**key, seed=run.seed))
-        if selected:
-            spectra.append(pd.read_csv(folder / "spectrum.csv").assign(**key))
-            similarities.append(pd.read_csv(folder / "similarities.csv").assign(**key))
+                spectrum = read_distribution(folder / "spectrum.csv", ["index", "singular_value"])
+                spectra.append(spectrum.assign(**key))
+                density = read_distribution(folder / "similarities.csv", ["similarity", "density"])
+                similarities.append(density.assign(**key))
 
     runs = pd.DataFrame(rows)
     curves = pd.concat(epochs).drop(columns=["views_per_second", "learning_rate"])

@@ -6,12 +6,14 @@ Example:
 
 import difflib
 import json
+import math
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft202012Validator, ValidationError, validators
 
 from dhel_kcl import cli
 
@@ -23,17 +25,48 @@ class ConfigError(ValueError):
     """A config file that cannot be used; the message names the file, the key and what is allowed."""
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML without silently overwritten keys."""
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without what JSON lacks or settles silently: keys twice or not text, references, NaN, infinity."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            problem = "references (*name) are not allowed, write the value out"
+            raise yaml.constructor.ConstructorError(None, None, problem, self.peek_event().start_mark)
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str | int | float | bool) and key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} occurs twice", key_node.start_mark)
-            seen.add(key if isinstance(key, str | int | float | bool) else id(key_node))
+            if not isinstance(key, str) or key in seen:
+                problem = f"key {key!r} occurs twice" if isinstance(key, str) else f"key {key!r} is not text, quote it"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            seen.add(key)
         return super().construct_mapping(node, deep)
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        value = super().construct_yaml_int(node)
+        if abs(value) >= 2**63:
+            raise yaml.constructor.ConstructorError(None, None, "an integer needs more than 64 bits", node.start_mark)
+        return value
+
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        value = super().construct_yaml_float(node)
+        if not math.isfinite(value):
+            raise yaml.constructor.ConstructorError(None, None, f"{node.value} is no finite number", node.start_mark)
+        return value
+
+
+_PlainLoader.add_constructor("tag:yaml.org,2002:int", _PlainLoader.construct_yaml_int)
+_PlainLoader.add_constructor("tag:yaml.org,2002:float", _PlainLoader.construct_yaml_float)
+
+_Validator = validators.extend(
+    Draft202012Validator,
+    # JSON Schema takes 3.0 for an integer; Python's range and a run's path do not.
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
 
 
 def load_global(root: Path) -> dict[str, Any]:
@@ -71,24 +104,27 @@ def suite_names(root: Path) -> list[str]:
 
 def _load(path: Path, schema_path: Path) -> dict[str, Any]:
     try:
-        content = yaml.load(path.read_text(), _UniqueKeys)
+        content = yaml.load(path.read_text(encoding="utf-8"), _PlainLoader)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+    except Exception as error:  # a wrong tag, such as `!!int x`, makes PyYAML raise many kinds
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
-    schema = yaml.safe_load(schema_path.read_text())
+    schema = _schema(schema_path.read_text(encoding="utf-8"))
     content = {} if content is None else content
     if isinstance(content, dict):
         ablations = content.get("ablations")
         for holder in (content, ablations if isinstance(ablations, dict) else {}):
             _listify_losses(holder.get("losses"))
         _fill_defaults(content, schema, schema)
-    errors = sorted(
-        Draft202012Validator(schema).iter_errors(content), key=lambda error: (len(error.path), str(error.path))
-    )
+    errors = sorted(_Validator(schema).iter_errors(content), key=lambda error: (len(error.path), str(error.path)))
     if errors:
         raise ConfigError("\n".join(f"{path}: {_explain(error)}" for error in errors[:5]))
     return content
+
+
+@cache
+def _schema(text: str) -> Any:
+    return yaml.safe_load(text)
 
 
 def _listify_losses(losses: Any) -> None:
@@ -142,7 +178,11 @@ def _explain(error: ValidationError) -> str:
         return f"{where}is empty; give at least {error.validator_value}"
     if error.validator == "type":
         wanted = error.validator_value if isinstance(error.validator_value, str) else " or ".join(error.validator_value)
-        hint = "; YAML reads a number such as 1e-6 as text, write 1.0e-6" if wanted in ("number", "integer") else ""
+        hint = (
+            "; YAML reads a number such as 1e-6 as text, write 1.0e-6"
+            if wanted in ("number", "integer") and isinstance(error.instance, str)
+            else ""
+        )
         return f"{where}{error.instance!r} is not of type {wanted}{hint}"
     return f"{where}{error.message}"
 

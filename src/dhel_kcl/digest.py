@@ -10,6 +10,7 @@ import io
 import tokenize
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from dhel_kcl import registry
 from dhel_kcl.registry import REGISTRIES
@@ -31,6 +32,13 @@ def of_step(module: str, selected: tuple[tuple[str, str], ...] = ()) -> str:
     lines = [f"{name} {_of_module(name)}" for name in sorted(closure)]
     lines += [f"{kind} {name} {REGISTRIES[kind].get(name)}" for kind, name in sorted(selected)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def of_pretraining(loss: dict[str, Any], backbone: str) -> str:
+    """SHA-256 of the code that pretrains with a loss ({"name": ..., "kernel": ...}) and a backbone."""
+    entries = [("loss", loss["name"]), ("backbone", backbone)]
+    entries += [("kernel", loss["kernel"])] if "kernel" in loss else []
+    return of_step("pretrain", tuple(entries))
 
 
 def _file(module: str) -> Path | None:

@@ -1,6 +1,9 @@
 """Files that are either complete or absent: written beside their final name, flushed, then renamed."""
 
 import csv
+import errno
+import fcntl
+import glob
 import hashlib
 import io
 import json
@@ -14,9 +17,15 @@ from typing import IO, Any
 
 @contextmanager
 def atomic(path: Path) -> Iterator[IO[bytes]]:
-    """Binary file that appears under `path` only after the block ended without an error."""
+    """Binary file that appears under `path` only after the block ended without an error.
+
+    What a killed process left of the same file is removed. Raises OSError that names `path`, with the remedy where
+    the disk is full.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+        leftover.unlink(missing_ok=True)
     descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -25,9 +34,45 @@ def atomic(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         os.chmod(partial, 0o644)
         os.replace(partial, path)
-    except BaseException:
+    except BaseException as error:
         Path(partial).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and not error.filename:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            remedy = "; free some space and run the same command again" if full else ""
+            raise OSError(error.errno, f"{error.strerror}{remedy}", str(path)) from error
         raise
+
+
+class DamagedError(ValueError):
+    """A file that cannot be what it should be; the message names it and the remedy."""
+
+
+@contextmanager
+def reading(path: Path, remedy: str) -> Iterator[None]:
+    """Turns whatever a damaged file or folder makes its reader raise into DamagedError."""
+    try:
+        yield
+    except DamagedError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename:  # missing, or not readable
+            raise
+        cause = " ".join(f"{type(error).__name__}: {error}".split())
+        raise DamagedError(f"{path} is damaged ({cause}); {remedy}") from error
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Raises BlockingIOError while another process is in this block for `folder`; the lock dies with its process."""
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            message = "another process is at work on this run; wait until it ends, or end it"
+            raise BlockingIOError(error.errno, message, str(folder)) from None
+        except OSError:  # a file system without locks
+            pass
+        yield
 
 
 def make_writable(folder: Path) -> None:
@@ -64,11 +109,9 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Content of a JSON file. Raises ValueError that names the file if it is not JSON."""
-    try:
-        return json.loads(Path(path).read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not valid JSON ({error}); delete it and run again to rebuild it") from error
+    """Content of a JSON file. Raises DamagedError if it is not JSON."""
+    with reading(path, "delete it and run again to rebuild it"):
+        return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def sha256(path: Path) -> str:

@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from dhel_kcl.backbones.base import Backbone
-from dhel_kcl.files import write_bytes
+from dhel_kcl.files import DamagedError, reading, write_bytes
 from dhel_kcl.registry import resolve
 
 
@@ -39,10 +38,14 @@ def write_weights(path: Path, module: nn.Module) -> None:
 
 def read_weights(path: Path, module: nn.Module) -> None:
     """Load weights into `module`. Raises ValueError that names the file if it is damaged or of another network."""
-    try:
-        module.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
-        raise ValueError(f"{path} does not hold this network's weights ({error}); delete it to train again") from error
+    remedy = "delete it to train again"
+    with reading(path, remedy):
+        weights = load_file(path)
+        try:
+            module.load_state_dict(weights)
+        except RuntimeError as error:
+            first = str(error).splitlines()[1].strip()
+            raise DamagedError(f"{path} does not hold this network's weights ({first} ...); {remedy}") from error
 
 
 @torch.no_grad()

@@ -8,8 +8,10 @@ Example:
 """
 
 import hashlib
+import io
 import json
 import math
+import pickle
 import signal
 import sys
 import time
@@ -23,11 +25,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
-from dhel_kcl import cli
+from dhel_kcl import cli, digest
 from dhel_kcl import split as splits
 from dhel_kcl.augment import Augment
 from dhel_kcl.datasets import prepared
-from dhel_kcl.files import atomic, make_writable, read_json, write_json, write_rows
+from dhel_kcl.files import atomic, exclusive, make_writable, read_json, reading, sha256, write_json, write_rows
 from dhel_kcl.losses.base import ContrastiveLoss, on_sphere
 from dhel_kcl.models import build_encoder, build_projector, write_weights
 from dhel_kcl.provenance import environment
@@ -35,7 +37,6 @@ from dhel_kcl.registry import resolve
 from dhel_kcl.sgd import MomentumSGD
 from dhel_kcl.spec import PretrainSpec
 
-CHECKPOINT_SECONDS = 60
 INTERRUPTED = 75
 """Exit status of a job that was asked to stop and left a checkpoint (EX_TEMPFAIL: try again)."""
 
@@ -90,13 +91,23 @@ class StopOnSignal:
 
 
 def pretrain(
-    spec: PretrainSpec, data: prepared.Prepared, train: Any, scratch: Path, fingerprint: str
+    spec: PretrainSpec,
+    data: prepared.Prepared,
+    train: Any,
+    scratch: Path,
+    fingerprint: str,
+    checkpoint_seconds: float = 60,
+    again: bool = False,
 ) -> dict[str, Any]:
     """Train one run on the images `train`, resuming from `scratch`/last.pt if it is there.
+
+    The checkpoint is written every `checkpoint_seconds`, when the process is asked to stop, and at the end; with
+    `again`, one that was written at the end is not resumed from.
 
     Returns {"encoder", "projector", "log" (rows), "seconds" (of training), "views"}.
     Raises ArithmeticError for a NaN or infinite loss and ValueError for a batch larger than the training set.
     """
+    stop = StopOnSignal()
     training, batch = spec.training, spec.batch_size
     images = torch.from_numpy(data.images[train])
     labels = torch.from_numpy(data.labels[train])
@@ -116,73 +127,77 @@ def pretrain(
     augment = Augment(**spec.augment)
     generator = torch.Generator().manual_seed(spec.seed)
 
-    first_epoch, first_step, seconds = 0, 0, 0.0
+    first, seconds = 0, 0.0
     log: list[dict[str, Any]] = []
     sums: defaultdict[str, float] = defaultdict(float)
+    last: dict[str, float] = {}
     checkpoint = scratch / "last.pt"
-    if checkpoint.is_file():
-        state = read_checkpoint(checkpoint, fingerprint)
+    state = read_checkpoint(checkpoint, fingerprint) if checkpoint.is_file() else None
+    if state and not (again and state["step"] == steps):
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         generator.set_state(state["generator"])
-        first_epoch, first_step, log, seconds = state["epoch"], state["step"], state["log"], state["seconds"]
+        torch.set_rng_state(state["rng"])
+        first, log, last, seconds = state["step"], state["log"], state["last"], state["seconds"]
         sums.update(state["sums"])
-        print(f"resuming at epoch {first_epoch}, step {first_step} from {checkpoint}", file=sys.stderr)
+        print(f"resuming after step {first} of {steps} from {checkpoint}", file=sys.stderr)
 
-    def save_checkpoint(epoch: int, step: int) -> None:
+    def save_checkpoint(done: int) -> None:
+        if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
+            raise ArithmeticError(not_finite("the weights became NaN or infinite", epoch, step, rate, last, checkpoint))
         state = {
-            "fingerprint": fingerprint,
             "model": model.state_dict(),
             "optimizer": optimizer.state_dict(),
             "generator": generator.get_state(),
-            "epoch": epoch,
-            "step": step,
+            "rng": torch.get_rng_state(),
+            "step": done,
             "log": log,
             "sums": dict(sums),
+            "last": last,
             "seconds": seconds + time.perf_counter() - started,
         }
-        with atomic(checkpoint) as file:
-            torch.save(state, file)
+        write_checkpoint(checkpoint, fingerprint, state)
 
-    stop = StopOnSignal()
-    started = last_saved = time.perf_counter()
+    started = saved = time.perf_counter()
     model.train()
-    progress = tqdm(total=steps, initial=first_epoch * steps_per_epoch + first_step, unit="step", mininterval=1)
-    for epoch in range(first_epoch, epochs):
-        epoch_started = time.perf_counter()
-        start = first_step if epoch == first_epoch else 0
-        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(epoch_seed(spec.seed, epoch)))
-        for step in range(start, steps_per_epoch):
-            rate = learning_rate(epoch * steps_per_epoch + step, steps, peak, training["warmup"])
+    with tqdm(total=steps, initial=first, unit="step", mininterval=1) as progress:
+        for done in range(first, steps):
+            epoch, step = divmod(done, steps_per_epoch)
+            if step == 0 or done == first:
+                shuffle = torch.Generator().manual_seed(epoch_seed(spec.seed, epoch))
+                order = torch.randperm(len(images), generator=shuffle)
+                epoch_started, epoch_first = time.perf_counter(), step
+            rate = learning_rate(done, steps, peak, training["warmup"])
             index = order[step * batch : (step + 1) * batch]
             # One forward pass over both views: batch normalisation sees 2M images.
             views = augment(images[index].repeat(2, 1, 1, 1), generator)
             loss, parts = objective(encoder(views), labels[index])
             if not torch.isfinite(loss):
-                raise ArithmeticError(not_finite(loss, epoch, step, rate, log, checkpoint))
+                raise ArithmeticError(not_finite(f"the loss became {loss.item()}", epoch, step, rate, last, checkpoint))
             loss.backward()
             optimizer.step(rate)
-            for name, value in {"loss": loss, **parts}.items():
-                sums[name] += value.item()
+            last = {"loss": loss.item(), **{name: part.item() for name, part in parts.items()}}
+            for name, value in last.items():
+                sums[name] += value
             progress.update()
-            if stop.received:
-                save_checkpoint(epoch, step + 1)
-                print(
-                    f"{stop.received}: checkpoint {checkpoint} written; run the same command to go on", file=sys.stderr
+            if step + 1 == steps_per_epoch:
+                means = {name: total / steps_per_epoch for name, total in sums.items()}
+                sums.clear()
+                log.append(
+                    {"epoch": epoch + 1, "step": done + 1, **means}
+                    | {"gap": None if minimum is None else means["loss"] - minimum, "learning_rate": rate}
+                    | {"views_per_second": 2 * batch * (step + 1 - epoch_first) / (time.perf_counter() - epoch_started)}
+                )
+                progress.set_postfix(epoch=epoch + 1, loss=f"{means['loss']:.4f}", refresh=False)
+            stopped_by = stop.received
+            if stopped_by or done + 1 == steps or time.perf_counter() - saved > checkpoint_seconds:
+                save_checkpoint(done + 1)
+                saved = time.perf_counter()
+            if stopped_by and done + 1 < steps:
+                progress.write(
+                    f"{stopped_by}: checkpoint {checkpoint} written; run the same command to go on", sys.stderr
                 )
                 raise SystemExit(INTERRUPTED)
-        means = {name: total / steps_per_epoch for name, total in sums.items()}
-        sums.clear()
-        log.append(
-            {"epoch": epoch + 1, "step": (epoch + 1) * steps_per_epoch, **means}
-            | {"gap": None if minimum is None else means["loss"] - minimum, "learning_rate": rate}
-            | {"views_per_second": 2 * batch * (steps_per_epoch - start) / (time.perf_counter() - epoch_started)}
-        )
-        progress.set_postfix(epoch=epoch + 1, loss=f"{means['loss']:.4f}", refresh=False)
-        if time.perf_counter() - last_saved > CHECKPOINT_SECONDS:
-            save_checkpoint(epoch + 1, 0)
-            last_saved = time.perf_counter()
-    progress.close()
     seconds += time.perf_counter() - started
     return {"encoder": encoder, "projector": projector, "log": log, "seconds": seconds, "views": 2 * batch * steps}
 
@@ -204,25 +219,41 @@ def epoch_seed(seed: int, epoch: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}/{epoch}".encode()).digest()[:7], "big")
 
 
-def not_finite(loss: Tensor, epoch: int, step: int, rate: float, log: list[dict[str, Any]], checkpoint: Path) -> str:
-    last = f"the last epoch's mean loss was {log[-1]['loss']:.6g}" if log else "no epoch was completed"
+def not_finite(what: str, epoch: int, step: int, rate: float, last: dict[str, float], checkpoint: Path) -> str:
+    values = ", ".join(f"{name} {value:.6g}" for name, value in last.items())
+    before = f"the last finite values were {values}" if last else "no step was finite"
     kept = f"; the checkpoint {checkpoint} is untouched" if checkpoint.is_file() else ""
     return (
-        f"the loss became {loss.item()} in epoch {epoch + 1}, step {step + 1}, learning rate {rate:.4g}; {last}{kept}. "
+        f"{what} in epoch {epoch + 1}, step {step + 1}, learning rate {rate:.4g}; {before}{kept}. "
         "Lower training.learning_rate or raise the temperature in the suite's config"
     )
+
+
+def write_checkpoint(path: Path, fingerprint: str, state: dict[str, Any]) -> None:
+    """Write `state` behind a line with its SHA-256 and one with the fingerprint of the run that it belongs to."""
+    content = io.BytesIO()
+    torch.save(state, content)
+    header = f"{hashlib.sha256(content.getbuffer()).hexdigest()}\n{fingerprint}\n"
+    with atomic(path) as file:
+        file.write(header.encode())
+        file.write(content.getbuffer())
 
 
 def read_checkpoint(path: Path, fingerprint: str) -> dict[str, Any]:
     """State of an interrupted run. Raises ValueError if it is damaged or belongs to another spec, data or code."""
     remedy = f"delete {path} to start this run over"
-    try:
-        state = torch.load(path, weights_only=True)
-    except Exception as error:  # torch.load raises many kinds on a damaged file
-        raise ValueError(f"the checkpoint {path} cannot be read ({error}); {remedy}") from error
-    if state["fingerprint"] != fingerprint:
-        raise ValueError(f"the checkpoint {path} is of another config, data set or code version; {remedy}")
-    return state
+    with reading(path, remedy), path.open("rb") as file:
+        checksum, owner = file.readline().strip().decode(), file.readline().strip().decode()
+        content = file.read()
+        if hashlib.sha256(content).hexdigest() != checksum:
+            raise ValueError("its content does not have the checksum that it states")
+        if owner == fingerprint:
+            try:
+                state: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True)
+            except pickle.UnpicklingError:  # its message advises to switch weights_only off
+                raise ValueError("it holds something other than tensors and plain values") from None
+            return state
+    raise ValueError(f"the checkpoint {path} is of another config, data set, code or torch version; {remedy}")
 
 
 def main() -> None:
@@ -233,34 +264,43 @@ def main() -> None:
     parser.add_argument("--split", required=True, type=Path, help="split file")
     parser.add_argument("--out", required=True, type=Path, help="run folder to write")
     parser.add_argument("--scratch", required=True, type=Path, help="folder for checkpoints, kept after success")
-    parser.add_argument("--code", default="", help="digest of the code, part of the checkpoint's fingerprint")
+    parser.add_argument("--code", help="digest of the code that the job was planned with; other code is refused")
+    parser.add_argument("--checkpoint-seconds", default=60.0, type=float, help="time between two checkpoints")
+    parser.add_argument("--again", action="store_true", help="start over if the checkpoint is of a finished run")
     args = parser.parse_args()
 
     spec = PretrainSpec.read(args.spec)
     if args.selected:
         spec = replace(spec, loss=read_json(args.selected)["loss"])
+    code = digest.of_pretraining(spec.loss, spec.backbone["name"])
+    if args.code not in (None, code):
+        raise ValueError("the source changed after this job was planned; run the same command again")
     for folder in (args.out, args.scratch):
         make_writable(folder)
     torch.set_num_threads(spec.threads)
     data = prepared.read(args.data)
     train = splits.read(args.split)["train"]
-    identity = [spec.as_dict(), data.manifest["sha256"], train.tolist(), args.code]
+    identity = [spec.as_dict(), data.manifest["sha256"], train.tolist(), code, torch.__version__]
     fingerprint = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
-    run = pretrain(spec, data, train, args.scratch, fingerprint)
-    write_json(args.out / "spec.json", spec.as_dict())
-    write_rows(args.out / "log.csv", run["log"] or [{"epoch": None}])
-    write_weights(args.out / "encoder.safetensors", run["encoder"])
-    write_weights(args.out / "projector.safetensors", run["projector"])
-    record = environment() | {
-        "device": "cpu",
-        "precision": spec.precision,
-        "threads": torch.get_num_threads(),
-        "seed": spec.seed,
-        "training_seconds": run["seconds"],
-        "views": run["views"],
-    }
-    write_json(args.out / "provenance.json", record)
+    with exclusive(args.scratch):
+        run = pretrain(spec, data, train, args.scratch, fingerprint, args.checkpoint_seconds, args.again)
+        write_json(args.out / "spec.json", spec.as_dict())
+        write_rows(args.out / "log.csv", run["log"] or [{"epoch": None}])
+        write_weights(args.out / "encoder.safetensors", run["encoder"])
+        write_weights(args.out / "projector.safetensors", run["projector"])
+        files = ("spec.json", "log.csv", "encoder.safetensors", "projector.safetensors")
+        record = environment() | {
+            "device": "cpu",
+            "precision": spec.precision,
+            "threads": torch.get_num_threads(),
+            "seed": spec.seed,
+            "training_seconds": run["seconds"],
+            "views": run["views"],
+            "code": code,
+            "sha256": {name: sha256(args.out / name) for name in files},
+        }
+        write_json(args.out / "provenance.json", record)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,11 @@ KERNELS = {
 
 DATASETS = {
     "digits": "dhel_kcl.datasets.digits:fetch",
+    "fashion_mnist": "dhel_kcl.datasets.fashion_mnist:fetch",
+    "cifar10": "dhel_kcl.datasets.cifar:fetch_cifar10",
+    "cifar100": "dhel_kcl.datasets.cifar:fetch_cifar100",
+    "stl10": "dhel_kcl.datasets.stl10:fetch",
+    "imagenet100": "dhel_kcl.datasets.imagenet100:fetch",
 }
 
 BACKBONES = {

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dhel_kcl import cli
-from dhel_kcl.files import read_json, write_json
+from dhel_kcl.files import read_json, reading, write_json
 
 
 def best(candidates: list[dict[str, Any]]) -> dict[str, Any]:
@@ -25,15 +25,16 @@ def main() -> None:
     args = parser.parse_args()
     candidates = []
     for folder in args.candidates:
-        validation = read_json(folder / "probe.json")["validation"]
-        candidates.append(
-            {
-                "run": folder.parent.name,
-                "loss": read_json(folder / "spec.json")["loss"],
-                "validation_accuracy": validation["accuracy"],
-                "validation_cross_entropy": validation["cross_entropy"],
-            }
-        )
+        with reading(folder, "delete it and run again to rebuild it"):
+            validation = read_json(folder / "probe.json")["validation"]
+            candidates.append(
+                {
+                    "run": folder.parent.name,
+                    "loss": read_json(folder / "spec.json")["loss"],
+                    "validation_accuracy": float(validation["accuracy"]),
+                    "validation_cross_entropy": float(validation["cross_entropy"]),
+                }
+            )
     write_json(args.out, best(candidates) | {"candidates": candidates})
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from dhel_kcl.files import DamagedError, read_json
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -15,10 +17,14 @@ class Spec:
     def read(cls, source: str) -> Self:
         """Spec from a JSON text (starting with '{') or the path of a JSON file.
 
-        Raises ValueError naming missing or unknown keys.
+        Raises ValueError naming missing or unknown keys, and DamagedError for a file that is not a JSON object.
         """
-        text = source if source.lstrip().startswith("{") else Path(source).read_text()
-        return cls.of(json.loads(text))
+        if source.lstrip().startswith("{"):
+            return cls.of(json.loads(source))
+        content = read_json(Path(source))
+        if not isinstance(content, dict):
+            raise DamagedError(f"{source} is damaged (not a JSON object); delete it and run again to rebuild it")
+        return cls.of(content)
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Self:

@@ -98,6 +98,81 @@ def dot_product_partial_mean(s: ArrayLike, dim: int) -> Array:
     return -np.exp(log_c) * np.clip(1 - s * s, 0, None) ** a / (dim - 1)
 
 
+def dot_product_sample(count: int, dim: int, seed: int) -> Array:
+    """`count` independent draws of the law of `dot_product_pdf`, shape (count,)."""
+    a = _beta_parameter(dim)
+    return 2 * np.random.default_rng(seed).beta(a, a, count) - 1
+
+
+def dot_product_rule(dim: int, nodes: int = 200) -> tuple[Array, Array]:
+    """Gauss-Jacobi nodes s in (-1, 1) and weights w of sum 1: sum w f(s) is the mean of f over the law of
+    `dot_product_pdf`.
+
+    Exact for polynomials below degree 2 nodes. A function with a singularity at 1 + delta is integrated to a relative
+    error of about (1 + delta + sqrt(2 delta + delta^2))^(-2 nodes).
+    """
+    from scipy.linalg import eigh_tridiagonal
+
+    _beta_parameter(dim)
+    # Golub & Welsch: eigenvalues of the Jacobi matrix. scipy.special.roots_jacobi gives NaN in high dimensions.
+    k = np.arange(2, nodes)
+    squares = np.concatenate([[1 / dim], k * (k + dim - 3) / ((2 * k + dim - 2) * (2 * k + dim - 4))])
+    s, vectors = eigh_tridiagonal(np.zeros(nodes), np.sqrt(squares))
+    return s, vectors[0] ** 2
+
+
+def mean_power_of_distance(q: float, dim: int) -> float:
+    """E r^q, r the distance of two independent uniform points of S^(dim-1); infinite for q <= 1 - dim.
+
+    2^(q+dim-2) Gamma(dim/2) Gamma((dim-1+q)/2) / (sqrt(pi) Gamma(dim-1+q/2)).
+    """
+    from scipy.special import gammaln
+
+    a = _beta_parameter(dim)
+    if q <= -2 * a:
+        return math.inf
+    log_gammas = gammaln(dim / 2) + gammaln(a + q / 2) - gammaln(2 * a + q / 2)
+    return float(math.exp((q + dim - 2) * math.log(2) + log_gammas) / math.sqrt(math.pi))
+
+
+def log_mean_exp(dim: int, temperature: float) -> float:
+    """log E exp(c / tau) = log 0F1(; dim/2; 1 / (4 tau^2)), c a dot product of independent uniform points.
+
+    Summed as the power series sum_k (1 / (2 tau))^(2k) / (k! (dim/2)_k), whose terms are positive, in logarithms:
+    neither overflow at small tau nor underflow in high dimensions, and relative precision where the value is near 0.
+    It takes 1/tau + 40 terms; tested for dim 2 to 4096 and tau 0.005 to 100.
+    """
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise ValueError(f"temperature must be a finite number above 0; got {temperature}")
+    half = _beta_parameter(dim) + 0.5
+    # Beyond k = 1/tau each term is less than a quarter of the one before.
+    k = np.arange(1, math.ceil(1 / temperature) + 41)
+    log_terms = np.cumsum(-2 * math.log(2 * temperature) - np.log(k) - np.log(half + k - 1))
+    return float(np.logaddexp(0, np.logaddexp.reduce(log_terms)))
+
+
+def dispersion(dim: int, temperature: float) -> float:
+    """Var(exp(c / tau)) / (E exp(c / tau))^2 = m_2 / m_1^2 - 1 for a dot product c of independent uniform points.
+
+    m_k = E exp(k c / tau). Infinite where it exceeds float64's range.
+    """
+    exponent = log_mean_exp(dim, temperature / 2) - 2 * log_mean_exp(dim, temperature)
+    return math.expm1(exponent) if exponent < 709 else math.inf
+
+
+def log_energy_of_uniform(count: int, dim: int, temperature: float) -> float:
+    """E log sum_{j!=i} exp(z_i.z_j / tau) over `count` independent uniform points, expanded for large counts.
+
+    log(count - 1) + log m_1 - dispersion / (2 (count - 1)), because the count - 1 summands are independent given z_i.
+    The error is of the order (dispersion / (count - 1))^2: useful where that is well below 1.
+    Raises ValueError for count < 2.
+    """
+    if count < 2:
+        raise ValueError(f"an energy needs at least 2 points; got {count}")
+    bias = dispersion(dim, temperature) / (2 * (count - 1))
+    return math.log(count - 1) + log_mean_exp(dim, temperature) - bias
+
+
 def _beta_parameter(dim: int) -> float:
     if dim < 2:
         raise ValueError(f"the dot-product law needs a sphere in at least 2 dimensions; got {dim}")

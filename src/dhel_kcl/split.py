@@ -7,6 +7,7 @@ Example:
     python -m dhel_kcl.split --data data/digits --train 897 --validation 300 --test 600 --seed 0 --out split.npz
 """
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from dhel_kcl import cli
 from dhel_kcl.datasets import prepared
-from dhel_kcl.files import atomic
+from dhel_kcl.files import atomic, reading
 
 Indices = NDArray[np.int64]
 
@@ -56,11 +57,11 @@ def draw(
 
 def read(path: Path) -> dict[str, Indices]:
     """Indices written by this step. Raises ValueError that names the file if it is damaged."""
-    try:
+    with reading(path, "delete it and run again to rebuild it"):
+        if not zipfile.is_zipfile(path):
+            raise ValueError("not an .npz archive")
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in ("train", "validation", "test")}
-    except (ValueError, KeyError, EOFError) as error:
-        raise ValueError(f"{path} is not a split file ({error}); delete it and run again to rebuild it") from error
 
 
 def main() -> None:

@@ -14,16 +14,16 @@ from typing import Any
 from dhel_kcl import cli, digest
 from dhel_kcl.figures import FIGURES
 from dhel_kcl.files import read_json, write_json
+from dhel_kcl.provenance import environment
 from dhel_kcl.suite import Run, Suite
+from dhel_kcl.theory import EXPERIMENTS
 
 RECORDED = ("git_revision", "python", "versions", "platform", "processor", "device", "precision", "threads")
 
 
 def pretrain_code(suite: Suite, run: Run) -> str:
     """Digest of the code that pretrains a run."""
-    entries = [("loss", run.loss["name"]), ("backbone", suite.config["backbone"]["name"])]
-    entries += [("kernel", run.loss["kernel"])] if "kernel" in run.loss else []
-    return digest.of_step("pretrain", tuple(entries))
+    return digest.of_pretraining(run.loss, suite.config["backbone"]["name"])
 
 
 def probe_code(suite: Suite) -> str:
@@ -34,6 +34,13 @@ def probe_code(suite: Suite) -> str:
 def fetch_code(dataset: str) -> str:
     """Digest of the code that prepares a data set."""
     return digest.of_step("fetch", (("dataset", dataset),))
+
+
+def theory_digests() -> dict[str, Any]:
+    """Digests of the code behind the theory experiments and their figures."""
+    code = {f"theory {name}": digest.of_step(f"theory.{name}") for name in (*EXPERIMENTS, "tables")}
+    code |= {f"figure {name}": digest.of_step(f"figures.theory.{name}") for name in EXPERIMENTS}
+    return {"code": code}
 
 
 def digests(suite: Suite) -> dict[str, Any]:
@@ -48,30 +55,13 @@ def digests(suite: Suite) -> dict[str, Any]:
 
 def differences(recorded: dict[str, Any], current: dict[str, Any]) -> list[str]:
     """What changed between two results of `digests`."""
-    changed = [] if recorded.get("config") == current["config"] else ["config"]
+    changed = [] if recorded.get("config") == current.get("config") else ["config"]
     names = sorted(recorded.get("code", {}).keys() | current["code"].keys())
     return changed + [name for name in names if recorded.get("code", {}).get(name) != current["code"].get(name)]
 
 
-def main() -> None:
-    parser = cli.parser(__doc__)
-    parser.add_argument("--root", required=True, type=Path, help="repository folder")
-    parser.add_argument("--suite", required=True, help="name of the suite")
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--out", type=Path, help="file to write (provenance.json)")
-    action.add_argument("--check", type=Path, help="provenance.json to compare with the tree")
-    args = parser.parse_args()
-    suite = Suite.load(args.root, args.suite)
-    current = digests(suite)
-    if args.check:
-        changed = differences(read_json(args.check), current)
-        if changed:
-            raise ValueError(
-                f"{args.check} was computed with an earlier version of: {', '.join(changed)}. "
-                "Run `make reproduce` and commit dvc.lock, results and paper_figures"
-            )
-        print(f"{args.check}: computed with this config and code")
-        return
+def runs_record(suite: Suite) -> dict[str, dict[str, int]]:
+    """How many runs had each Git revision, versions, machine, ..."""
     seen: dict[str, Counter[str]] = {key: Counter() for key in RECORDED}
     for run in suite.runs:
         if run.trained:
@@ -80,7 +70,33 @@ def main() -> None:
                 value = record[key]
                 text = " ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
                 seen[key][text] += 1
-    write_json(args.out, {"suite": suite.name} | current | {"runs": {key: dict(count) for key, count in seen.items()}})
+    return {key: dict(count) for key, count in seen.items()}
+
+
+def main() -> None:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--root", default=Path(), type=Path, help="repository folder")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--suite", help="name of the suite")
+    what.add_argument("--theory", action="store_true", help="the theory experiments instead of a suite")
+    action = parser.add_mutually_exclusive_group(required=True)
+    action.add_argument("--out", type=Path, help="file to write (provenance.json)")
+    action.add_argument("--check", type=Path, help="provenance.json to compare with the tree")
+    args = parser.parse_args()
+    suite = Suite.load(args.root, args.suite) if args.suite else None
+    current = digests(suite) if suite else theory_digests()
+    if args.check:
+        changed = differences(read_json(args.check), current)
+        if changed:
+            raise ValueError(
+                f"{args.check} was computed with an earlier version of: {', '.join(changed)}. "
+                "Run `make reproduce` and commit dvc.lock, results and paper_figures"
+            )
+        print(f"{args.check}: computed with this config and code")
+    elif suite:
+        write_json(args.out, {"suite": suite.name} | current | {"runs": runs_record(suite)})
+    else:
+        write_json(args.out, current | environment())
 
 
 if __name__ == "__main__":

@@ -125,8 +125,18 @@ def tables_of(suite: Suite) -> list[str]:
     return [name for name in TABLES if name != "ablations" or "ablations" in suite.config]
 
 
+def write_table(table: pd.DataFrame, out: Path) -> None:
+    """Write `out`.csv, `out`.md and `out`.tex."""
+    write_text(out.with_suffix(".csv"), table.to_csv(index=False, lineterminator="\n"))
+    write_text(out.with_suffix(".md"), table.to_markdown(index=False, disable_numparse=True) + "\n")
+    write_text(out.with_suffix(".tex"), latex(table))
+
+
+LATEX = str.maketrans({"%": r"\%", "_": r"\_", "±": r"$\pm$", "<": "$<$", ">": "$>$"})
+
+
 def latex(table: pd.DataFrame) -> str:
-    text = table.map(lambda cell: str(cell).replace("%", r"\%").replace("_", r"\_").replace("±", r"$\pm$"))
+    text = table.map(lambda cell: str(cell).translate(LATEX))
     text.columns = [column.replace("%", r"\%") for column in table.columns]
     return text.to_latex(index=False, column_format="l" * len(table.columns))
 
@@ -141,10 +151,7 @@ def main() -> None:
         "--out", required=True, type=Path, help="path without extension; .csv, .md and .tex are written"
     )
     args = parser.parse_args()
-    table = TABLES[args.name](Results(args.results, Suite.load(args.root, args.suite)))
-    write_text(args.out.with_suffix(".csv"), table.to_csv(index=False, lineterminator="\n"))
-    write_text(args.out.with_suffix(".md"), table.to_markdown(index=False, disable_numparse=True) + "\n")
-    write_text(args.out.with_suffix(".tex"), latex(table))
+    write_table(TABLES[args.name](Results(args.results, Suite.load(args.root, args.suite))), args.out)
 
 
 if __name__ == "__main__":

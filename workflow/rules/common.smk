@@ -6,8 +6,10 @@ separate parameters would go unnoticed); `code` is the digest of the Python code
 """
 
 import json
+import os
 import shlex
 import sys
+from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from dhel_kcl import digest, stamp
@@ -15,6 +17,8 @@ from dhel_kcl.config import ConfigError, load_global, suite_names
 from dhel_kcl.figures import FIGURES
 from dhel_kcl.suite import Suite
 from dhel_kcl.table import TABLES, tables_of
+from dhel_kcl.theory import EXPERIMENTS
+from dhel_kcl.theory import TABLES as THEORY_TABLES
 from snakemake.exceptions import WorkflowError
 
 ROOT = Path(workflow.basedir)
@@ -34,16 +38,36 @@ if DEFAULT_SUITE not in SUITES:
         f"config/config.yaml: default_suite: {DEFAULT_SUITE!r} is unknown; allowed: {', '.join(SUITES)}"
     )
 
-# Run records without Snakemake's records of how they were made cannot be told from stale ones.
-if Path("results/runs").is_dir() and not Path(".snakemake/metadata").is_dir():
-    if any(path.name == "spec.json" for path in Path("results/runs").rglob("spec.json")):
-        raise WorkflowError(
-            "results/runs holds results, but .snakemake/metadata, which says how they were made, is missing. "
-            "Restore both with `dvc pull`, or delete results/runs to compute everything anew."
-        )
-
 DATA_FILES = ["manifest.json", "images.npy", "labels.npy", "part.npy"]
 RUN = "results/runs/{suite}/{dataset}/{run}/seed{seed}"
+PRETRAINED = ["spec.json", "log.csv", "encoder.safetensors", "projector.safetensors", "provenance.json"]
+PROBED = ["probe.json", "predictions.csv", "geometry.json", "spectrum.csv", "similarities.csv"]
+
+
+def is_recorded(file):
+    """Whether Snakemake knows how an output was made, or that its job did not end."""
+    name = urlsafe_b64encode(file.encode()).decode()
+    parts = [name[start : start + 254] for start in range(0, len(name), 254)]
+    record = Path(*(f"@{part}" for part in parts[:-1]), parts[-1])
+    return any(Path(".snakemake", kind, record).is_file() for kind in ("metadata", "incomplete"))
+
+
+# Snakemake trusts files that it has no record of, so ones copied here or stale would pass for results.
+for run in (run for suite in SUITES.values() for run in suite.runs if Path(run.configuration).is_dir()):
+    for file in (f"{run.configuration}/selected.json", *(f"{run.folder}/{name}" for name in PRETRAINED + PROBED)):
+        if Path(file).is_file() and not is_recorded(file):
+            raise WorkflowError(
+                f"{file} is there, but nothing in .snakemake/metadata says how it was made. "
+                "Go back to the last versioned results with `dvc pull --force`, or delete the file (or all of "
+                "results/runs) to compute it anew."
+            )
+
+if "DVC_STAGE" in os.environ:
+    print(
+        "Under DVC too, only what is out of date is computed, `dvc repro --force` or not. To compute everything anew: "
+        "snakemake --cores all --forceall, and then dvc repro to version it.",
+        file=sys.stderr,
+    )
 
 
 wildcard_constraints:
@@ -76,6 +100,13 @@ def repository(wildcards, output):
     """Folder of the config that tables are made for. Snakemake does not record parameters that depend on `output`,
     and must not record this one: a clone lies elsewhere."""
     return str(ROOT)
+
+
+def again(wildcards, output):
+    """Makes a forced run start over: it would end at once with the checkpoint that the finished run left. Not recorded,
+    like `repository`: a forced run is as good as another."""
+    forced = workflow.dag_settings.forceall or "pretrain" in workflow.dag_settings.forcerun
+    return "--again" if forced else ""
 
 
 def split_arguments(wildcards):

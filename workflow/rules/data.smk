@@ -1,8 +1,10 @@
+# On a cluster this runs where Snakemake does: computing nodes often cannot reach the web.
 rule fetch_data:
     output:
         expand("data/{{dataset}}/{file}", file=DATA_FILES),
     log:
         "logs/data/{dataset}.log",
+    localrule: True
     params:
         code=lambda w: stamp.fetch_code(w.dataset),
     shell:

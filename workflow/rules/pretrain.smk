@@ -4,11 +4,7 @@ rule pretrain:
         split="data/splits/{suite}/{dataset}.npz",
         selected=selected_of,
     output:
-        f"{RUN}/spec.json",
-        f"{RUN}/log.csv",
-        f"{RUN}/encoder.safetensors",
-        f"{RUN}/projector.safetensors",
-        f"{RUN}/provenance.json",
+        expand(f"{RUN}/{{file}}", file=PRETRAINED, allow_missing=True),
     log:
         "logs/{suite}/{dataset}/{run}/seed{seed}/pretrain.log",
     benchmark:
@@ -18,8 +14,10 @@ rule pretrain:
         spec=lambda w: json.dumps(SUITES[w.suite].pretrain_spec(run_of(w))),
         code=lambda w: stamp.pretrain_code(SUITES[w.suite], run_of(w)),
         selected=lambda w, input: f"--selected {input.selected}" if input.selected else "",
+        again=again,
+    # exec: a signal must end the step, which then writes a checkpoint, and not a shell around it before that.
     shell:
-        "python -m dhel_kcl.pretrain --spec {params.spec:q} {params.selected} --code {params.code} "
+        "exec python -m dhel_kcl.pretrain --spec {params.spec:q} {params.selected} --code {params.code} {params.again} "
         "--data data/{wildcards.dataset} --split {input.split:q} "
         "--out results/runs/{wildcards.suite}/{wildcards.dataset}/{wildcards.run}/seed{wildcards.seed} "
         "--scratch scratch/{wildcards.suite}/{wildcards.dataset}/{wildcards.run}/seed{wildcards.seed} > {log:q} 2>&1"

@@ -1,6 +1,6 @@
 """Figure: test accuracy of the linear probe against batch size, at the setting selected on validation.
 
-Mean and standard deviation over seeds; horizontal lines are the floors.
+Mean and standard deviation over seeds; horizontal lines are the floors, and a floor far below is named with its value.
 
 Example:
     python -m dhel_kcl.figures.accuracy --root . --suite digits --results results/digits --out accuracy
@@ -16,7 +16,7 @@ from dhel_kcl.suite import FLOORS
 
 def draw(results: Results) -> Figure:
     suite, runs, sizes = results.suite, results.selected, results.suite.config["batch_sizes"]
-    methods = results.methods("losses")
+    methods, drawn = results.methods("losses"), set()
     fig, axes = style.panels(len(suite.datasets), height=2.6, sharey=False)
     for ax, dataset in zip(axes, suite.datasets, strict=True):
         here = runs[runs.dataset == dataset]
@@ -26,14 +26,20 @@ def draw(results: Results) -> Figure:
             x = [size * shift for size in by_size.mean().index]
             look = style.look(method, suite)
             ax.errorbar(x, by_size.mean(), by_size.std().fillna(0), **look, markersize=4, linewidth=1.2, capsize=2)
-        for floor in FLOORS:
-            value = here[here.method == floor].test_accuracy.mean()
+        trained = here[here.method.isin(methods)].groupby(["method", "batch_size"]).test_accuracy.mean()
+        floors = here[here.method.isin(FLOORS)].groupby("method").test_accuracy.mean()
+        reach = max(4 * (trained.max() - trained.min()), 4)
+        below = floors[floors < trained.min() - reach]
+        drawn |= set(floors.drop(below.index).index)
+        for floor, value in floors.drop(below.index).items():
             ax.axhline(value, color=style.FLOOR_COLOUR, linestyle=style.FLOOR_LINES[floor], linewidth=1)
+        text = "\n".join(f"below: {suite.title(floor)} {value:.1f} %" for floor, value in below.items())
+        ax.text(0.02, 0.03, text, transform=ax.transAxes, color=style.FLOOR_COLOUR, fontsize="small")
         ax.set_xscale("log", base=2)
         ax.set_xticks(sizes, [str(size) for size in sizes])
         ax.set(xlabel="batch size M", ylabel="test accuracy (%)", title=dataset)
-    handles = [style.handle(m, suite) for m in methods] + [style.floor_handle(floor, suite) for floor in FLOORS]
-    style.legend(fig, handles, columns=3 if len(axes) == 1 else 8)
+    handles = [style.handle(m, suite) for m in methods] + [style.floor_handle(f, suite) for f in FLOORS if f in drawn]
+    style.legend(fig, handles, columns=2 if len(axes) == 1 else 8)
     return fig
 
 

@@ -8,6 +8,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 
+import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -29,8 +30,13 @@ LOOKS = {
     "dhel": ("#D55E00", "D"),
     "kcl-gaussian": ("#009E73", "^"),
     "kcl-log": ("#CC79A7", "v"),
+    "infonce": ("#000000", "*"),
+    "dhel-anchor": ("#E69F00", "<"),
+    "dhel-mean": ("#8C564B", ">"),
+    "kcl-imq": ("#7F7F7F", "P"),
+    "kcl-riesz": ("#999933", "X"),
 }
-OTHERS = [("#E69F00", "P"), ("#F0E442", "X"), ("#000000", "*"), ("#7F7F7F", "<"), ("#8C564B", ">")]
+OTHERS = [("#332288", "h"), ("#882255", "p"), ("#44AA99", "d"), ("#AA4499", "H"), ("#661100", "8")]
 FLOOR_COLOUR = "#555555"
 FLOOR_LINES: dict[str, Any] = {"pixels": ":", "random": "--", "supervised": "-."}
 
@@ -43,7 +49,7 @@ def look(method: str, suite: Suite) -> dict[str, Any]:
 
 
 def panels(count: int, height: float = 2.1, sharey: bool = True) -> tuple[Figure, list[Axes]]:
-    """A row of `count` panels: up to two thirds of a page for one, else a page wide."""
+    """A row of `count` panels: a column wide for one, else a page wide."""
     width = COLUMN if count == 1 else PAGE
     fig, axes = plt.subplots(1, count, figsize=(width, height), sharey=sharey, squeeze=False, layout="constrained")
     return fig, list(axes[0])
@@ -71,10 +77,28 @@ def main(draw: Callable[[Results], Figure], description: str | None) -> None:
     parser.add_argument("--results", required=True, type=Path, help="folder of the suite's tidy tables")
     parser.add_argument("--out", required=True, type=Path, help="path without extension; .pdf and .png are written")
     args = parser.parse_args()
+    set_theme()
+    save(draw(Results(args.results, Suite.load(args.root, args.suite))), args.out)
+
+
+def theory_main(draw: Callable[[pd.DataFrame], Figure], description: str | None) -> None:
+    """Command line of a figure of a theory experiment: read its table, draw, write <out>.pdf and <out>.png."""
+    parser = cli.parser(description)
+    parser.add_argument("--table", required=True, type=Path, help="the experiment's .csv")
+    parser.add_argument("--out", required=True, type=Path, help="path without extension; .pdf and .png are written")
+    args = parser.parse_args()
+    set_theme()
+    save(draw(pd.read_csv(args.table)), args.out)
+
+
+def set_theme() -> None:
     sns.set_theme(style="ticks", context="paper", font_scale=0.85, rc={"pdf.fonttype": 42, "axes.titlesize": "medium"})
-    fig = draw(Results(args.results, Suite.load(args.root, args.suite)))
+
+
+def save(fig: Figure, out: Path) -> None:
+    """Write `out`.pdf and `out`.png."""
     sns.despine(fig)
     # No date and no version inside the files: the same data give the same bytes.
     for extension, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
-        with atomic(args.out.with_suffix(f".{extension}")) as file:
+        with atomic(out.with_suffix(f".{extension}")) as file:
             fig.savefig(file, format=extension, dpi=200, metadata=metadata)

@@ -1,6 +1,9 @@
 """The interface of a kernel, and the power of a distance with a finite gradient at zero."""
 
+import torch
 from torch import Tensor
+
+from dhel_kcl.sphere import dot_product_rule
 
 
 class Kernel:
@@ -14,6 +17,14 @@ class Kernel:
 
     def alignment(self, r2: Tensor) -> Tensor:
         return self.energy(r2)
+
+    def uniform_mean(self, dim: int) -> float:
+        """Mean of the energy kernel over two independent uniform points of S^(dim-1), dim >= 2.
+
+        By Gauss-Jacobi quadrature (`sphere.dot_product_rule`), which suits a kernel that is smooth in r^2 on [0, 4].
+        """
+        s, weights = dot_product_rule(dim)
+        return float(weights @ self.energy(torch.from_numpy(2 - 2 * s)).numpy())
 
 
 def power(r2: Tensor, exponent: float) -> Tensor:

@@ -1,11 +1,13 @@
 """Gaussian kernel."""
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from dhel_kcl.kernels.base import Kernel
 from dhel_kcl.losses.base import check_positive
+from dhel_kcl.sphere import log_mean_exp
 
 
 @dataclass(frozen=True)
@@ -19,3 +21,7 @@ class GaussianKernel(Kernel):
 
     def energy(self, r2: Tensor) -> Tensor:
         return (-self.t * r2).exp()
+
+    def uniform_mean(self, dim: int) -> float:
+        """exp(-2t) 0F1(; dim/2; t^2), since exp(-t r^2) = exp(-2t) exp(2t c)."""
+        return math.exp(log_mean_exp(dim, 1 / (2 * self.t)) - 2 * self.t)

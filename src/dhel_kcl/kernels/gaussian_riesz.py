@@ -6,6 +6,7 @@ from torch import Tensor
 
 from dhel_kcl.kernels.base import Kernel
 from dhel_kcl.losses.base import check_positive
+from dhel_kcl.sphere import mean_power_of_distance
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,10 @@ class GaussianRieszKernel(Kernel):
 
     def energy(self, r2: Tensor) -> Tensor:
         return r2.pow(-self.s / 2)
+
+    def uniform_mean(self, dim: int) -> float:
+        """E r^(-s), infinite for s >= dim - 1: see `sphere.mean_power_of_distance`."""
+        return mean_power_of_distance(-self.s, dim)
 
     def alignment(self, r2: Tensor) -> Tensor:
         return (-2 * r2).exp()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from dhel_kcl.kernels.base import Kernel, power
+from dhel_kcl.sphere import mean_power_of_distance
 
 
 @dataclass(frozen=True)
@@ -26,3 +27,7 @@ class RieszKernel(Kernel):
 
     def energy(self, r2: Tensor) -> Tensor:
         return -power(r2, self.q / 2)
+
+    def uniform_mean(self, dim: int) -> float:
+        """-E r^q: see `sphere.mean_power_of_distance`."""
+        return -mean_power_of_distance(self.q, dim)

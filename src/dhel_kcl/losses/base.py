@@ -1,12 +1,12 @@
-"""What every contrastive loss shares: input checks, precision, and the interface of the modules."""
+"""What every contrastive loss shares: input checks, precision, the interface of the modules, several processes."""
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn.functional import logsigmoid, normalize
 
 
@@ -24,14 +24,24 @@ class Terms(NamedTuple):
 class ContrastiveLoss(nn.Module):
     """Base of the loss modules: takes raw embeddings, puts them on the sphere, returns a scalar.
 
-    A subclass defines `terms(u, v)` and `minimum(batch_size, dim)`.
+    A subclass defines `terms(u, v)`, and its values at the least-energy and at uniform anchors, where known.
+
+    With `gather=True` each of W processes passes its own embeddings, and all of them get the loss of the W M instances
+    together: see `gathered`. It says how to compute, not what, so it is no hyperparameter: keyword only, in no config.
     """
+
+    def __init__(self, *, gather: bool = False) -> None:
+        super().__init__()
+        self.gather = gather
 
     def forward(self, z0: Tensor, z1: Tensor) -> Tensor:
         """Loss of two batches of embeddings, shape (M, d) each, normalised here; returns shape ().
 
-        Raises ValueError for unequal shapes, M < 2, NaN or infinite entries, or a zero vector.
+        Raises ValueError for unequal shapes, M < 2, NaN or infinite entries, or a zero vector; with `gather` also
+        without a process group or for batches that differ in size between the processes.
         """
+        if self.gather:
+            z0, z1 = gathered(z0, z1)
         return self.terms(*on_sphere(z0, z1)).loss
 
     def terms(self, u: Tensor, v: Tensor) -> Terms:
@@ -44,6 +54,52 @@ class ContrastiveLoss(nn.Module):
         Known for batch_size <= dim + 1 (simplex) and batch_size = 2 dim (cross-polytope); see `sphere.optimal_cosines`.
         """
         raise NotImplementedError
+
+    def uniform_limit(self, dim: int) -> float:
+        """Limit of the expected loss, less what grows with log(M - 1), for M -> inf at aligned positives with
+        independent anchors uniform on S^(dim-1)."""
+        raise NotImplementedError
+
+    def expected_at_uniform(self, batch_size: int, dim: int) -> float:
+        """Expected loss of a batch of aligned positives with independent anchors uniform on S^(dim-1)."""
+        raise NotImplementedError
+
+
+def gathered(z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:
+    """Embeddings of all W processes, shape (W M, d) each, in the order of their ranks.
+
+    The gradient of the process's own rows is multiplied by W: `DistributedDataParallel` takes the mean of the
+    parameters' gradients over the processes, which is then the gradient of the global loss, as if one process
+    had trained on the concatenated batch. Every process must call `backward` on the same function of the loss.
+
+    Raises ValueError without an initialised process group, or for different shapes between views or processes.
+    """
+    if not (distributed.is_available() and distributed.is_initialized()):
+        raise ValueError("gather=True needs torch.distributed.init_process_group to have been called")
+    check_shapes(z0, z1)
+    shape = torch.tensor(z0.shape, device=z0.device)
+    shapes = [torch.empty_like(shape) for _ in range(distributed.get_world_size())]
+    distributed.all_gather(shapes, shape)
+    if any(not torch.equal(other, shape) for other in shapes):
+        sizes = ", ".join(str(tuple(other.tolist())) for other in shapes)
+        raise ValueError(f"gather=True needs the same shape (M, d) in every process; got {sizes}")
+    both = _Gather.apply(torch.stack([z0, z1], dim=1))
+    return both[:, 0], both[:, 1]
+
+
+class _Gather(torch.autograd.Function):
+    """Concatenates the rows of all processes; backward takes its own rows of the gradient times their number."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        parts = [torch.empty_like(z) for _ in range(distributed.get_world_size())]
+        distributed.all_gather(parts, z.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        world_size = distributed.get_world_size()
+        return world_size * gradient.chunk(world_size)[distributed.get_rank()]
 
 
 def on_sphere(z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:
@@ -63,8 +119,7 @@ def _normalised(z: Tensor, name: str) -> Tensor:
 
 def check_views(u: Tensor, v: Tensor) -> None:
     """Raise ValueError unless u and v are finite floating-point tensors of one shape (M >= 2, d)."""
-    if u.ndim != 2 or u.shape != v.shape:
-        raise ValueError(f"both views need the same shape (M, d); got {tuple(u.shape)} and {tuple(v.shape)}")
+    check_shapes(u, v)
     if u.shape[0] < 2:
         raise ValueError(f"a contrastive loss needs at least M = 2 instances for a negative; got M = {u.shape[0]}")
     if not (u.is_floating_point() and v.is_floating_point()):
@@ -72,6 +127,12 @@ def check_views(u: Tensor, v: Tensor) -> None:
     for name, z in (("first", u), ("second", v)):
         if not torch.isfinite(z).all():
             raise ValueError(f"the {name} view contains NaN or infinite values")
+
+
+def check_shapes(u: Tensor, v: Tensor) -> None:
+    """Raise ValueError unless u and v have one shape (M, d)."""
+    if u.ndim != 2 or u.shape != v.shape:
+        raise ValueError(f"both views need the same shape (M, d); got {tuple(u.shape)} and {tuple(v.shape)}")
 
 
 def check_positive(**parameters: float) -> None:

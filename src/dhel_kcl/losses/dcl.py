@@ -1,12 +1,9 @@
 """DCL: SimCLR without the positive in its denominator (Yeh et al. 2022, Decoupled contrastive learning)."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from dhel_kcl.losses.base import (
-    ContrastiveLoss,
     Terms,
     at_least_float32,
     check_positive,
@@ -14,7 +11,7 @@ from dhel_kcl.losses.base import (
     full_precision,
     without_diagonal,
 )
-from dhel_kcl.sphere import optimal_log_energy
+from dhel_kcl.losses.log_sum_exp import LogSumExpLoss
 
 
 def dcl(u: Tensor, v: Tensor, temperature: float = 0.5, energy_weight: float = 1.0) -> Tensor:
@@ -68,23 +65,17 @@ def positive_and_negatives(u: Tensor, v: Tensor, temperature: float) -> tuple[Te
     return positive, negatives
 
 
-class DCLLoss(ContrastiveLoss):
-    """`dcl` as a module of raw embeddings (z0, z1).
+class DCLLoss(LogSumExpLoss):
+    """`dcl` as a module of raw embeddings (z0, z1); `gather` as in `ContrastiveLoss`.
 
     >>> DCLLoss(temperature=0.5)(torch.eye(4), torch.eye(4)).item()  # log 6 - 2
     -0.208...
     """
 
-    def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0) -> None:
-        super().__init__()
-        check_positive(temperature=temperature, energy_weight=energy_weight)
-        self.temperature, self.energy_weight = temperature, energy_weight
+    copies = 2
+
+    def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0, *, gather: bool = False) -> None:
+        super().__init__(temperature, energy_weight, gather)
 
     def terms(self, u: Tensor, v: Tensor) -> Terms:
         return dcl_terms(u, v, self.temperature, self.energy_weight)
-
-    def minimum(self, batch_size: int, dim: int) -> float | None:
-        log_energy = optimal_log_energy(batch_size, dim, self.temperature)
-        if log_energy is None:
-            return None
-        return self.energy_weight * (math.log(2) + log_energy) - 1 / self.temperature

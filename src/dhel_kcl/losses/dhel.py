@@ -3,7 +3,6 @@
 from torch import Tensor
 
 from dhel_kcl.losses.base import (
-    ContrastiveLoss,
     Terms,
     at_least_float32,
     check_positive,
@@ -11,7 +10,7 @@ from dhel_kcl.losses.base import (
     full_precision,
     without_diagonal,
 )
-from dhel_kcl.sphere import optimal_log_energy
+from dhel_kcl.losses.log_sum_exp import LogSumExpLoss
 
 FORMS = ("anchor", "mean", "sum")
 
@@ -70,21 +69,15 @@ def check_form(form: str) -> None:
         raise ValueError(f"unknown DHEL form {form!r}; allowed: {', '.join(FORMS)}")
 
 
-class DHELLoss(ContrastiveLoss):
-    """`dhel` as a module of raw embeddings (z0, z1)."""
+class DHELLoss(LogSumExpLoss):
+    """`dhel` as a module of raw embeddings (z0, z1); `gather` as in `ContrastiveLoss`."""
 
-    def __init__(self, temperature: float = 0.3, form: str = "sum", energy_weight: float = 1.0) -> None:
-        super().__init__()
+    def __init__(
+        self, temperature: float = 0.3, form: str = "sum", energy_weight: float = 1.0, *, gather: bool = False
+    ) -> None:
+        super().__init__(temperature, energy_weight, gather)
         check_form(form)
-        check_positive(temperature=temperature, energy_weight=energy_weight)
-        self.temperature, self.form, self.energy_weight = temperature, form, energy_weight
+        self.form, self.energies = form, 2 if form == "sum" else 1
 
     def terms(self, u: Tensor, v: Tensor) -> Terms:
         return dhel_terms(u, v, self.temperature, self.form, self.energy_weight)
-
-    def minimum(self, batch_size: int, dim: int) -> float | None:
-        log_energy = optimal_log_energy(batch_size, dim, self.temperature)
-        if log_energy is None:
-            return None
-        views = 2 if self.form == "sum" else 1
-        return self.energy_weight * views * log_energy - 1 / self.temperature

@@ -1,12 +1,9 @@
 """InfoNCE with cross-view negatives only (van den Oord et al. 2018; the loss of CLIP)."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from dhel_kcl.losses.base import (
-    ContrastiveLoss,
     Terms,
     at_least_float32,
     check_positive,
@@ -15,7 +12,7 @@ from dhel_kcl.losses.base import (
     softplus,
     without_diagonal,
 )
-from dhel_kcl.sphere import optimal_log_energy
+from dhel_kcl.losses.log_sum_exp import LogSumExpLoss
 
 
 def infonce(u: Tensor, v: Tensor, temperature: float = 0.5, energy_weight: float = 1.0) -> Tensor:
@@ -27,7 +24,7 @@ def infonce(u: Tensor, v: Tensor, temperature: float = 0.5, energy_weight: float
     Args:
         u, v: unit vectors, shape (M, d), M >= 2.
         temperature: tau > 0.
-        energy_weight: w > 0; 1 is the published loss.
+        energy_weight: w > 0; 1 is the published loss. Above 2 aligned positives need not be optimal.
 
     Returns:
         Scalar in float32 (float64 for float64 input), above 0.
@@ -51,20 +48,18 @@ def infonce_terms(u: Tensor, v: Tensor, temperature: float, energy_weight: float
         return Terms(softplus(energies - positive).mean(), -positive.mean(), energies.mean())
 
 
-class InfoNCELoss(ContrastiveLoss):
-    """`infonce` as a module of raw embeddings (z0, z1)."""
+class InfoNCELoss(LogSumExpLoss):
+    """`infonce` as a module of raw embeddings (z0, z1); `gather` as in `ContrastiveLoss`."""
 
-    def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0) -> None:
-        super().__init__()
-        check_positive(temperature=temperature, energy_weight=energy_weight)
-        self.temperature, self.energy_weight = temperature, energy_weight
+    coupled = True
+
+    def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0, *, gather: bool = False) -> None:
+        super().__init__(temperature, energy_weight, gather)
 
     def terms(self, u: Tensor, v: Tensor) -> Terms:
         return infonce_terms(u, v, self.temperature, self.energy_weight)
 
     def minimum(self, batch_size: int, dim: int) -> float | None:
-        log_energy = optimal_log_energy(batch_size, dim, self.temperature)
-        if log_energy is None:
-            return None
-        decoupled = self.energy_weight * log_energy - 1 / self.temperature
-        return max(decoupled, 0) + math.log1p(math.exp(-abs(decoupled)))
+        """As for every log-sum-exp loss, but None for w > 2: all negatives are across views, so a large w makes views
+        repel each other. From w = 2 (M-1) / (M-2) on, u_i = x and v_i = -x for all i are below the simplex."""
+        return super().minimum(batch_size, dim) if self.energy_weight <= 2 else None

@@ -70,14 +70,17 @@ def mean_energy(z: Tensor, kernel: Kernel) -> Tensor:
 
 
 class KCLLoss(ContrastiveLoss):
-    """`kcl` as a module of raw embeddings (z0, z1); the kernel by name, its parameters as keywords.
+    """`kcl` as a module of raw embeddings (z0, z1); the kernel by name, its parameters as keywords; `gather` as in
+    `ContrastiveLoss`.
 
     >>> KCLLoss(kernel="gaussian", gamma=16.0, t=2.0)(torch.eye(4), torch.eye(4)).item()  # -2 + 32 exp(-4)
     -1.413...
     """
 
-    def __init__(self, kernel: str = "gaussian", gamma: float = 16.0, **kernel_parameters: float) -> None:
-        super().__init__()
+    def __init__(
+        self, kernel: str = "gaussian", gamma: float = 16.0, *, gather: bool = False, **kernel_parameters: float
+    ) -> None:
+        super().__init__(gather=gather)
         check_positive(gamma=gamma)
         self.kernel: Kernel = resolve("kernel", kernel)(**kernel_parameters)
         self.gamma = gamma
@@ -93,3 +96,11 @@ class KCLLoss(ContrastiveLoss):
         values = self.kernel.energy(torch.from_numpy(2 - 2 * cosines)).numpy()
         at_zero = self.kernel.alignment(torch.zeros(1, dtype=torch.float64)).item()
         return float(-2 * at_zero + 2 * self.gamma * np.average(values, weights=counts))
+
+    def uniform_limit(self, dim: int) -> float:
+        """-2 K_A(0) + 2 gamma E K_U (`Kernel.uniform_mean`): the expected loss for every M, not only its limit."""
+        at_zero = self.kernel.alignment(torch.zeros(1, dtype=torch.float64)).item()
+        return -2 * at_zero + 2 * self.gamma * self.kernel.uniform_mean(dim)
+
+    def expected_at_uniform(self, batch_size: int, dim: int) -> float:
+        return self.uniform_limit(dim)

@@ -1,12 +1,10 @@
 """SimCLR's NT-Xent loss (Chen et al. 2020), written as the softplus of DCL."""
 
-import math
-
 from torch import Tensor
 
-from dhel_kcl.losses.base import ContrastiveLoss, Terms, check_positive, softplus
+from dhel_kcl.losses.base import Terms, check_positive, softplus
 from dhel_kcl.losses.dcl import positive_and_negatives
-from dhel_kcl.sphere import optimal_log_energy
+from dhel_kcl.losses.log_sum_exp import LogSumExpLoss
 
 
 def simclr(u: Tensor, v: Tensor, temperature: float = 0.5, energy_weight: float = 1.0) -> Tensor:
@@ -39,20 +37,13 @@ def simclr_terms(u: Tensor, v: Tensor, temperature: float, energy_weight: float)
     return Terms(loss, -positive.mean(), energy_weight * negatives.mean())
 
 
-class SimCLRLoss(ContrastiveLoss):
-    """`simclr` as a module of raw embeddings (z0, z1)."""
+class SimCLRLoss(LogSumExpLoss):
+    """`simclr` as a module of raw embeddings (z0, z1); `gather` as in `ContrastiveLoss`."""
 
-    def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0) -> None:
-        super().__init__()
-        check_positive(temperature=temperature, energy_weight=energy_weight)
-        self.temperature, self.energy_weight = temperature, energy_weight
+    copies, coupled = 2, True
+
+    def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0, *, gather: bool = False) -> None:
+        super().__init__(temperature, energy_weight, gather)
 
     def terms(self, u: Tensor, v: Tensor) -> Terms:
         return simclr_terms(u, v, self.temperature, self.energy_weight)
-
-    def minimum(self, batch_size: int, dim: int) -> float | None:
-        log_energy = optimal_log_energy(batch_size, dim, self.temperature)
-        if log_energy is None:
-            return None
-        decoupled = self.energy_weight * (math.log(2) + log_energy) - 1 / self.temperature
-        return max(decoupled, 0) + math.log1p(math.exp(-abs(decoupled)))

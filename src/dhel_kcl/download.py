@@ -1,0 +1,324 @@
+"""Archives of public data sets: found or downloaded, checked, and unpacked without trusting them.
+
+The environment variable DHEL_KCL_MIRROR replaces the official addresses by one or several places, separated by
+commas and tried in order, that hold files of the same names: a folder (a path or file://...), whose files are used
+where they lie, or a web address. Downloads go to scratch/downloads below the working folder, where a file put
+there by hand is taken as well.
+
+Nothing has its final name before its checksum matched. The official checksums are MD5 sums: nobody can make another
+file with a given MD5, which is what matters here (only two new files with the same one).
+"""
+
+import errno
+import gzip
+import hashlib
+import io
+import os
+import shutil
+import sys
+import tarfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import requests
+import urllib3
+from tqdm import tqdm
+
+MIRROR = "DHEL_KCL_MIRROR"
+DOWNLOADS = Path("scratch/downloads")
+
+TIMEOUT = 30.0
+"""Seconds without a byte after which a server counts as stalled."""
+RETRIES = 5
+"""Further attempts after one that brought less than PROGRESS bytes."""
+PROGRESS = 1 << 20
+BACKOFF = 1.0
+"""Seconds before the first retry, doubled at each further one."""
+MAX_REDIRECTS = 5
+MAX_MEMBERS = 100
+"""Files and folders in an archive; the official ones have at most 10."""
+CHUNK = 1 << 20
+RETRIED_STATUS = {408, 425, 429, 500, 502, 503, 504}
+
+
+class SourceError(Exception):
+    """A source that cannot give the file; the next one is tried."""
+
+
+class _Interrupted(Exception):
+    """An attempt that failed in a way that may pass."""
+
+
+def mirrors() -> list[Path | str]:
+    """What DHEL_KCL_MIRROR names: folders as paths, web addresses as text. Raises ValueError for another scheme."""
+    found: list[Path | str] = []
+    for entry in filter(None, (part.strip() for part in os.environ.get(MIRROR, "").split(","))):
+        scheme = entry.partition("://")[0].lower() if "://" in entry else "folder"
+        if scheme in ("http", "https"):
+            found.append(entry.rstrip("/"))
+        elif scheme == "file":
+            found.append(Path(url2pathname(urlsplit(entry).path)))
+        elif scheme == "folder":
+            found.append(Path(entry).expanduser())
+        else:
+            raise ValueError(f"{MIRROR}: {entry!r} is neither a folder nor a file://, http:// or https:// address")
+    return found
+
+
+def in_mirror_folder(*names: str) -> Path | None:
+    """The first file of one of these names in a folder that DHEL_KCL_MIRROR names, or None."""
+    paths = (folder / name for folder in mirrors() if isinstance(folder, Path) for name in names)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def obtain(name: str, urls: Sequence[str], md5: str) -> Path:
+    """Path of the file `name`, whose MD5 is `md5`: kept from earlier, in a mirror's folder, or downloaded.
+
+    Args:
+        name: file name, the same on all mirrors.
+        urls: official addresses, tried in order unless DHEL_KCL_MIRROR is set.
+
+    Raises ValueError for a file in scratch/downloads that has another MD5 (it is left alone), and OSError that names
+    every source tried, what happened there, and the remedy; OSError also if the disk is full.
+    """
+    kept = DOWNLOADS / name
+    if kept.is_file():
+        if (found := _md5(kept)) != md5:
+            raise ValueError(f"{kept} has the MD5 {found}, not {md5}: move it away and run again to download the file")
+        return kept
+    sources = [place / name if isinstance(place, Path) else f"{place}/{name}" for place in mirrors()]
+    failures = []
+    for source in sources or urls:
+        try:
+            if isinstance(source, Path):
+                return _local(source, md5)
+            _download(source, kept, md5)
+            return kept
+        except SourceError as error:
+            failures.append(str(error))
+    raise OSError(
+        f"cannot get {name}: {'; '.join(failures)}. Put the file with the MD5 {md5} into a folder and set "
+        f"{MIRROR} to that folder, or set it to a web address that has the file"
+    )
+
+
+def require_space(folder: Path, needed: int) -> None:
+    """Raise OSError now rather than after hours if the disk of `folder` has less than `needed` bytes free."""
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        message = f"{needed / 1e9:.2f} GB of disk space are needed and {free / 1e9:.2f} GB are free"
+        raise OSError(errno.ENOSPC, message, str(folder))
+
+
+@contextmanager
+def workspace(name: str) -> Iterator[Path]:
+    """A new folder scratch/downloads/`name`, deleted at the end and, after a kill, at the next start."""
+    folder = DOWNLOADS / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def reading(*paths: Path) -> Iterator[None]:
+    """Give whatever a reader raises on damaged content as a ValueError that names the file(s).
+
+    Errors of the operating system (a full disk, a missing permission) pass: they name their file.
+    """
+    try:
+        yield
+    except Exception as error:  # readers of archives and arrays raise many kinds
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        names = " or ".join(map(str, paths))
+        raise ValueError(f"{names} cannot be read: {error or type(error).__name__}") from error
+
+
+@contextmanager
+def unpacked(archive: Path, limit: int) -> Iterator[Path]:
+    """Folder with the files of a .tar.gz, deleted at the end.
+
+    Only plain files and folders with relative names below the archive's top are unpacked. Raises ValueError naming
+    the archive for anything else (links, devices, sparse files, absolute names, ".."), for more than `limit` bytes
+    or MAX_MEMBERS members, and for damage. Memory stays below `limit`.
+    """
+    with workspace(f"{archive.name}.unpacked") as folder:
+        with reading(archive), gzip.open(archive) as stream:
+            # The limit holds for all that is decompressed: a header can be a bomb too.
+            overhead = 4 * tarfile.RECORDSIZE + 4 * tarfile.BLOCKSIZE * MAX_MEMBERS
+            with tarfile.open(fileobj=_Limited(stream, limit + overhead), mode="r|", bufsize=CHUNK) as tar:
+                for count, member in enumerate(tar, start=1):
+                    _check(member, count)
+                    if content := tar.extractfile(member):
+                        target = folder / member.name
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        with target.open("wb") as file:
+                            shutil.copyfileobj(content, file, CHUNK)
+        yield folder
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """Content of a file, decompressed if its name ends in .gz. Raises ValueError above `limit` bytes or if damaged."""
+    with reading(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+        content = stream.read(limit + 1)
+        if len(content) > limit:
+            raise ValueError(f"it holds more than {limit} bytes")
+        return content
+
+
+class _Limited(io.RawIOBase):
+    """Reader that stops with an error after `limit` bytes."""
+
+    def __init__(self, stream: IO[bytes] | gzip.GzipFile, limit: int) -> None:
+        self.stream, self.limit, self.left = stream, limit, limit
+
+    def readinto(self, buffer: Any) -> int:
+        content = self.stream.read(len(buffer))
+        self.left -= len(content)
+        if self.left < 0:
+            raise ValueError(f"it holds more than {self.limit} bytes")
+        buffer[: len(content)] = content
+        return len(content)
+
+
+def _check(member: tarfile.TarInfo, count: int) -> None:
+    """Raise ValueError unless the member is harmless. No link is ever made, so a checked name stays in its folder."""
+    name = PurePosixPath(member.name)
+    if name.is_absolute() or ".." in name.parts:
+        raise ValueError(f"its member {member.name!r} leads out of the folder")
+    if member.issparse() or not (member.isreg() or member.isdir()):
+        raise ValueError(f"its member {member.name!r} is neither a plain file nor a folder")
+    if count > MAX_MEMBERS:
+        raise ValueError(f"it has more than {MAX_MEMBERS} members")
+
+
+def _local(path: Path, md5: str) -> Path:
+    if not path.is_file():
+        raise SourceError(f"{path} does not exist")
+    if (found := _md5(path)) != md5:
+        raise SourceError(f"{path} has the MD5 {found}, not {md5}")
+    return path
+
+
+def _download(url: str, path: Path, md5: str) -> None:
+    """Download `url` to `path` by way of `path`.partial, which an interrupted download leaves to go on from.
+
+    Raises SourceError if the server does not deliver the file and OSError if it cannot be written.
+    """
+    partial = path.with_name(f"{path.name}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    print(f"downloading {url}", file=sys.stderr)
+    failures, restarted = 0, False
+    while True:
+        before = _size(partial)
+        try:
+            resumed = _transfer(url, partial)
+        except _Interrupted as error:
+            failures = 1 if _size(partial) - before >= PROGRESS else failures + 1
+            if failures > RETRIES:
+                kept = f" (run again to go on from {partial})" if partial.exists() else ""
+                raise SourceError(f"{url}: {error}, {failures} times{kept}") from error
+            pause = BACKOFF * 2 ** (failures - 1)
+            print(f"{url}: {error}; next attempt in {pause:g} s", file=sys.stderr)
+            time.sleep(pause)
+            continue
+        if (found := _md5(partial)) == md5:
+            os.replace(partial, path)
+            return
+        partial.unlink()
+        if restarted or not resumed:
+            raise SourceError(f"{url} has the MD5 {found}, not {md5}")
+        restarted = True
+        print(f"{url}: the resumed file has a wrong MD5; starting over", file=sys.stderr)
+
+
+def _transfer(url: str, partial: Path) -> bool:
+    """One attempt at completing `partial`; True if it went on from bytes that were there.
+
+    Raises _Interrupted for what may pass, SourceError for what will not, OSError if `partial` cannot be written.
+    """
+    have = _size(partial)
+    # The bytes as they lie on the server: some would otherwise unpack a .gz on the way.
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    try:
+        with requests.Session() as session:
+            session.max_redirects = MAX_REDIRECTS
+            with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+                status = f"HTTP status {response.status_code} {response.reason}"
+                if response.status_code in RETRIED_STATUS:
+                    raise _Interrupted(status)
+                if response.status_code == 416 and have:
+                    return True  # nothing after these bytes: the checksum tells whether they are the file
+                if response.status_code not in (200, 206):
+                    raise SourceError(f"{url}: {status}")
+                return _receive(response, partial)
+    except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
+        raise _Interrupted(f"no answer for {TIMEOUT:g} s") from error
+    except requests.TooManyRedirects as error:
+        raise SourceError(f"{url}: redirected more than {MAX_REDIRECTS} times") from error
+    except requests.exceptions.SSLError as error:
+        raise SourceError(f"{url}: {error}") from error
+    except (requests.ConnectionError, urllib3.exceptions.HTTPError) as error:
+        raise _Interrupted(f"the connection failed ({_first_cause(error)})") from error
+    except (requests.RequestException, ValueError) as error:
+        raise SourceError(f"{url}: {error}") from error
+
+
+def _receive(response: requests.Response, partial: Path) -> bool:
+    """Write the body to `partial`, after what is there if the server answered the range."""
+    resumed = response.status_code == 206
+    have = _size(partial) if resumed else 0
+    length = int(response.headers.get("Content-Length", 0))
+    require_space(partial, length)
+    with (
+        partial.open("ab" if resumed else "wb", buffering=0) as file,
+        tqdm(
+            desc=partial.stem,
+            initial=have,
+            total=have + length if length else None,
+            unit="B",
+            unit_scale=True,
+            mininterval=1,
+        ) as progress,
+    ):
+        # read1 gives what has arrived: stream() would wait for a whole chunk, and lose it in a stall.
+        while chunk := response.raw.read1(CHUNK, decode_content=False):
+            _write(file, chunk, partial)
+            progress.update(len(chunk))
+        os.fsync(file.fileno())
+    return resumed
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """What the system or the protocol reported, below the libraries' wrapping."""
+    while error.__context__:
+        error = error.__context__
+    return error
+
+
+def _write(file: IO[bytes], chunk: bytes, path: Path) -> None:
+    left = memoryview(chunk)
+    try:
+        while left:
+            left = left[file.write(left) :]
+    except OSError as error:
+        message = f"cannot write ({error.strerror}); what has arrived is kept, make room and run again to go on"
+        raise OSError(error.errno, message, str(path)) from error
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

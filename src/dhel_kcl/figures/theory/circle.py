@@ -1,0 +1,69 @@
+"""Figure: what each part of a loss asks for, on the circle with two pairs.
+
+Rows are losses, columns objectives. Anchors u are filled, positives v open, the pairs have one colour each; u_1 is at
+the top. The least values found from all starts lie on top of each other: a point smeared over the circle is one that
+the objective leaves free.
+
+Example:
+    python -m dhel_kcl.figures.theory.circle --table results/theory/circle.csv --out circle
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from dhel_kcl import cli
+from dhel_kcl.figures import style
+from dhel_kcl.figures.theory import TITLES
+
+PAIRS = {"1": "#0072B2", "2": "#D55E00"}
+# Positives outside the circle, each pair at its own radius, so that no point hides another.
+RADII = {"u1": 1.0, "u2": 1.0, "v1": 1.15, "v2": 1.3}
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    methods, objectives = table.method.unique(), table.objective.unique()
+    size = style.PAGE / 5
+    fig, axes = plt.subplots(
+        len(methods), len(objectives), figsize=(size * len(objectives), size * len(methods)), layout="constrained"
+    )
+    for i, method in enumerate(methods):
+        for j, objective in enumerate(objectives):
+            ax = axes[i, j]
+            ax.add_patch(plt.Circle((0, 0), 1, fill=False, color="#BBBBBB", linewidth=0.8))
+            here = table[(table.method == method) & (table.objective == objective)]
+            for point, radius in RADII.items():
+                angle, colour = here[point] + np.pi / 2, PAIRS[point[1]]
+                face = colour if point[0] == "u" else "none"
+                x, y = radius * np.cos(angle), radius * np.sin(angle)
+                ax.scatter(x, y, s=16, facecolor=face, edgecolor=colour, linewidth=0.7)
+            ax.set(xlim=(-1.45, 1.45), ylim=(-1.45, 1.45), aspect="equal", xticks=[], yticks=[])
+            if i == 0:
+                ax.set_title(objective)
+            if j == 0:
+                title = "DHEL" if method == "dhel" else TITLES[method]
+                ax.set_ylabel(title)
+            for spine in ax.spines.values():
+                spine.set_linewidth(0)
+    handles = [
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            marker="o",
+            markersize=4.5,
+            color=colour,
+            markerfacecolor=face,
+            label=f"${view}_{pair}$",
+        )
+        for pair, colour in PAIRS.items()
+        for view, face in (("u", colour), ("v", "none"))
+    ]
+    style.legend(fig, handles)
+    return fig
+
+
+if __name__ == "__main__":
+    cli.run(lambda: style.theory_main(draw, __doc__))

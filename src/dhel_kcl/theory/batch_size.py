@@ -1,0 +1,114 @@
+"""Theory: the expected loss against the batch size (claim C2).
+
+Two parts. "sub-batches": the exact mean over all C(n, M) sub-batches of n fixed pairs. "uniform": Monte Carlo over
+batches of aligned positives with independent uniform anchors on S^(d-1), beside the expansion for large M
+(`ContrastiveLoss.expected_at_uniform`) and the limit M -> inf. The losses of the InfoNCE family grow with
+`energies` w log(M - 1); that growth is subtracted from `mean`, `expected` and `limit` in part "uniform".
+
+Example:
+    python -m dhel_kcl.theory.batch_size --out results/theory/batch_size
+"""
+
+import math
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from dhel_kcl import cli, metrics, sphere
+from dhel_kcl.losses.log_sum_exp import LogSumExpLoss
+from dhel_kcl.theory import experiment
+from dhel_kcl.theory.experiment import KERNEL, LOG_SUM_EXP, LOSSES, Verdict, verdict
+
+PAIRS, SMALL_DIM = 9, 4
+DIM = 128
+SIZES = (2, 4, 8, 16, 32, 64, 128, 256, 512)
+POINTS = 16_384
+"""Anchors of each Monte-Carlo mean: POINTS / M batches, at least 32 and at most 4,096."""
+EXACT = 1e-12
+NOISE = 4.0
+"""Standard errors within which a Monte-Carlo mean counts as equal to its expectation."""
+ERRORS = "in standard errors"
+
+
+def sub_batches() -> list[dict[str, object]]:
+    """Exact means over all sub-batches of one fixed set of pairs with imperfect positives."""
+    anchors = sphere.uniform(PAIRS, SMALL_DIM, seed=0)
+    positives = metrics.unit(anchors + 0.5 * sphere.uniform(PAIRS, SMALL_DIM, seed=1))
+    u, v = torch.from_numpy(anchors), torch.from_numpy(positives)
+    rows: list[dict[str, object]] = []
+    for method, loss in LOSSES.items():
+        for size in range(2, PAIRS + 1):
+            values = [loss(u[list(part)], v[list(part)]).item() for part in combinations(range(PAIRS), size)]
+            rows.append({"part": "sub-batches", "method": method, "batch_size": size, "mean": np.mean(values)})
+    return rows
+
+
+def uniform() -> list[dict[str, object]]:
+    """Monte-Carlo means, standard errors, expansion and limit for aligned uniform anchors."""
+    rows: list[dict[str, object]] = []
+    for size in tqdm(SIZES, unit="batch size", mininterval=1):
+        repeats = min(4096, max(32, POINTS // size))
+        batches = torch.from_numpy(sphere.uniform(repeats * size, DIM, seed=size)).view(repeats, size, DIM)
+        for method, loss in LOSSES.items():
+            growth = loss.energies * math.log(size - 1) if isinstance(loss, LogSumExpLoss) else 0.0
+            values = np.array([loss(batch, batch).item() for batch in batches])
+            rows.append(
+                {
+                    "part": "uniform",
+                    "method": method,
+                    "batch_size": size,
+                    "mean": values.mean() - growth,
+                    "standard_error": values.std(ddof=1) / math.sqrt(repeats),
+                    "expected": loss.expected_at_uniform(size, DIM) - growth,
+                    "limit": loss.uniform_limit(DIM),
+                }
+            )
+    return rows
+
+
+def measure() -> pd.DataFrame:
+    """One row a part, loss and batch size."""
+    return pd.DataFrame([*sub_batches(), *uniform()])
+
+
+def judge(table: pd.DataFrame) -> list[Verdict]:
+    exact, sampled = table[table.part == "sub-batches"], table[table.part == "uniform"]
+    change = exact.groupby("method")["mean"].agg(lambda x: x.max() - x.min())
+    flat, steep = change[list(KERNEL)].max(), change[list(LOG_SUM_EXP)].min()
+    kcl = sampled[sampled.method.isin(KERNEL)]
+    away = ((kcl["mean"] - kcl.limit).abs() / kcl.standard_error).max()
+    large = sampled[sampled.method.isin(LOG_SUM_EXP) & (sampled.batch_size >= 64)]
+    off = ((large["mean"] - large.expected).abs() / large.standard_error).max()
+    small = sampled[sampled.method.isin(LOG_SUM_EXP) & (sampled.batch_size == 4)]
+    bias = ((small["mean"] - small.limit).abs() / small.standard_error).min()
+    sizes = f"M = {SIZES[0]} to {SIZES[-1]}"
+    statements = [
+        (
+            "KCL: the mean over all sub-batches is the same for every M; largest change",
+            flat,
+            f"<= {EXACT:g}",
+            flat <= EXACT,
+        ),
+        ("InfoNCE, SimCLR, DCL, DHEL: that mean changes with M; smallest change", steep, "> 0.1", steep > 0.1),
+        (
+            f"KCL at uniform anchors, {sizes}: distance from the closed form {ERRORS}",
+            away,
+            f"<= {NOISE:g}",
+            away <= NOISE,
+        ),
+        (
+            f"the InfoNCE family at M = 4, less its growth: distance from the limit {ERRORS}",
+            bias,
+            f"> {NOISE:g}",
+            bias > NOISE,
+        ),
+        (f"the same at M >= 64: distance from the expansion for large M {ERRORS}", off, f"<= {NOISE:g}", off <= NOISE),
+    ]
+    return [verdict("C2", *statement) for statement in statements]
+
+
+if __name__ == "__main__":
+    cli.run(lambda: experiment.main(__doc__, measure, judge))

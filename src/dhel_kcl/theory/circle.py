@@ -1,0 +1,165 @@
+"""Theory: what each part of a loss asks for, on the circle with two pairs (u_1, v_1), (u_2, v_2).
+
+For each loss the least values of four objectives over the four points: the alignment alone; the energy alone (mean over
+anchors of the log-denominator, with the positive where the loss has it there); the term of one anchor, u_1; the whole
+loss. Several random starts; angles are relative to u_1. `free` counts the directions at the minimum, besides the common
+rotation, along which the objective stays flat to second order: points that the objective leaves free.
+
+Example:
+    python -m dhel_kcl.theory.circle --out results/theory/circle
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from dhel_kcl import cli
+from dhel_kcl.kernels.gaussian import GaussianKernel
+from dhel_kcl.losses import DCLLoss, DHELLoss, KCLLoss, SimCLRLoss
+from dhel_kcl.theory import experiment
+from dhel_kcl.theory.experiment import TEMPERATURE, Verdict, verdict
+
+Objective = Callable[[Tensor, Tensor], Tensor]
+
+POINTS = ("u1", "u2", "v1", "v2")
+OBJECTIVES = ("alignment", "energy", "one anchor", "whole loss")
+STARTS = 24
+FLAT = 1e-6
+"""Eigenvalues of the Hessian below this share of the largest count as 0."""
+NEAR = 1e-3
+"""Radians within which angles count as equal."""
+GAMMA, KERNEL = 16.0, GaussianKernel()
+
+
+def log_denominators(u: Tensor, v: Tensor, method: str) -> Tensor:
+    """Log-denominator of the anchors u_1, u_2, shape (2,)."""
+    others = torch.eye(2, dtype=torch.bool)
+    within = (u @ u.T / TEMPERATURE).masked_fill(others, -torch.inf)
+    cross = u @ v.T / TEMPERATURE
+    parts = {"simclr": [cross, within], "dcl": [cross.masked_fill(others, -torch.inf), within], "dhel": [within]}
+    return torch.cat(parts[method], dim=1).logsumexp(dim=1)
+
+
+def objectives(method: str) -> dict[str, Objective]:
+    """The four objectives of a loss, as functions of two views (2, 2)."""
+    if method == "kcl-gaussian":
+
+        def kernel(x: Tensor, y: Tensor) -> Tensor:
+            return KERNEL.energy((x - y).square().sum(dim=-1))
+
+        return {
+            "alignment": lambda u, v: -2 * kernel(u, v).mean(),
+            "energy": lambda u, v: GAMMA * (kernel(u[0], u[1]) + kernel(v[0], v[1])),
+            "one anchor": lambda u, v: -2 * kernel(u[0], v[0]) + GAMMA * kernel(u[0], u[1]),
+            "whole loss": KCLLoss("gaussian", gamma=GAMMA),
+        }
+    whole = {
+        "simclr": SimCLRLoss(TEMPERATURE),
+        "dcl": DCLLoss(TEMPERATURE),
+        "dhel": DHELLoss(TEMPERATURE, "mean"),
+    }[method]
+    return {
+        "alignment": lambda u, v: -(u * v).sum(dim=1).mean() / TEMPERATURE,
+        "energy": lambda u, v: (log_denominators(u, v, method) + log_denominators(v, u, method)).mean() / 2,
+        "one anchor": lambda u, v: log_denominators(u, v, method)[0] - (u[0] @ v[0]) / TEMPERATURE,
+        "whole loss": whole,
+    }
+
+
+METHODS = ("simclr", "dcl", "dhel", "kcl-gaussian")
+
+
+def minimise(objective: Objective, seed: int) -> tuple[float, np.ndarray, int]:
+    """Value, angles (u_1, u_2, v_1, v_2) and free directions at the local minimum found from a random start."""
+    from scipy.optimize import minimize
+
+    def of_angles(angles: Tensor) -> Tensor:
+        points = torch.stack([angles.cos(), angles.sin()], dim=1)
+        return objective(points[:2], points[2:])
+
+    def value_and_gradient(x: np.ndarray) -> tuple[float, np.ndarray]:
+        angles = torch.from_numpy(x).requires_grad_()
+        value = of_angles(angles)
+        (gradient,) = torch.autograd.grad(value, angles)
+        return value.item(), gradient.numpy()
+
+    start = np.random.default_rng(seed).uniform(0, 2 * math.pi, 4)
+    found = minimize(value_and_gradient, start, jac=True, method="BFGS", options={"gtol": 1e-9})
+    hessian = torch.autograd.functional.hessian(of_angles, torch.from_numpy(found.x))
+    eigenvalues = np.linalg.eigvalsh(torch.as_tensor(hessian).numpy())
+    return float(found.fun), found.x, int((eigenvalues < FLAT * eigenvalues.max()).sum()) - 1
+
+
+def measure() -> pd.DataFrame:
+    """One row a loss, objective and start that ended at the least value found."""
+    rows = []
+    for method in METHODS:
+        for name, objective in objectives(method).items():
+            ends = [minimise(objective, seed) for seed in range(STARTS)]
+            least = min(value for value, _, _ in ends)
+            for start, (value, angles, free) in enumerate(ends):
+                if value <= least + 1e-8:
+                    relative = (angles - angles[0] + math.pi) % (2 * math.pi) - math.pi
+                    row = {"method": method, "objective": name, "start": start, "value": value, "free": free}
+                    rows.append(row | dict(zip(POINTS, relative, strict=True)))
+    return pd.DataFrame(rows)
+
+
+def distance(x: pd.Series, y: pd.Series | float) -> pd.Series:
+    """Angle between directions, in radians."""
+    return ((x - y + math.pi) % (2 * math.pi) - math.pi).abs()
+
+
+def judge(table: pd.DataFrame) -> list[Verdict]:
+    whole = table[table.objective == "whole loss"]
+    aligned = pd.concat([distance(whole.v1, whole.u1), distance(whole.v2, whole.u2)]).max()
+    opposite = distance(whole.u2, whole.u1 + math.pi).max()
+    error = max(aligned, opposite)
+    energy = table[table.objective == "energy"]
+    anchor = table[table.objective == "one anchor"]
+    simclr = energy[energy.method == "simclr"]
+    apart = pd.concat([distance(simclr.v1, simclr.u1), distance(simclr.v2, simclr.u2)]).min()
+    decoupled = ("dhel", "kcl-gaussian")
+    free_energy = energy[energy.method.isin(decoupled)].free.min()
+    coupled_energy = energy[~energy.method.isin(decoupled)].free.max()
+    free_anchor = anchor[anchor.method.isin(decoupled)].free.min()
+    name = "two pairs on the circle: all four losses have the same minimiser, aligned and opposite; largest angle off"
+    return [
+        verdict("C1", name, error, f"<= {NEAR:g} rad", error <= NEAR),
+        verdict(
+            "C1",
+            "SimCLR's log-denominator alone drives positives apart; least angle between positives (rad)",
+            apart,
+            "> 1",
+            apart > 1,
+        ),
+        verdict(
+            "C1",
+            "the energies of DHEL and KCL leave the two views free of each other; directions left free",
+            free_energy,
+            "= 1",
+            free_energy == 1,
+        ),
+        verdict(
+            "C1",
+            "those of SimCLR and DCL do not; directions left free",
+            coupled_energy,
+            "= 0",
+            coupled_energy == 0,
+        ),
+        verdict(
+            "C1",
+            "one anchor's term of DHEL and KCL leaves the other positive free; directions left free",
+            free_anchor,
+            "= 1",
+            free_anchor == 1,
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    cli.run(lambda: experiment.main(__doc__, measure, judge))

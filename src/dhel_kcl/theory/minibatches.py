@@ -1,0 +1,105 @@
+"""Theory: n points trained in fixed disjoint batches of m do not reach the optimum of all n (Lee et al. 2025, Thm 5.5).
+
+Every batch can be optimal, a simplex of its own, while nothing fixes the batches against each other: the variance of
+the n (n - 1) dot products between different points then lies between (n - m) and n (n - m), each over
+((m - 1)(n - 1)^2). The lower bound is attained by batches in orthogonal subspaces, the upper by coinciding batches.
+Descents from random starts end in between; only one batch of all n points has variance 0 at its optimum.
+
+Example:
+    python -m dhel_kcl.theory.minibatches --out results/theory/minibatches
+"""
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from dhel_kcl import cli, sphere
+from dhel_kcl.theory import experiment
+from dhel_kcl.theory.experiment import LOSSES, Verdict, descend, random_views, verdict
+
+COUNT, DIM = 12, 12
+SIZES = (2, 3, 4, 6, 12)
+METHODS = ("simclr", "dcl", "dhel", "kcl-log")
+STARTS = 5
+TOLERANCE = 1e-6
+
+
+def bounds(count: int, size: int) -> tuple[float, float]:
+    """Least and greatest variance of the negative similarities when every batch is optimal."""
+    scale = (size - 1) * (count - 1) ** 2
+    return (count - size) / scale, count * (count - size) / scale
+
+
+def variance(points: NDArray[np.float64]) -> float:
+    """Variance of the dot products of different points."""
+    return float((points @ points.T)[~np.eye(len(points), dtype=bool)].var())
+
+
+def orthogonal_batches(count: int, dim: int, size: int) -> NDArray[np.float64]:
+    """Simplices of `size` points in mutually orthogonal subspaces."""
+    points = np.zeros((count, dim))
+    for batch in range(count // size):
+        columns = slice(batch * (size - 1), (batch + 1) * (size - 1))
+        points[batch * size : (batch + 1) * size, columns] = sphere.simplex(size, size - 1)
+    return points
+
+
+def coinciding_batches(count: int, dim: int, size: int) -> NDArray[np.float64]:
+    """The same simplex in every batch."""
+    return np.tile(sphere.simplex(size, dim), (count // size, 1))
+
+
+def fixed_batches(method: str, size: int, seed: int) -> NDArray[np.float64]:
+    """Where a descent on the mean loss over fixed disjoint batches ends."""
+
+    def objective(u: Tensor, v: Tensor) -> Tensor:
+        pairs = zip(u.split(size), v.split(size), strict=True)
+        return torch.stack([LOSSES[method](x, y) for x, y in pairs]).mean()
+
+    return descend(objective, *random_views(COUNT, DIM, seed)).u.numpy()
+
+
+def measure() -> pd.DataFrame:
+    """One row a batch size and construction or descent."""
+    rows = []
+    for size in tqdm(SIZES, unit="batch size", mininterval=1):
+        low, high = bounds(COUNT, size)
+        found = [("orthogonal", 0, orthogonal_batches), ("coinciding", 0, coinciding_batches)]
+        points = [(name, seed, make(COUNT, DIM, size)) for name, seed, make in found]
+        points += [(m, seed, fixed_batches(m, size, seed)) for m in METHODS for seed in range(STARTS)]
+        for name, seed, z in points:
+            row = {"batch_size": size, "method": name, "start": seed, "variance": variance(z)}
+            rows.append(row | {"lower_bound": low, "upper_bound": high})
+    return pd.DataFrame(rows)
+
+
+def judge(table: pd.DataFrame) -> list[Verdict]:
+    low = table[table.method == "orthogonal"]
+    high = table[table.method == "coinciding"]
+    ends = table[table.method.isin(METHODS)]
+    attained_low = (low.variance - low.lower_bound).abs().max()
+    attained_high = (high.variance - high.upper_bound).abs().max()
+    outside = np.maximum(ends.lower_bound - ends.variance, ends.variance - ends.upper_bound).max()
+    split = ends[ends.batch_size < COUNT]
+    statements = [
+        ("orthogonal batches attain the lower bound; largest difference", attained_low, "<= 1e-12"),
+        ("coinciding batches attain the upper bound; largest difference", attained_high, "<= 1e-12"),
+    ]
+    entries = [verdict("C1, limits", name, value, threshold, value <= 1e-12) for name, value, threshold in statements]
+    name = "descents on fixed batches end between the bounds; largest distance outside"
+    entries.append(verdict("C1, limits", name, max(outside, 0), f"<= {TOLERANCE:g}", outside <= TOLERANCE))
+    name = "fixed batches smaller than n leave variance, which the optimum of all n does not have; least variance"
+    entries.append(
+        verdict("C1, limits", name, split.variance.min(), f"> {TOLERANCE:g}", split.variance.min() > TOLERANCE)
+    )
+    whole = ends[ends.batch_size == COUNT].variance.max()
+    name = "one batch of all n reaches the simplex; largest variance"
+    entries.append(verdict("C1, limits", name, whole, f"<= {TOLERANCE:g}", whole <= TOLERANCE))
+    return entries
+
+
+if __name__ == "__main__":
+    cli.run(lambda: experiment.main(__doc__, measure, judge))

@@ -1,0 +1,53 @@
+"""Theory: the experiments' tables as CSV, Markdown and LaTeX.
+
+verdicts: every statement with measured value, threshold and verdict. gaps: by loss and (d, M), the best gap to the
+least value and the share of random starts that reached it.
+
+Example:
+    python -m dhel_kcl.theory.tables --results results/theory --name gaps --out paper_figures/theory/gaps
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from dhel_kcl import cli
+from dhel_kcl.files import read_json
+from dhel_kcl.table import write_table
+from dhel_kcl.theory import EXPERIMENTS, TABLES
+
+
+def verdicts(results: Path) -> pd.DataFrame:
+    """One row a statement, in the order of the experiments."""
+    rows = [{"experiment": name} | row for name in EXPERIMENTS for row in read_json(results / f"{name}.json")]
+    table = pd.DataFrame(rows)
+    return table.assign(measured=[f"{value:.3g}" for value in table.measured])
+
+
+def gaps(results: Path) -> pd.DataFrame:
+    """One row a loss, one column a (d, M): "best gap (share of starts that reached)"."""
+    ends = pd.read_csv(results / "minima.csv")
+    rows = []
+    for method, of_method in ends.groupby("method", sort=False):
+        row = {"loss": method}
+        for (dim, count), cell in of_method.groupby(["dim", "count"], sort=False):
+            row[f"d={dim}, M={count}"] = f"{cell.gap.abs().min():.0e} ({cell.reached.sum()}/{len(cell)})"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+MAKERS: dict[str, Callable[[Path], pd.DataFrame]] = {"verdicts": verdicts, "gaps": gaps}
+
+
+def main() -> None:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--results", required=True, type=Path, help="folder of the experiments' results")
+    parser.add_argument("--name", required=True, choices=TABLES, help="table to make")
+    parser.add_argument("--out", required=True, type=Path, help="path without extension")
+    args = parser.parse_args()
+    write_table(MAKERS[args.name](args.results), args.out)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,132 @@
+"""The real pipeline in a Git repository of its own, with the smoke suite as its default and a folder as DVC remote."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = (".dvcignore", ".gitignore", "Snakefile", "config", "dvc.yaml", "profiles", "src", "workflow")
+WHO = {"GIT_AUTHOR_NAME": "test", "GIT_AUTHOR_EMAIL": "test@example.org"}
+WHO |= {"GIT_COMMITTER_NAME": "test", "GIT_COMMITTER_EMAIL": "test@example.org"}
+COMBINED = {
+    "combine_results", "draw_figure_accuracy", "draw_figure_alignment_uniformity", "draw_figure_hyperparameters",
+    "draw_figure_similarities", "draw_figure_spectra", "draw_figure_training_curves", "make_table_ablations",
+    "make_table_costs", "make_table_geometry", "make_table_linear_evaluation", "stamp_provenance", "all",
+}  # fmt: skip
+"""Rules that gather all runs of a suite."""
+
+
+def environment(root):
+    """Variables with which commands use the sources in `root`, wherever the package is installed from."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return os.environ | WHO | {"PYTHONPATH": str(root / "src"), "PATH": path, "COLUMNS": "200"}
+
+
+def run(folder, *command, root=None):
+    """Exit status and output of a command in `folder`, with the sources of `root` (default: of `folder`)."""
+    environ = environment(root or folder)
+    result = subprocess.run([*command], cwd=folder, env=environ, capture_output=True, text=True)
+    return result.returncode, result.stdout + result.stderr
+
+
+def snakemake(folder, *arguments, root=None):
+    """Snakemake on `folder` by the workflow in `root` (default: in `folder`), as a user in `root` would call it."""
+    where = [] if root is None else ["--directory", str(folder)]
+    return run(root or folder, sys.executable, "-m", "snakemake", "--cores", "2", *where, *arguments)
+
+
+def dvc(folder, *arguments):
+    return run(folder, sys.executable, "-m", "dvc", *arguments)
+
+
+def git(folder, *arguments):
+    code, output = run(folder, "git", *arguments)
+    assert code == 0, output
+    return output
+
+
+def planned(output):
+    """{rule: number of jobs} of a dry run."""
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", output, re.MULTILINE)}
+
+
+def jobs(folder, *arguments):
+    """Jobs that a dry run plans: "rule", with "run/seed" where it has them."""
+    code, output = snakemake(folder, "-n", "--quiet", "host", *arguments)
+    assert code == 0, output
+    found = set()
+    for block in re.split(r"^(?:local)?rule ", output, flags=re.MULTILINE)[1:]:
+        wildcards = dict(re.findall(r"(\w+)=([^,\n]+)", (re.findall(r"wildcards: (.*)", block) or [""])[0]))
+        of_run = f" {wildcards['run']}/{wildcards['seed']}" if "run" in wildcards else ""
+        of_setting = f" {wildcards['method']}_m{wildcards['batch_size']}" if "method" in wildcards else ""
+        found.add(block.split(":")[0] + of_run + of_setting)
+    assert len(found) == planned(output).get("total", 0), "the plan was not understood"
+    return found
+
+
+def edit(folder, file, old, new):
+    path = folder / file
+    text = path.read_text()
+    assert text.count(old) >= 1
+    path.write_text(text.replace(old, new))
+
+
+def checkout(folder):
+    """The workflow's sources, edited so that the default is the suite smoke, without the theory, which takes minutes,
+    and so that its tables and figures go in Git."""
+    for name in SOURCES:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, folder / name)
+    (folder / ".dvc").mkdir()
+    for name in ("config", ".gitignore"):
+        shutil.copy2(ROOT / ".dvc" / name, folder / ".dvc" / name)
+    for file in ("config/config.yaml", "dvc.yaml"):
+        edit(folder, file, "digits", "smoke")
+    edit(folder, "Snakefile", "suite_results(DEFAULT_SUITE),\n        THEORY,", "suite_results(DEFAULT_SUITE),")
+    for out in ("results/theory", "paper_figures/theory"):
+        edit(folder, "dvc.yaml", f"      - {out}:\n          persist: true\n          cache: false\n", "")
+    ignored = (folder / ".gitignore").read_text().splitlines(keepends=True)
+    (folder / ".gitignore").write_text("".join(line for line in ignored if "smoke" not in line))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory):
+    """Finished smoke run, committed and pushed; its path has a space and letters outside ASCII. Not to be changed."""
+    folder = checkout(tmp_path_factory.mktemp("project") / "reproduced härë")
+    git(folder, "init", "--quiet")
+    dvc(folder, "remote", "add", "--default", "store", str(folder.parent / "store"))
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "sources")
+    code, output = dvc(folder, "repro")
+    assert code == 0, output
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "results")
+    code, output = dvc(folder, "push")
+    assert code == 0, output
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pulled(project):
+    """A clone after `dvc pull`. Not to be changed."""
+    folder = project.parent / "pulled"
+    git(project, "clone", "--quiet", str(project), str(folder))
+    code, output = dvc(folder, "pull")
+    assert code == 0, output
+    return folder
+
+
+@pytest.fixture
+def clone(pulled, tmp_path):
+    """A clone with pulled results to do harm to."""
+    return shutil.copytree(pulled, tmp_path / "clone", symlinks=True)
