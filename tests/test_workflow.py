@@ -13,6 +13,7 @@ from dhel_kcl.figures import FIGURES
 from dhel_kcl.files import read_json
 from dhel_kcl.suite import Suite
 from dhel_kcl.table import tables_of
+from dhel_kcl.theory import EXPERIMENTS
 from tests.pipeline import ROOT, planned, snakemake
 
 
@@ -91,13 +92,16 @@ def test_a_second_run_has_nothing_to_do_from_another_folder_either(smoke):
     assert "Nothing to be done" in output
 
 
-def test_an_empty_folder_plans_the_whole_default_suite(tmp_path):
+def test_a_folder_with_what_git_holds_plans_the_whole_default_suite_and_the_theory(tmp_path):
+    for name in ("results/digits", "results/theory", "paper_figures"):
+        shutil.copytree(ROOT / name, tmp_path / name)
     code, output = snakemake(tmp_path, "-n", root=ROOT)
     suite, jobs = Suite.load(ROOT, "digits"), planned(output)
     assert code == 0, output
     assert jobs["pretrain"] == len([run for run in suite.runs if run.trained])
     assert jobs["probe"] == len(suite.runs)
     assert all(jobs[f"draw_figure_{name}"] == 1 for name in FIGURES)
+    assert all(jobs[f"compute_{name}"] == jobs[f"draw_{name}"] == 1 for name in EXPERIMENTS)
 
 
 def test_a_config_mistake_stops_at_parse_time(tmp_path, source):

@@ -8,13 +8,13 @@ Example:
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from dhel_kcl import cli, digest
 from dhel_kcl.figures import FIGURES
 from dhel_kcl.files import read_json, write_json
-from dhel_kcl.provenance import environment
 from dhel_kcl.suite import Run, Suite
 from dhel_kcl.theory import EXPERIMENTS
 
@@ -60,16 +60,15 @@ def differences(recorded: dict[str, Any], current: dict[str, Any]) -> list[str]:
     return changed + [name for name in names if recorded.get("code", {}).get(name) != current["code"].get(name)]
 
 
-def runs_record(suite: Suite) -> dict[str, dict[str, int]]:
-    """How many runs had each Git revision, versions, machine, ..."""
+def counted(folders: Iterable[str]) -> dict[str, dict[str, int]]:
+    """How many of the records in these folders have each Git revision, versions, machine, ..."""
     seen: dict[str, Counter[str]] = {key: Counter() for key in RECORDED}
-    for run in suite.runs:
-        if run.trained:
-            record = read_json(Path(run.folder) / "provenance.json")
-            for key in RECORDED:
-                value = record[key]
-                text = " ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
-                seen[key][text] += 1
+    for folder in folders:
+        record = read_json(Path(folder) / "provenance.json")
+        for key in RECORDED:
+            value = record[key]
+            text = " ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+            seen[key][text] += 1
     return {key: dict(count) for key, count in seen.items()}
 
 
@@ -94,9 +93,11 @@ def main() -> None:
             )
         print(f"{args.check}: computed with this config and code")
     elif suite:
-        write_json(args.out, {"suite": suite.name} | current | {"runs": runs_record(suite)})
+        trained = [run.folder for run in suite.runs if run.trained]
+        write_json(args.out, {"suite": suite.name} | current | {"runs": counted(trained)})
     else:
-        write_json(args.out, current | environment())
+        experiments = [f"results/runs/theory/{name}" for name in EXPERIMENTS]
+        write_json(args.out, current | {"experiments": counted(experiments)})
 
 
 if __name__ == "__main__":

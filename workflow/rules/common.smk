@@ -53,14 +53,16 @@ def is_recorded(file):
 
 
 # Snakemake trusts files that it has no record of, so ones copied here or stale would pass for results.
+VERSIONED = [f"results/runs/theory/{experiment}/provenance.json" for experiment in EXPERIMENTS]
 for run in (run for suite in SUITES.values() for run in suite.runs if Path(run.configuration).is_dir()):
-    for file in (f"{run.configuration}/selected.json", *(f"{run.folder}/{name}" for name in PRETRAINED + PROBED)):
-        if Path(file).is_file() and not is_recorded(file):
-            raise WorkflowError(
-                f"{file} is there, but nothing in .snakemake/metadata says how it was made. "
-                "Go back to the last versioned results with `dvc pull --force`, or delete the file (or all of "
-                "results/runs) to compute it anew."
-            )
+    VERSIONED += [f"{run.configuration}/selected.json", *(f"{run.folder}/{name}" for name in PRETRAINED + PROBED)]
+for file in VERSIONED:
+    if Path(file).is_file() and not is_recorded(file):
+        raise WorkflowError(
+            f"{file} is there, but nothing in .snakemake/metadata says how it was made. "
+            "Go back to the last versioned results with `dvc pull --force`, or delete the file (or all of "
+            "results/runs) to compute it anew."
+        )
 
 if "DVC_STAGE" in os.environ:
     print(

@@ -1,4 +1,6 @@
+# The records are DVC's, like those of runs: Git restores the results, and a bare clone must plan to compute them.
 THEORY = [
+    *expand("results/runs/theory/{experiment}/provenance.json", experiment=EXPERIMENTS),
     *expand("results/theory/{experiment}.{extension}", experiment=EXPERIMENTS, extension=["csv", "json"]),
     *expand("paper_figures/theory/{experiment}.{extension}", experiment=EXPERIMENTS, extension=["pdf", "png"]),
     *expand("paper_figures/theory/{table}.{extension}", table=THEORY_TABLES, extension=["csv", "md", "tex"]),
@@ -13,13 +15,15 @@ for name in EXPERIMENTS:
         output:
             f"results/theory/{name}.csv",
             f"results/theory/{name}.json",
+            record=f"results/runs/theory/{name}/provenance.json",
         log:
             f"logs/theory/{name}.log",
         params:
             name=name,
             code=digest.of_step(f"theory.{name}"),
         shell:
-            "python -m dhel_kcl.theory.{params.name} --out results/theory/{params.name} > {log:q} 2>&1"
+            "python -m dhel_kcl.theory.{params.name} --out results/theory/{params.name} --record {output.record:q} "
+            "> {log:q} 2>&1"
 
     rule:
         name:
@@ -72,6 +76,7 @@ for name in THEORY_TABLES:
 
 rule stamp_theory:
     input:
+        expand("results/runs/theory/{experiment}/provenance.json", experiment=EXPERIMENTS),
         expand("paper_figures/theory/{experiment}.pdf", experiment=EXPERIMENTS),
         expand("paper_figures/theory/{table}.csv", table=THEORY_TABLES),
     output:

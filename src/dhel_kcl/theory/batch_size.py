@@ -6,7 +6,7 @@ batches of aligned positives with independent uniform anchors on S^(d-1), beside
 `energies` w log(M - 1); that growth is subtracted from `mean`, `expected` and `limit` in part "uniform".
 
 Example:
-    python -m dhel_kcl.theory.batch_size --out results/theory/batch_size
+    python -m dhel_kcl.theory.batch_size --out batch_size --record provenance.json
 """
 
 import math

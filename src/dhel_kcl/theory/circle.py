@@ -6,7 +6,7 @@ loss. Several random starts; angles are relative to u_1. `free` counts the direc
 rotation, along which the objective stays flat to second order: points that the objective leaves free.
 
 Example:
-    python -m dhel_kcl.theory.circle --out results/theory/circle
+    python -m dhel_kcl.theory.circle --out circle --record provenance.json
 """
 
 import math

@@ -1,5 +1,6 @@
 """What the theory experiments share: the losses, descent on the sphere, verdicts, the command line."""
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from dhel_kcl import cli, sphere
 from dhel_kcl.files import write_json, write_text
 from dhel_kcl.losses import DCLLoss, DHELLoss, InfoNCELoss, KCLLoss, SimCLRLoss
 from dhel_kcl.losses.base import ContrastiveLoss
+from dhel_kcl.provenance import environment
 
 TEMPERATURE = 0.5
 LOG_SUM_EXP: dict[str, ContrastiveLoss] = {
@@ -100,12 +102,21 @@ def main(
     measure: Callable[[], pd.DataFrame],
     judge: Callable[[pd.DataFrame], list[Verdict]],
 ) -> None:
-    """Command line of an experiment: measure, judge, write <out>.csv and <out>.json."""
+    """Command line of an experiment: measure, judge, write <out>.csv, <out>.json and a record of the circumstances."""
     parser = cli.parser(description)
     parser.add_argument("--out", required=True, type=Path, help="path without extension; .csv and .json are written")
+    parser.add_argument("--record", required=True, type=Path, help="file to write versions, machine and time to")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    started = time.perf_counter()
     table = measure()
+    record = environment() | {
+        "device": "cpu",
+        "precision": "fp64",
+        "threads": 1,
+        "seconds": time.perf_counter() - started,
+    }
     verdicts: list[dict[str, Any]] = [asdict(entry) for entry in judge(table)]
     write_text(args.out.with_suffix(".csv"), table.to_csv(index=False, lineterminator="\n"))
     write_json(args.out.with_suffix(".json"), verdicts)
+    write_json(args.record, record)

@@ -6,7 +6,7 @@ the n (n - 1) dot products between different points then lies between (n - m) an
 Descents from random starts end in between; only one batch of all n points has variance 0 at its optimum.
 
 Example:
-    python -m dhel_kcl.theory.minibatches --out results/theory/minibatches
+    python -m dhel_kcl.theory.minibatches --out minibatches --record provenance.json
 """
 
 import numpy as np

@@ -8,7 +8,7 @@ The Riesz kernel has a kink at perfect alignment, where L-BFGS stalls: it is app
 e -> 0; the gap reported is that of the kernel itself.
 
 Example:
-    python -m dhel_kcl.theory.minima --out results/theory/minima
+    python -m dhel_kcl.theory.minima --out minima --record provenance.json
 """
 
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ k-dimensional sub-sphere, as a share of the metric's range from uniform to total
 between those shares of the two metrics over its standard deviation across draws. k = 64 and 32.
 
 Example:
-    python -m dhel_kcl.theory.uniformity --out results/theory/uniformity
+    python -m dhel_kcl.theory.uniformity --out uniformity --record provenance.json
 """
 
 import math
