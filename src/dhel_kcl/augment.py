@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample
+from torch.nn.functional import grid_sample
 
 TRIES = 10
 ASPECTS = (3 / 4, 4 / 3)
@@ -42,7 +42,7 @@ class Parameters(NamedTuple):
     sigma: Tensor | None = None
     """(B,): standard deviation of the blur in pixels, 0 for none."""
 
-    def rows(self, index: Tensor) -> "Parameters":
+    def rows(self, index: Tensor | slice) -> "Parameters":
         return Parameters(*(None if values is None else values[index] for values in self))
 
 
@@ -75,22 +75,28 @@ class Augment:
     blur_kernel: int = 23
     blur_sigma: tuple[float, float] = (0.2, 2.0)
 
+    def __post_init__(self) -> None:
+        for name in ("crop_scale", "blur_sigma"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name}: {low} is above {high}")
+
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Views of uint8 images (B, C, H, W), C = 1 or 3: float32 in [0, 1], shape (B, C, size, size)."""
-        return self.apply(images, self.draw(len(images), *images.shape[2:], generator))
+        return self.apply(images, self.draw(len(images), images.shape[2], images.shape[3], generator))
 
     def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Parameters:
         """Parameters of `count` views of images of this size, on the generator's device."""
         device = generator.device
 
         def uniform(low: float, high: float, *columns: int) -> Tensor:
-            return torch.rand(count, *columns, generator=generator, device=device).mul_(high - low).add_(low)
+            return torch.empty(count, *columns, device=device).uniform_(low, high, generator=generator)
 
         drawn: dict[str, Tensor] = {}
         if tuple(self.crop_scale) != (1, 1):
-            areas = uniform(*self.crop_scale, TRIES) * (height * width)
-            aspects = uniform(math.log(ASPECTS[0]), math.log(ASPECTS[1]), TRIES).exp_()
-            drawn["box"] = crop_boxes(areas, aspects, uniform(0, 1, 2), height, width)
+            least, most = (share * height * width for share in self.crop_scale)
+            ratios = uniform(math.log(ASPECTS[0]), math.log(ASPECTS[1]), TRIES).exp_()
+            drawn["box"] = crop_boxes(uniform(least, most, TRIES), ratios, uniform(0, 1, 2), height, width)
         if self.flip:
             drawn["flip"] = uniform(0, 1) < self.flip
         if self.rotation:
@@ -99,15 +105,15 @@ class Augment:
         kinds = [kind for kind, spread in enumerate(spreads) if spread]
         if kinds:
             drawn["blend"] = torch.tensor(kinds, device=device)[uniform(0, 1, len(kinds)).argsort()]
-            spread = torch.tensor(spreads, device=device)[drawn["blend"]]
-            drawn["factor"] = uniform(-1, 1, len(kinds)).mul_(spread).add_(1)
+            drawn["factor"] = (
+                uniform(-1, 1, len(kinds)).mul_(torch.tensor(spreads, device=device)[drawn["blend"]]).add_(1)
+            )
         if self.hue:
             drawn["shift"] = uniform(-self.hue, self.hue)
             drawn["before"] = uniform(0, len(kinds) + 1).int()
         if self.jitter < 1:
-            without = uniform(0, 1) >= self.jitter
             before = drawn.get("before", torch.zeros(count, dtype=torch.int32, device=device))
-            drawn["before"] = before.masked_fill(without, len(kinds) + 1)
+            drawn["before"] = before.masked_fill(uniform(0, 1) >= self.jitter, len(kinds) + 1)
         if self.grey:
             drawn["grey"] = uniform(0, 1) < self.grey
         if self.blur:
@@ -121,18 +127,31 @@ class Augment:
             raise ValueError(f"images must have 1 or 3 channels, got shape {tuple(images.shape)}")
         height, width = (self.size or side for side in images.shape[2:])
         views = torch.empty(count, channels, height, width, device=images.device)
+        order = None if parameters.before is None else parameters.before.argsort()
+        if order is not None:  # so that `jitter` works on slices
+            parameters, order = parameters.rows(order), order.to(images.device)
+            images = images.index_select(0, order)
         chunk = max(1, CHUNK // (channels * height * width)) if views.device.type == "cpu" else count
-        # Sorted, so that `jitter` works on slices.
-        order = torch.arange(count) if parameters.before is None else parameters.before.argsort()
-        for rows in order.split(chunk):
-            index, drawn = rows.to(views.device), parameters.rows(rows)
-            part = resample(images.index_select(0, index), drawn, height, width)
-            jitter(part, drawn)
-            if drawn.grey is not None:
-                part = torch.where(drawn.grey.to(part.device)[:, None, None, None], luma(part), part)
-            if drawn.sigma is not None:
-                part = gaussian_blur(part, drawn.sigma, self.blur_kernel)
-            views.index_copy_(0, index, part)
+        for start in range(0, count, chunk):
+            rows = slice(start, start + chunk)
+            part = self._views(images[rows], parameters.rows(rows), height, width)
+            if order is None:
+                views[rows] = part
+            else:
+                views.index_copy_(0, order[rows], part)
+        return views
+
+    def _views(self, images: Tensor, drawn: Parameters, height: int, width: int) -> Tensor:
+        """Views of images that are sorted by `drawn.before`."""
+        views = resample(images, drawn, height, width)
+        jitter(views, drawn)
+        if drawn.grey is not None:
+            rows = drawn.grey.nonzero()[:, 0].to(views.device)
+            views.index_copy_(0, rows, luma(views.index_select(0, rows)).expand(-1, views.shape[1], -1, -1))
+        if drawn.sigma is not None:
+            rows = drawn.sigma.nonzero()[:, 0]
+            sigma, rows = drawn.sigma[rows].to(views.device), rows.to(views.device)
+            views.index_copy_(0, rows, gaussian_blur(views.index_select(0, rows), sigma, self.blur_kernel))
         return views
 
 
@@ -142,38 +161,42 @@ def crop_boxes(areas: Tensor, aspects: Tensor, places: Tensor, height: int, widt
     areas, aspects: (B, TRIES), square pixels and width / height; the first that fits is taken.
     places: (B, 2) in [0, 1), the box's place between the borders.
     """
+    heights, widths = (areas / aspects).sqrt_().round_(), (areas * aspects).sqrt_().round_()
+    fits = (torch.minimum(heights, widths) > 0) & (heights <= height) & (widths <= width)
+    first = fits.byte().argmax(dim=1, keepdim=True)  # the first maximum
+    size = torch.cat([heights.gather(1, first), widths.gather(1, first)], dim=1)
+    bounds = size.new_tensor([height, width])
+    corner = places.mul_(bounds - size + 1).floor_()
+    box = torch.cat([corner, size], dim=1)
     # If none fits, the largest central box of allowed aspect ratio.
-    central = min(height, round(width / ASPECTS[0])), min(width, round(height * ASPECTS[1]))
-    tries = torch.stack([areas / aspects, areas * aspects], dim=2).sqrt_().round_()
-    sizes = torch.cat([tries, areas.new_tensor(central).expand(len(areas), 1, 2)], dim=1)
-    bounds = areas.new_tensor([height, width])
-    first = ((sizes > 0) & (sizes <= bounds)).all(dim=2).byte().argmax(dim=1)  # the first maximum
-    size = sizes[torch.arange(len(sizes)), first]
-    room = bounds - size
-    corner = torch.where(first[:, None] == areas.shape[1], (room / 2).floor_(), (places * (room + 1)).floor_())
-    return torch.cat([corner, size], dim=1)
+    high, broad = min(height, round(width / ASPECTS[0])), min(width, round(height * ASPECTS[1]))
+    central = size.new_tensor([(height - high) // 2, (width - broad) // 2, high, broad])
+    return torch.where(fits.gather(1, first), box, central)
 
 
 def resample(images: Tensor, drawn: Parameters, height: int, width: int) -> Tensor:
     """Cropped, flipped and rotated images (B, C, height, width), float32 in [0, 1]."""
-    size = images.shape[2:]
+    size, device = images.shape[2:], images.device
+    flip = None if drawn.flip is None else drawn.flip.to(device)
     if drawn.box is None and drawn.angle is None and size == (height, width):
         views = images.float().div_(255)
-        return views if drawn.flip is None else torch.where(_column(drawn.flip, views), views.flip(3), views)
-    box = torch.tensor([[0.0, 0.0, *size]]).expand(len(images), 4) if drawn.box is None else drawn.box
-    sign = torch.ones(len(images)) if drawn.flip is None else 1 - 2 * drawn.flip.float()
-    box, sign = box.to(images.device), sign.to(images.device)
+        return views if flip is None else torch.where(flip[:, None, None, None], views.flip(3), views)
+    whole = torch.tensor([[0.0, 0.0, *size]]).expand(len(images), 4)
+    box = (whole if drawn.box is None else drawn.box).to(device)
     if drawn.angle is None:
-        return bicubic(images, box, sign, height, width)
-    return bilinear(images, box, sign, drawn.angle.to(images.device), height, width)
+        return bicubic(images, box, flip, height, width)
+    return bilinear(images, box, flip, drawn.angle.to(device), height, width)
 
 
-def bicubic(images: Tensor, box: Tensor, sign: Tensor, height: int, width: int) -> Tensor:
-    """PIL's crop and antialiased bicubic resize; box (B, 4); flipped where sign (B,) is -1."""
+def bicubic(images: Tensor, box: Tensor, flip: Tensor | None, height: int, width: int) -> Tensor:
+    """PIL's crop to `box` (B, 4) and antialiased bicubic resize, horizontally and then vertically, and flip (B,).
+
+    Pillow 13 and later shrink vertically first if the height shrinks much more than the width.
+    """
     count, channels = images.shape[:2]
     top, left, tall, wide = box.unbind(1)
-    rows = bicubic_weights(top, tall, torch.ones_like(sign), images.shape[2], height)
-    columns = bicubic_weights(left, wide, sign, images.shape[3], width)
+    rows = bicubic_weights(top, tall, None, images.shape[2], height)
+    columns = bicubic_weights(left, wide, flip, images.shape[3], width)
     lines = torch.bmm(images.float().flatten(1, 2), columns.mT).round_().clamp_(0, 255)
     lines = lines.view(count, channels, -1, width)
     # Channels outermost in memory: one matrix product each, and colour operations read whole planes.
@@ -183,35 +206,40 @@ def bicubic(images: Tensor, box: Tensor, sign: Tensor, height: int, width: int) 
     return views.round_().clamp_(0, 255).div_(255).transpose(0, 1)
 
 
-def bicubic_weights(start: Tensor, length: Tensor, sign: Tensor, pixels: int, size: int) -> Tensor:
-    """Weights (B, size, pixels) that resize pixels start ... start + length to `size`, in reverse where sign is -1.
+def bicubic_weights(start: Tensor, length: Tensor, flip: Tensor | None, pixels: int, size: int) -> Tensor:
+    """Weights (B, size, pixels) that resize pixels start ... start + length to `size`, in reverse where flipped.
 
     The cubic kernel (a = -1/2) is stretched for shrinking and cut off at the box; the weights sum to 1.
     """
-    start, length, sign = start[:, None], length[:, None], sign[:, None]
-    scale = length / size
+    start, scale = start[:, None], length[:, None] / size
+    centre = torch.arange(0.5, size, device=start.device) * scale
+    if flip is not None:
+        centre = torch.where(flip[:, None], centre.flip(1), centre)
+    place = torch.arange(0.5, pixels, device=start.device) - start
+    place = place.masked_fill_((place < 0) | (place > length[:, None]), torch.inf)
     stretch = scale.clamp(min=1)
-    centre = start + length / 2 + sign * scale * (torch.arange(size, device=start.device) - (size - 1) / 2)
-    place = torch.arange(pixels, device=start.device) + 0.5
-    place = torch.where((place > start) & (place < start + length), place, torch.inf)
     distance = ((place / stretch)[:, None, :] - (centre / stretch)[:, :, None]).abs_()
-    # With o = (2 - distance)+ and i = (1 - distance)+ the two cubic pieces are o^2 (o - 1) / 2 + i^2 (1 - 2 i).
+    # With o = (2 - distance)+ and i = (1 - distance)+ the two cubic pieces are o^2 (o - 1) / 2 - i^2 (2 i - 1).
     outer = distance.neg_().add_(2).clamp_(min=0)
     inner = (outer - 1).clamp_(min=0)
     weights = (outer / 2).sub_(0.5).mul_(outer).mul_(outer)
-    weights += (1 - 2 * inner).mul_(inner).mul_(inner)
+    weights -= (inner * 2).sub_(1).mul_(inner).mul_(inner)
     return weights.div_(weights.sum(dim=2, keepdim=True))
 
 
-def bilinear(images: Tensor, box: Tensor, sign: Tensor, angle: Tensor, height: int, width: int) -> Tensor:
+def bilinear(images: Tensor, box: Tensor, flip: Tensor | None, angle: Tensor, height: int, width: int) -> Tensor:
     """Crop, flip and rotation about the box's centre in one bilinear resampling with zeros outside the image."""
-    top, left, tall, wide = box.unbind(1)
     high, broad = images.shape[2:]
-    cos, sin = angle.cos(), angle.sin()
-    # From the view's to the image's coordinates, both in [-1, 1].
-    across = [sign * wide * cos / broad, -tall * sin / broad, (2 * left + wide) / broad - 1]
-    down = [sign * wide * sin / high, tall * cos / high, (2 * top + tall) / high - 1]
-    grid = affine_grid(torch.stack(across + down, 1).view(-1, 2, 3), [len(box), 1, height, width], align_corners=False)
+    top, left, tall, wide = box[:, :, None].unbind(1)
+    cos, sin = angle.cos()[:, None], angle.sin()[:, None]
+    # Distances from the box's centre, twice, in pixels, before the rotation; grid_sample's borders are at -1 and 1.
+    across = torch.arange(1 - width, width, 2, device=box.device) * (wide / width)
+    down = torch.arange(1 - height, height, 2, device=box.device) * (tall / height)
+    if flip is not None:
+        across = torch.where(flip[:, None], -across, across)
+    x = (across * cos)[:, None, :] + (2 * left + wide - broad - down * sin)[:, :, None]
+    y = (across * sin)[:, None, :] + (2 * top + tall - high + down * cos)[:, :, None]
+    grid = torch.stack([x.div_(broad), y.div_(high)], dim=3)
     return grid_sample(images.float().div_(255), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
@@ -220,35 +248,44 @@ def jitter(views: Tensor, drawn: Parameters) -> None:
 
     Each takes its blends in its own order, the first `before` of them ahead of the hue: a slice of the batch.
     """
-    slots = 0 if drawn.blend is None else drawn.blend.shape[1]
+    shares = views.new_empty(0)
+    if drawn.blend is not None and drawn.factor is not None:
+        shares = blend_shares(drawn.blend, drawn.factor).to(views.device)
+    slots = len(shares)
     ends = [len(views)] * (slots + 1)
     if drawn.before is not None:
         ends = drawn.before.bincount(minlength=slots + 2).cumsum(0).tolist()
     jittered = ends[slots]
-
-    def blends(slot: int, part: slice) -> None:
-        if part.start < part.stop:
-            blend(views[part], drawn.blend[part, slot].to(views.device), drawn.factor[part, slot].to(views.device))
-
     for slot in range(slots):
-        blends(slot, slice(ends[slot], jittered))
-    if drawn.shift is not None and jittered:
+        if ends[slot] < jittered:
+            blend(views[ends[slot] : jittered], *shares[slot, :, ends[slot] : jittered])
+    if drawn.shift is not None and jittered and views.shape[1] == 3:
         shift_hue(views[:jittered], drawn.shift[:jittered].to(views.device))
     for slot in range(slots):
-        blends(slot, slice(0, ends[slot]))
+        if ends[slot]:
+            blend(views[: ends[slot]], *shares[slot, :, : ends[slot]])
 
 
-def blend(views: Tensor, kind: Tensor, factor: Tensor) -> None:
-    """factor * view + (1 - factor) * (0, mean of grey, grey), by `kind` as in BLENDS, clipped, in place."""
+def blend_shares(kind: Tensor, factor: Tensor) -> Tensor:
+    """Shares (n, 3, B, 1, 1, 1) of the view, of its mean grey and of its grey in blends of `kind` (B, n)."""
     rest = 1 - factor
+    shares = torch.stack([factor, rest * (kind == 1), rest * (kind == 2)])
+    return shares.permute(2, 0, 1)[..., None, None, None]
+
+
+def blend(views: Tensor, view: Tensor, mean: Tensor, own: Tensor) -> None:
+    """view * views + mean * their mean grey + own * their grey, clipped to [0, 1], in place."""
     grey = luma(views)
-    target = grey * _column(rest * (kind == 2), views)
-    target += _column(rest * (kind == 1), views) * grey.mean(dim=(1, 2, 3), keepdim=True)
-    views.mul_(_column(factor, views)).add_(target).clamp_(0, 1)
+    target = grey.mean(dim=(2, 3), keepdim=True).mul_(mean)
+    if views.shape[1] == 1:  # its own grey
+        view = view + own
+    else:
+        target = grey.mul_(own).add_(target)
+    views.mul_(view).add_(target).clamp_(0, 1)
 
 
 def luma(views: Tensor) -> Tensor:
-    """Grey (B, 1, H, W) of colour or grey views."""
+    """Grey (B, 1, H, W) of views; a grey view itself."""
     if views.shape[1] == 1:
         return views
     red, green, blue = views.split(1, dim=1)
@@ -257,36 +294,29 @@ def luma(views: Tensor) -> Tensor:
 
 def shift_hue(views: Tensor, shift: Tensor) -> None:
     """Add `shift` (B,), in turns, to the hue of colour views in the HSV hexcone, in place."""
-    if views.shape[1] == 1:
-        return
     red, green, blue = views.split(1, dim=1)
     low, high = torch.minimum(red, green).minimum(blue), torch.maximum(red, green).maximum(blue)
     chroma = high - low
-    # Six times the hue times the chroma: that of the sector whose colour is the largest.
-    hue = torch.where(high == green, (blue - red).add_(chroma, alpha=2), (red - green).add_(chroma, alpha=4))
-    hue = torch.where(high == red, green - blue, hue)
-    hue = hue.div_(chroma.mul(6).clamp_(min=1e-12)).add_(_column(shift + 1, views)).frac_().mul_(6)
-    for channel, centre in zip((red, green, blue), (3, 2, 4), strict=True):
-        # Share of the chroma on top of `low`, a trapezium of the hue: the one of red is upside down.
-        share = (hue - centre).abs_()
-        share = share.sub_(1) if centre == 3 else share.neg_().add_(2)
-        torch.addcmul(low, chroma, share.clamp_(0, 1), out=channel)
+    # From red (0) over yellow and green to cyan (3) the hue times the chroma is this sum; beyond, by symmetry, less 0.
+    hue = (green + blue).sub_(red).add_(high).sub_(low, alpha=2).copysign_(green - blue)
+    hue = hue.div_(chroma.mul(6).clamp_(min=1e-12)).add_(shift.view(-1, 1, 1, 1) + 1).frac_().mul_(6)
+    # Each channel is a trapezium of the hue: red falls away from `high` where the hue is near 3, ...
+    for channel, centre, base, sign in ((red, 3, low, 1), (green, 2, high, -1), (blue, 4, high, -1)):
+        share = (hue - centre).abs_().sub_(1).clamp_(0, 1)
+        torch.addcmul(base, chroma, share, value=sign, out=channel)
 
 
 def gaussian_blur(views: Tensor, sigma: Tensor, kernel: int) -> Tensor:
-    """Views blurred with a kernel of `kernel` pixels, reflected at the borders; sigma (B,), 0 leaves a view alone."""
-    rows = sigma.nonzero()[:, 0]
-    index, sigma = rows.to(views.device), sigma[rows].to(views.device)
+    """Views blurred by `kernel` pixels with standard deviations `sigma` (B,) in pixels, reflected at the borders."""
     down, across = (gaussian_weights(sigma, kernel, side) for side in views.shape[2:])
-    planes = [torch.bmm(torch.bmm(down, plane), across.mT) for plane in views.index_select(0, index).unbind(1)]
-    return views.index_copy(0, index, torch.stack(planes, dim=1))
+    return torch.stack([down @ plane @ across.mT for plane in views.unbind(1)], dim=1)
 
 
 def gaussian_weights(sigma: Tensor, kernel: int, pixels: int) -> Tensor:
     """Matrices (B, pixels, pixels) of a blur along a line that is reflected at its ends."""
     half = kernel // 2
-    if half >= pixels:
-        raise ValueError(f"blur_kernel must be below twice the image's {pixels} pixels, got {kernel}")
+    if kernel % 2 == 0 or half >= pixels:
+        raise ValueError(f"blur_kernel must be odd and below {2 * pixels}, twice the view's side, got {kernel}")
     taps = torch.arange(2 * pixels, device=sigma.device)
     weights = torch.exp(-0.5 * (taps / sigma[:, None]).square()) * (taps <= half)
     weights = weights / (2 * weights.sum(dim=1, keepdim=True) - weights[:, :1])
@@ -294,8 +324,3 @@ def gaussian_weights(sigma: Tensor, kernel: int, pixels: int) -> Tensor:
     to, of = place[:, None], place[None, :]
     direct, first, last = (to - of).abs(), to + of, 2 * (pixels - 1) - to - of
     return weights[:, direct] + weights[:, first] * (of > 0) + weights[:, last] * (of < pixels - 1)
-
-
-def _column(values: Tensor, views: Tensor) -> Tensor:
-    """Values (B,) in the shape and on the device of views (B, C, H, W)."""
-    return values.to(views.device).view(-1, 1, 1, 1)
