@@ -6,6 +6,7 @@ after each pass) to 1/255 and every other operation is torchvision's on float te
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -126,19 +127,17 @@ class Augment:
         if channels not in (1, 3):
             raise ValueError(f"images must have 1 or 3 channels, got shape {tuple(images.shape)}")
         height, width = (self.size or side for side in images.shape[2:])
+        chunk = max(1, CHUNK // (channels * height * width)) if images.device.type == "cpu" else count
+        if parameters.before is None and count <= chunk:
+            return self._views(images, parameters, height, width).contiguous()
+        # Sorted, so that `jitter` works on slices.
+        order = torch.arange(count) if parameters.before is None else parameters.before.argsort()
+        parameters, order = parameters.rows(order), order.to(images.device)
+        images = images.index_select(0, order)
         views = torch.empty(count, channels, height, width, device=images.device)
-        order = None if parameters.before is None else parameters.before.argsort()
-        if order is not None:  # so that `jitter` works on slices
-            parameters, order = parameters.rows(order), order.to(images.device)
-            images = images.index_select(0, order)
-        chunk = max(1, CHUNK // (channels * height * width)) if views.device.type == "cpu" else count
         for start in range(0, count, chunk):
             rows = slice(start, start + chunk)
-            part = self._views(images[rows], parameters.rows(rows), height, width)
-            if order is None:
-                views[rows] = part
-            else:
-                views.index_copy_(0, order[rows], part)
+            views.index_copy_(0, order[rows], self._views(images[rows], parameters.rows(rows), height, width))
         return views
 
     def _views(self, images: Tensor, drawn: Parameters, height: int, width: int) -> Tensor:
@@ -165,8 +164,7 @@ def crop_boxes(areas: Tensor, aspects: Tensor, places: Tensor, height: int, widt
     fits = (torch.minimum(heights, widths) > 0) & (heights <= height) & (widths <= width)
     first = fits.byte().argmax(dim=1, keepdim=True)  # the first maximum
     size = torch.cat([heights.gather(1, first), widths.gather(1, first)], dim=1)
-    bounds = size.new_tensor([height, width])
-    corner = places.mul_(bounds - size + 1).floor_()
+    corner = (places * (size.new_tensor([height + 1, width + 1]) - size)).floor_()
     box = torch.cat([corner, size], dim=1)
     # If none fits, the largest central box of allowed aspect ratio.
     high, broad = min(height, round(width / ASPECTS[0])), min(width, round(height * ASPECTS[1]))
@@ -230,17 +228,23 @@ def bicubic_weights(start: Tensor, length: Tensor, flip: Tensor | None, pixels: 
 def bilinear(images: Tensor, box: Tensor, flip: Tensor | None, angle: Tensor, height: int, width: int) -> Tensor:
     """Crop, flip and rotation about the box's centre in one bilinear resampling with zeros outside the image."""
     high, broad = images.shape[2:]
-    top, left, tall, wide = box[:, :, None].unbind(1)
-    cos, sin = angle.cos()[:, None], angle.sin()[:, None]
-    # Distances from the box's centre, twice, in pixels, before the rotation; grid_sample's borders are at -1 and 1.
-    across = torch.arange(1 - width, width, 2, device=box.device) * (wide / width)
-    down = torch.arange(1 - height, height, 2, device=box.device) * (tall / height)
+    top, left, tall, wide = box.unbind(1)
+    x, y = (left * 2).add_(wide).sub_(broad), (top * 2).add_(tall).sub_(high)
     if flip is not None:
-        across = torch.where(flip[:, None], -across, across)
-    x = (across * cos)[:, None, :] + (2 * left + wide - broad - down * sin)[:, :, None]
-    y = (across * sin)[:, None, :] + (2 * top + tall - high + down * cos)[:, :, None]
-    grid = torch.stack([x.div_(broad), y.div_(high)], dim=3)
+        wide = torch.where(flip, -wide, wide)
+    cos, sin = angle.cos(), angle.sin()
+    # From the view's coordinates in [-1, 1] to those of the image, whose borders are at -broad, broad, -high and high.
+    maps = torch.stack([wide * cos, -tall * sin, x, wide * sin, tall * cos, y], dim=1).view(-1, 3)
+    grid = (maps @ _lattice(height, width, box.device)).view(-1, 2, height * width)
+    grid = grid.div_(box.new_tensor([[broad], [high]])).view(-1, 2, height, width).permute(0, 2, 3, 1)
     return grid_sample(images.float().div_(255), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+@cache
+def _lattice(height: int, width: int, device: torch.device) -> Tensor:
+    """Coordinates (x, y, 1) of the pixels of a view, its borders at -1 and 1, shape (3, height * width)."""
+    y, x = (torch.arange(1 - side, side, 2, device=device) / side for side in (height, width))
+    return torch.stack([x.repeat(height), y.repeat_interleave(width), torch.ones(height * width, device=device)])
 
 
 def jitter(views: Tensor, drawn: Parameters) -> None:
