@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
@@ -22,28 +24,28 @@ CHUNK = 64 * 3 * 32 * 32
 
 
 class Parameters(NamedTuple):
-    """Random parameters of B views, one row a view; None for what is off."""
+    """Random parameters of B views, one row a view, on the host; None for what is off."""
 
-    box: Tensor | None = None
+    box: NDArray | None = None
     """(B, 4): top, left, height and width of the crop in pixels."""
-    flip: Tensor | None = None
+    flip: NDArray | None = None
     """(B,): are left and right swapped?"""
-    angle: Tensor | None = None
+    angle: NDArray | None = None
     """(B,): rotation in radians."""
-    blend: Tensor | None = None
+    blend: NDArray | None = None
     """(B, n): indices into BLENDS, in the order of application."""
-    factor: Tensor | None = None
+    factor: NDArray | None = None
     """(B, n): share of the view in each blend."""
-    before: Tensor | None = None
+    before: NDArray | None = None
     """(B,): number of blends before the hue's shift; n + 1 for a view without any colour jitter."""
-    shift: Tensor | None = None
+    shift: NDArray | None = None
     """(B,): of the hue, in turns."""
-    grey: Tensor | None = None
+    grey: NDArray | None = None
     """(B,): is the view grey?"""
-    sigma: Tensor | None = None
+    sigma: NDArray | None = None
     """(B,): standard deviation of the blur in pixels, 0 for none."""
 
-    def rows(self, index: Tensor | slice) -> "Parameters":
+    def rows(self, index: NDArray | slice) -> "Parameters":
         return Parameters(*(None if values is None else values[index] for values in self))
 
 
@@ -87,34 +89,32 @@ class Augment:
         return self.apply(images, self.draw(len(images), images.shape[2], images.shape[3], generator))
 
     def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Parameters:
-        """Parameters of `count` views of images of this size, on the generator's device."""
-        device = generator.device
+        """Parameters of `count` views of images of this size."""
 
-        def uniform(low: float, high: float, *columns: int) -> Tensor:
-            return torch.empty(count, *columns, device=device).uniform_(low, high, generator=generator)
+        def uniform(low: float, high: float, *columns: int) -> NDArray:
+            draws = torch.rand(count, *columns, generator=generator, device=generator.device).cpu().numpy()
+            return draws * (high - low) + low
 
-        drawn: dict[str, Tensor] = {}
+        drawn: dict[str, NDArray] = {}
         if tuple(self.crop_scale) != (1, 1):
-            least, most = (share * height * width for share in self.crop_scale)
-            ratios = uniform(math.log(ASPECTS[0]), math.log(ASPECTS[1]), TRIES).exp_()
-            drawn["box"] = crop_boxes(uniform(least, most, TRIES), ratios, uniform(0, 1, 2), height, width)
+            areas = uniform(*self.crop_scale, TRIES) * (height * width)
+            aspects = np.exp(uniform(math.log(ASPECTS[0]), math.log(ASPECTS[1]), TRIES))
+            drawn["box"] = crop_boxes(areas, aspects, uniform(0, 1, 2), height, width)
         if self.flip:
             drawn["flip"] = uniform(0, 1) < self.flip
         if self.rotation:
             drawn["angle"] = uniform(-math.radians(self.rotation), math.radians(self.rotation))
-        spreads = [getattr(self, name) for name in BLENDS]
-        kinds = [kind for kind, spread in enumerate(spreads) if spread]
-        if kinds:
-            drawn["blend"] = torch.tensor(kinds, device=device)[uniform(0, 1, len(kinds)).argsort()]
-            drawn["factor"] = (
-                uniform(-1, 1, len(kinds)).mul_(torch.tensor(spreads, device=device)[drawn["blend"]]).add_(1)
-            )
+        spreads = np.array([getattr(self, name) for name in BLENDS], dtype=np.float32)
+        kinds = np.flatnonzero(spreads)
+        if len(kinds):
+            drawn["blend"] = kinds[uniform(0, 1, len(kinds)).argsort()]
+            drawn["factor"] = 1 + spreads[drawn["blend"]] * uniform(-1, 1, len(kinds))
         if self.hue:
             drawn["shift"] = uniform(-self.hue, self.hue)
-            drawn["before"] = uniform(0, len(kinds) + 1).int()
+            drawn["before"] = uniform(0, len(kinds) + 1).astype(int)
         if self.jitter < 1:
-            before = drawn.get("before", torch.zeros(count, dtype=torch.int32, device=device))
-            drawn["before"] = before.masked_fill(uniform(0, 1) >= self.jitter, len(kinds) + 1)
+            before = drawn.get("before", np.zeros(count, dtype=int))
+            drawn["before"] = np.where(uniform(0, 1) < self.jitter, before, len(kinds) + 1)
         if self.grey:
             drawn["grey"] = uniform(0, 1) < self.grey
         if self.blur:
@@ -131,59 +131,59 @@ class Augment:
         if parameters.before is None and count <= chunk:
             return self._views(images, parameters, height, width).contiguous()
         # Sorted, so that `jitter` works on slices.
-        order = torch.arange(count) if parameters.before is None else parameters.before.argsort()
-        parameters, order = parameters.rows(order), order.to(images.device)
-        images = images.index_select(0, order)
+        order = np.arange(count) if parameters.before is None else parameters.before.argsort()
+        parameters, index = parameters.rows(order), torch.from_numpy(order).to(images.device)
+        images = images.index_select(0, index)
         views = torch.empty(count, channels, height, width, device=images.device)
         for start in range(0, count, chunk):
             rows = slice(start, start + chunk)
-            views.index_copy_(0, order[rows], self._views(images[rows], parameters.rows(rows), height, width))
+            views.index_copy_(0, index[rows], self._views(images[rows], parameters.rows(rows), height, width))
         return views
 
     def _views(self, images: Tensor, drawn: Parameters, height: int, width: int) -> Tensor:
         """Views of images that are sorted by `drawn.before`."""
+        device = images.device
         views = resample(images, drawn, height, width)
         jitter(views, drawn)
         if drawn.grey is not None:
-            rows = drawn.grey.nonzero()[:, 0].to(views.device)
+            rows = torch.from_numpy(drawn.grey.nonzero()[0]).to(device)
             views.index_copy_(0, rows, luma(views.index_select(0, rows)).expand(-1, views.shape[1], -1, -1))
         if drawn.sigma is not None:
-            rows = drawn.sigma.nonzero()[:, 0]
-            sigma, rows = drawn.sigma[rows].to(views.device), rows.to(views.device)
+            blurred = drawn.sigma.nonzero()[0]
+            rows, sigma = (torch.from_numpy(values).to(device) for values in (blurred, drawn.sigma[blurred]))
             views.index_copy_(0, rows, gaussian_blur(views.index_select(0, rows), sigma, self.blur_kernel))
         return views
 
 
-def crop_boxes(areas: Tensor, aspects: Tensor, places: Tensor, height: int, width: int) -> Tensor:
+def crop_boxes(areas: NDArray, aspects: NDArray, places: NDArray, height: int, width: int) -> NDArray:
     """Top, left, height and width in whole pixels (B, 4), as torchvision's RandomResizedCrop finds them.
 
     areas, aspects: (B, TRIES), square pixels and width / height; the first that fits is taken.
     places: (B, 2) in [0, 1), the box's place between the borders.
     """
-    heights, widths = (areas / aspects).sqrt_().round_(), (areas * aspects).sqrt_().round_()
-    fits = (torch.minimum(heights, widths) > 0) & (heights <= height) & (widths <= width)
-    first = fits.byte().argmax(dim=1, keepdim=True)  # the first maximum
-    size = torch.cat([heights.gather(1, first), widths.gather(1, first)], dim=1)
-    corner = (places * (size.new_tensor([height + 1, width + 1]) - size)).floor_()
-    box = torch.cat([corner, size], dim=1)
-    # If none fits, the largest central box of allowed aspect ratio.
+    heights, widths = np.rint(np.sqrt(areas / aspects)), np.rint(np.sqrt(areas * aspects))
+    fits = (heights > 0) & (heights <= height) & (widths > 0) & (widths <= width)
+    # The first that fits, and if none does, the largest central box of allowed aspect ratio.
+    every, first = np.arange(len(fits)), fits.argmax(axis=1)
+    size = np.stack([heights[every, first], widths[every, first]], axis=1)
+    corner = np.floor(places * (np.array([height + 1, width + 1], dtype=np.float32) - size))
     high, broad = min(height, round(width / ASPECTS[0])), min(width, round(height * ASPECTS[1]))
-    central = size.new_tensor([(height - high) // 2, (width - broad) // 2, high, broad])
-    return torch.where(fits.gather(1, first), box, central)
+    central = np.array([(height - high) // 2, (width - broad) // 2, high, broad], dtype=np.float32)
+    return np.where(fits[every, first, None], np.concatenate([corner, size], axis=1), central)
 
 
 def resample(images: Tensor, drawn: Parameters, height: int, width: int) -> Tensor:
     """Cropped, flipped and rotated images (B, C, height, width), float32 in [0, 1]."""
     size, device = images.shape[2:], images.device
-    flip = None if drawn.flip is None else drawn.flip.to(device)
+    flip = None if drawn.flip is None else torch.from_numpy(drawn.flip).to(device)
     if drawn.box is None and drawn.angle is None and size == (height, width):
         views = images.float().div_(255)
         return views if flip is None else torch.where(flip[:, None, None, None], views.flip(3), views)
-    whole = torch.tensor([[0.0, 0.0, *size]]).expand(len(images), 4)
-    box = (whole if drawn.box is None else drawn.box).to(device)
+    whole = np.array([[0, 0, *size]], dtype=np.float32).repeat(len(images), axis=0)
+    box = torch.from_numpy(whole if drawn.box is None else drawn.box).to(device)
     if drawn.angle is None:
         return bicubic(images, box, flip, height, width)
-    return bilinear(images, box, flip, drawn.angle.to(device), height, width)
+    return bilinear(images, box, flip, torch.from_numpy(drawn.angle).to(device), height, width)
 
 
 def bicubic(images: Tensor, box: Tensor, flip: Tensor | None, height: int, width: int) -> Tensor:
@@ -252,29 +252,29 @@ def jitter(views: Tensor, drawn: Parameters) -> None:
 
     Each takes its blends in its own order, the first `before` of them ahead of the hue: a slice of the batch.
     """
-    shares = views.new_empty(0)
+    shares = torch.empty(0)
     if drawn.blend is not None and drawn.factor is not None:
-        shares = blend_shares(drawn.blend, drawn.factor).to(views.device)
+        shares = torch.from_numpy(blend_shares(drawn.blend, drawn.factor)).to(views.device)
     slots = len(shares)
     ends = [len(views)] * (slots + 1)
     if drawn.before is not None:
-        ends = drawn.before.bincount(minlength=slots + 2).cumsum(0).tolist()
+        ends = np.bincount(drawn.before, minlength=slots + 2).cumsum().tolist()
     jittered = ends[slots]
     for slot in range(slots):
         if ends[slot] < jittered:
             blend(views[ends[slot] : jittered], *shares[slot, :, ends[slot] : jittered])
     if drawn.shift is not None and jittered and views.shape[1] == 3:
-        shift_hue(views[:jittered], drawn.shift[:jittered].to(views.device))
+        shift_hue(views[:jittered], torch.from_numpy(drawn.shift[:jittered]).to(views.device))
     for slot in range(slots):
         if ends[slot]:
             blend(views[: ends[slot]], *shares[slot, :, : ends[slot]])
 
 
-def blend_shares(kind: Tensor, factor: Tensor) -> Tensor:
+def blend_shares(kind: NDArray, factor: NDArray) -> NDArray:
     """Shares (n, 3, B, 1, 1, 1) of the view, of its mean grey and of its grey in blends of `kind` (B, n)."""
     rest = 1 - factor
-    shares = torch.stack([factor, rest * (kind == 1), rest * (kind == 2)])
-    return shares.permute(2, 0, 1)[..., None, None, None]
+    shares = np.stack([factor, rest * (kind == 1), rest * (kind == 2)])
+    return shares.transpose(2, 0, 1)[..., None, None, None]
 
 
 def blend(views: Tensor, view: Tensor, mean: Tensor, own: Tensor) -> None:
