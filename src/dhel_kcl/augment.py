@@ -175,15 +175,15 @@ def crop_boxes(areas: NDArray, aspects: NDArray, places: NDArray, height: int, w
 def resample(images: Tensor, drawn: Parameters, height: int, width: int) -> Tensor:
     """Cropped, flipped and rotated images (B, C, height, width), float32 in [0, 1]."""
     size, device = images.shape[2:], images.device
-    flip = None if drawn.flip is None else torch.from_numpy(drawn.flip).to(device)
-    if drawn.box is None and drawn.angle is None and size == (height, width):
+    box, flip = drawn.box, None if drawn.flip is None else torch.from_numpy(drawn.flip).to(device)
+    if box is None and drawn.angle is None and size == (height, width):
         views = images.float().div_(255)
         return views if flip is None else torch.where(flip[:, None, None, None], views.flip(3), views)
-    whole = np.array([[0, 0, *size]], dtype=np.float32).repeat(len(images), axis=0)
-    box = torch.from_numpy(whole if drawn.box is None else drawn.box).to(device)
+    if box is None:
+        box = np.array([[0, 0, *size]], dtype=np.float32).repeat(len(images), axis=0)
     if drawn.angle is None:
-        return bicubic(images, box, flip, height, width)
-    return bilinear(images, box, flip, torch.from_numpy(drawn.angle).to(device), height, width)
+        return bicubic(images, torch.from_numpy(box).to(device), flip, height, width)
+    return bilinear(images, rotation_maps(box, drawn.flip, drawn.angle, *size), height, width)
 
 
 def bicubic(images: Tensor, box: Tensor, flip: Tensor | None, height: int, width: int) -> Tensor:
@@ -225,18 +225,24 @@ def bicubic_weights(start: Tensor, length: Tensor, flip: Tensor | None, pixels: 
     return weights.div_(weights.sum(dim=2, keepdim=True))
 
 
-def bilinear(images: Tensor, box: Tensor, flip: Tensor | None, angle: Tensor, height: int, width: int) -> Tensor:
-    """Crop, flip and rotation about the box's centre in one bilinear resampling with zeros outside the image."""
-    high, broad = images.shape[2:]
-    top, left, tall, wide = box.unbind(1)
-    x, y = (left * 2).add_(wide).sub_(broad), (top * 2).add_(tall).sub_(high)
+def rotation_maps(box: NDArray, flip: NDArray | None, angle: NDArray, high: int, broad: int) -> NDArray:
+    """Affine maps (B, 2, 3) from (x, y, 1) in a view to (x, y) in the image, the borders of both at -1 and 1.
+
+    The box is flipped and then rotated about its centre.
+    """
+    top, left, tall, wide = box.T
+    x, y = 2 * left + wide - broad, 2 * top + tall - high
     if flip is not None:
-        wide = torch.where(flip, -wide, wide)
-    cos, sin = angle.cos(), angle.sin()
-    # From the view's coordinates in [-1, 1] to those of the image, whose borders are at -broad, broad, -high and high.
-    maps = torch.stack([wide * cos, -tall * sin, x, wide * sin, tall * cos, y], dim=1).view(-1, 3)
-    grid = (maps @ _lattice(height, width, box.device)).view(-1, 2, height * width)
-    grid = grid.div_(box.new_tensor([[broad], [high]])).view(-1, 2, height, width).permute(0, 2, 3, 1)
+        wide = np.where(flip, -wide, wide)
+    cos, sin = np.cos(angle), np.sin(angle)
+    pixels = np.stack([wide * cos, -tall * sin, x, wide * sin, tall * cos, y], axis=1).reshape(-1, 2, 3)
+    return pixels / np.array([[broad], [high]], dtype=np.float32)
+
+
+def bilinear(images: Tensor, maps: NDArray, height: int, width: int) -> Tensor:
+    """Images resampled along the maps (B, 2, 3) of their coordinates, with zeros outside."""
+    rows = torch.from_numpy(maps).to(images.device).view(-1, 3)
+    grid = (rows @ _lattice(height, width, images.device)).view(-1, 2, height, width).permute(0, 2, 3, 1)
     return grid_sample(images.float().div_(255), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
