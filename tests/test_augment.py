@@ -277,6 +277,23 @@ def test_a_view_depends_on_its_own_image_and_parameters_only(monkeypatch):
     close(transform.apply(pixels[backwards], drawn.rows(backwards)), together[backwards])
 
 
+@pytest.mark.parametrize(("settings", "size"), [(PAPER, 32), (DIGITS, 8)], ids=["colour", "digits"])
+def test_pixels_stay_on_their_device(settings, size):
+    """Torch's `meta` device computes nothing, but refuses operands of another device."""
+    pixels = images(10, height=size).to("meta")
+    transform = Augment(**(settings | {"flip": 0.5}))
+    views = transform.apply(pixels, transform.draw(10, size, size, generator()))
+    assert views.device.type == "meta"
+    assert views.shape == pixels.shape
+
+
+def test_autocast_does_not_coarsen_views():
+    transform, pixels = Augment(**PAPER), images()
+    views = transform(pixels, generator())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(transform(pixels, generator()), views)
+
+
 def test_a_suite_can_state_the_paper_recipes(tmp_path):
     """And what a suite leaves out is off, but for the crop, rotation, brightness and contrast of digits."""
     shutil.copytree(ROOT / "workflow/schemas", tmp_path / "workflow/schemas")

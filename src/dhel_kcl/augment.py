@@ -86,7 +86,9 @@ class Augment:
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Views of uint8 images (B, C, H, W), C = 1 or 3: float32 in [0, 1], shape (B, C, size, size)."""
-        return self.apply(images, self.draw(len(images), images.shape[2], images.shape[3], generator))
+        drawn = self.draw(len(images), images.shape[2], images.shape[3], generator)
+        with torch.autocast(images.device.type, enabled=False):  # crops need float32 products
+            return self.apply(images, drawn)
 
     def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Parameters:
         """Parameters of `count` views of images of this size."""
