@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from dhel_kcl.kernels.base import Kernel
 
@@ -29,7 +28,8 @@ def log_sums(z: Tensor, temperature: float) -> Tensor:
     For one view, z of shape (1, M, d), over z_i.z_j with j != i, shape (1, M). For two, (u, v) of shape (2, M, d), over
     u_i.v_j with j != i in the first row of the result and over v_i.u_j in the second.
 
-    Needs `largest_exponent` <= 600; above 60 it computes in float64. Its gradient cannot be differentiated again.
+    Needs `largest_exponent` <= 600; above 60 it computes in float64.
+    Raises RuntimeError in a backward with `create_graph`.
     """
     fits = largest_exponent(z, temperature) <= LARGEST_EXPONENTS[z.dtype]
     return _LogSums.apply(z if fits else z.double(), temperature).to(z.dtype)
@@ -43,7 +43,7 @@ def largest_exponent(z: Tensor, temperature: float) -> float:
 def energy_sum(z: Tensor, kernel: Kernel) -> Tensor:
     """sum_{i<j} K_U(||z_i - z_j||^2) of z with shape (M, d), a scalar in float64.
 
-    Its gradient cannot be differentiated again.
+    Raises RuntimeError in a backward with `create_graph`.
     """
     return _EnergySum.apply(z, kernel)
 
@@ -66,8 +66,8 @@ class _LogSums(torch.autograd.Function):
         return sums.log()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        _refuse_second_derivative()
         z, sums = ctx.saved_tensors
         scale = gradient / (sums * ctx.temperature)
         result = torch.zeros_like(z)
@@ -107,13 +107,14 @@ class _EnergySum(torch.autograd.Function):
                 if wanted:
                     _add_gradient(gradient, z, torch.autograd.grad(values.sum(), distances)[0], start, stop)
             values = values.detach().fill_diagonal_(0.0)
-            total += values.sum() - values[:, : stop - start].sum() / 2
+            within, beyond = values.split([stop - start, len(z) - stop], dim=1)
+            total += within.sum() / 2 + beyond.sum()
         ctx.save_for_backward(gradient)
         return total
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        _refuse_second_derivative()
         return gradient * ctx.saved_tensors[0], None
 
 
@@ -126,6 +127,12 @@ def _add_gradient(gradient: Tensor, z: Tensor, slopes: Tensor, start: int, stop:
     mirrored = slopes[:, stop - start :]
     gradient[stop:] += mirrored.sum(dim=0)[:, None] * z[stop:]
     gradient[stop:].addmm_(mirrored.T, z[start:stop], alpha=-1)
+
+
+def _refuse_second_derivative() -> None:
+    # `once_differentiable` would be silent here: it takes the gradient for a constant where the one passed in is one.
+    if torch.is_grad_enabled():
+        raise RuntimeError("the loss of a large batch has no second derivative: call backward without create_graph")
 
 
 def _strips(z: Tensor) -> Iterator[tuple[int, int, int, int]]:
