@@ -156,9 +156,3 @@ def full_precision(u: Tensor) -> Iterator[None]:
 def softplus(x: Tensor) -> Tensor:
     """log(1 + e^x) to full precision: torch's softplus returns x beyond 20, off by up to 2e-9."""
     return -logsigmoid(-x)
-
-
-def without_diagonal(similarities: Tensor) -> Tensor:
-    """Square matrix with -inf on its diagonal, so that log-sum-exp over a row leaves j = i out."""
-    diagonal = torch.eye(len(similarities), dtype=torch.bool, device=similarities.device)
-    return similarities.masked_fill(diagonal, -torch.inf)

@@ -1,17 +1,10 @@
 """DCL: SimCLR without the positive in its denominator (Yeh et al. 2022, Decoupled contrastive learning)."""
 
-import torch
 from torch import Tensor
 
-from dhel_kcl.losses.base import (
-    Terms,
-    at_least_float32,
-    check_positive,
-    check_views,
-    full_precision,
-    without_diagonal,
-)
+from dhel_kcl.losses.base import Terms, at_least_float32, check_positive, check_views, full_precision
 from dhel_kcl.losses.log_sum_exp import LogSumExpLoss
+from dhel_kcl.losses.negatives import within_and_across
 
 
 def dcl(u: Tensor, v: Tensor, temperature: float = 0.5, energy_weight: float = 1.0) -> Tensor:
@@ -52,17 +45,7 @@ def positive_and_negatives(u: Tensor, v: Tensor, temperature: float) -> tuple[Te
     check_positive(temperature=temperature)
     u, v = at_least_float32(u), at_least_float32(v)
     with full_precision(u):
-        positive = (u * v).sum(dim=1) / temperature
-        cross = without_diagonal(u @ v.T / temperature)
-        within_u = without_diagonal(u @ u.T / temperature)
-        within_v = without_diagonal(v @ v.T / temperature)
-        negatives = torch.stack(
-            [
-                torch.cat([cross, within_u], dim=1).logsumexp(dim=1),
-                torch.cat([cross.T, within_v], dim=1).logsumexp(dim=1),
-            ]
-        )
-    return positive, negatives
+        return (u * v).sum(dim=1) / temperature, within_and_across(u, v, temperature)
 
 
 class DCLLoss(LogSumExpLoss):

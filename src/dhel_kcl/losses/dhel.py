@@ -2,15 +2,9 @@
 
 from torch import Tensor
 
-from dhel_kcl.losses.base import (
-    Terms,
-    at_least_float32,
-    check_positive,
-    check_views,
-    full_precision,
-    without_diagonal,
-)
+from dhel_kcl.losses.base import Terms, at_least_float32, check_positive, check_views, full_precision
 from dhel_kcl.losses.log_sum_exp import LogSumExpLoss
+from dhel_kcl.losses.negatives import within
 
 FORMS = ("anchor", "mean", "sum")
 
@@ -61,7 +55,7 @@ def dhel_terms(u: Tensor, v: Tensor, temperature: float, form: str, energy_weigh
 
 def log_energy(z: Tensor, temperature: float) -> Tensor:
     """e(z) = mean_i log sum_{j!=i} exp(z_i.z_j / tau), a scalar."""
-    return without_diagonal(z @ z.T / temperature).logsumexp(dim=1).mean()
+    return within(z, temperature).mean()
 
 
 def check_form(form: str) -> None:

@@ -1,18 +1,10 @@
 """InfoNCE with cross-view negatives only (van den Oord et al. 2018; the loss of CLIP)."""
 
-import torch
 from torch import Tensor
 
-from dhel_kcl.losses.base import (
-    Terms,
-    at_least_float32,
-    check_positive,
-    check_views,
-    full_precision,
-    softplus,
-    without_diagonal,
-)
+from dhel_kcl.losses.base import Terms, at_least_float32, check_positive, check_views, full_precision, softplus
 from dhel_kcl.losses.log_sum_exp import LogSumExpLoss
+from dhel_kcl.losses.negatives import across
 
 
 def infonce(u: Tensor, v: Tensor, temperature: float = 0.5, energy_weight: float = 1.0) -> Tensor:
@@ -43,8 +35,7 @@ def infonce_terms(u: Tensor, v: Tensor, temperature: float, energy_weight: float
     u, v = at_least_float32(u), at_least_float32(v)
     with full_precision(u):
         positive = (u * v).sum(dim=1) / temperature
-        cross = without_diagonal(u @ v.T / temperature)
-        energies = energy_weight * torch.stack([cross.logsumexp(dim=1), cross.logsumexp(dim=0)])
+        energies = energy_weight * across(u, v, temperature)
         return Terms(softplus(energies - positive).mean(), -positive.mean(), energies.mean())
 
 

@@ -13,11 +13,12 @@ from dhel_kcl.losses.base import (
     check_views,
     full_precision,
 )
+from dhel_kcl.losses.strips import COINCIDENT, energy_sum
 from dhel_kcl.registry import resolve
 from dhel_kcl.sphere import optimal_cosines
 
-COINCIDENT = 1e-13
-"""Squared distances below this are rounding errors of equal points."""
+LARGEST_PLAIN = 256
+"""For more instances than this, strips are faster than a matrix of all pairs (`benchmarks/losses.py`)."""
 
 
 def kcl(u: Tensor, v: Tensor, kernel: Kernel, gamma: float = 16.0) -> Tensor:
@@ -58,6 +59,8 @@ def kcl_terms(u: Tensor, v: Tensor, kernel: Kernel, gamma: float) -> Terms:
 def mean_energy(z: Tensor, kernel: Kernel) -> Tensor:
     """mean_{i<j} K_U(||z_i - z_j||^2) of unit vectors, a scalar."""
     count = len(z)
+    if count > LARGEST_PLAIN:
+        return (energy_sum(z, kernel) * 2 / (count * (count - 1))).to(z.dtype)
     diagonal = torch.eye(count, dtype=torch.bool, device=z.device)
     # In float64: float32 rounding of r^2 (5e-7) would be 7e-4 of r. What is left of it at r = 0 is cut off.
     exact = z.double()
