@@ -1,6 +1,7 @@
 # make reproduce   everything of the default suite, from the data to the figures
 # make test        the tests
 # make torture     100 kills of pretraining and 51,000 damaged files (TORTURE_ROUNDS=n, ten kills each; TORTURE_CASES=n a format)
+# make bench       speed against named baselines, as ratios, into benchmarks/*.csv
 # make report      report.html, one page with every figure and table
 # make compare     a rerun's metrics against the committed ones, with tolerances
 # make check       whether the committed results were computed with the code in the tree
@@ -11,7 +12,7 @@ SUITE ?= digits
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: reproduce test torture report compare check lint docs install
+.PHONY: reproduce test torture bench report compare check lint docs install
 
 reproduce: install
 	dvc repro
@@ -21,6 +22,10 @@ test: install
 
 torture: install
 	pytest -m torture
+
+bench: install
+	python benchmarks/augment.py --output benchmarks/augment.csv
+	python benchmarks/losses.py --output benchmarks/losses.csv
 
 report: install
 	snakemake --cores 1 --report report.html $(SUITE) theory

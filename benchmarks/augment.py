@@ -5,15 +5,16 @@ float tensor) from the same random 32x32 colour images in memory, on one thread 
 the rounds alternate, and time is the process's CPU time, so that other work on the machine counts little.
 
 Example:
-    python benchmarks/augment.py --rounds 20
+    python benchmarks/augment.py --output augment.csv
 """
 
-import time
+import argparse
 from collections.abc import Callable
 
-import numpy as np
+import pandas as pd
 import torch
 from PIL import Image
+from timing import compare
 from torchvision import transforms
 
 from dhel_kcl import cli
@@ -34,17 +35,12 @@ def pil_pipeline(size: int) -> Callable[[Image.Image], torch.Tensor]:
     )
 
 
-def seconds(run: Callable[[], object]) -> float:
-    start = time.process_time()
-    run()
-    return time.process_time() - start
-
-
 def main() -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--views", default=512, type=int, help="views in a batch")
     parser.add_argument("--size", default=32, type=int, help="height and width of an image")
     parser.add_argument("--rounds", default=20, type=int, help="alternations")
+    parser.add_argument("--output", default=argparse.SUPPRESS, help="CSV of the result")
     args = parser.parse_args()
 
     torch.set_num_threads(1)
@@ -60,13 +56,13 @@ def main() -> None:
     def batched() -> torch.Tensor:
         return ours(images, generator)
 
-    baseline(), batched()
-    times = np.array([[seconds(baseline), seconds(batched)] for _ in range(args.rounds)])
-    for name, column in (("PIL", times[:, 0]), ("batched", times[:, 1])):
-        low, middle, high = args.views / np.quantile(column, [0.75, 0.5, 0.25])
-        print(f"{name:8} {middle:8.0f} views/s per core (quartiles {low:.0f} to {high:.0f})")
-    low, middle, high = np.quantile(times[:, 0] / times[:, 1], [0.25, 0.5, 0.75])
-    print(f"ratio    {middle:8.2f} (quartiles {low:.2f} to {high:.2f}, {args.rounds} rounds)")
+    times = compare(batched, baseline, args.rounds)
+    row = {"size": args.size, "views": args.views}
+    row |= {"ours_views_per_s": args.views / times["ours_s"], "pil_views_per_s": args.views / times["baseline_s"]}
+    table = pd.DataFrame([row | {name: times[name] for name in ("ratio", "ratio_low", "ratio_high")}])
+    print(table.to_markdown(index=False, floatfmt=".4g"))
+    if "output" in args:
+        table.to_csv(args.output, index=False)
 
 
 if __name__ == "__main__":
