@@ -13,12 +13,12 @@ from dhel_kcl.losses.base import (
     check_views,
     full_precision,
 )
-from dhel_kcl.losses.strips import COINCIDENT, energy_sum
+from dhel_kcl.losses.blocks import COINCIDENT, energy_sum
 from dhel_kcl.registry import resolve
 from dhel_kcl.sphere import optimal_cosines
 
 LARGEST_PLAIN = 256
-"""For more instances than this, strips are faster than a matrix of all pairs (`benchmarks/losses.py`)."""
+"""For more instances than this, blocks are faster than a matrix of all pairs (`benchmarks/losses.py`)."""
 
 
 def kcl(u: Tensor, v: Tensor, kernel: Kernel, gamma: float = 16.0) -> Tensor:

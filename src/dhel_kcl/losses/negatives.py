@@ -1,26 +1,25 @@
-"""Log-sum-exp over an anchor's negatives: plainly for small batches, in strips for large ones."""
+"""Log-sum-exp over an anchor's negatives: plainly for small batches, in blocks for large ones."""
 
 import torch
 from torch import Tensor
 
-from dhel_kcl.losses.strips import LARGEST_EXPONENTS, largest_exponent, log_sums
+from dhel_kcl.losses.blocks import LARGEST_EXPONENTS, largest_exponent, log_sums
 
 LARGEST_PLAIN = 256
-"""For more instances than this, strips are faster than a matrix of all pairs (`benchmarks/losses.py`)."""
+"""For more instances than this, blocks are faster than a matrix of all pairs (`benchmarks/losses.py`)."""
 
 
 def within(z: Tensor, temperature: float) -> Tensor:
     """log sum_{j!=i} exp(z_i.z_j / tau), shape (M,)."""
-    if _in_strips(z, temperature):
+    if _in_blocks(temperature, z):
         return log_sums(z[None], temperature)[0]
     return without_diagonal(z @ z.T / temperature).logsumexp(dim=1)
 
 
 def across(u: Tensor, v: Tensor, temperature: float) -> Tensor:
     """log sum_{j!=i} exp(u_i.v_j / tau) in row 0 and log sum_{j!=i} exp(v_i.u_j / tau) in row 1, shape (2, M)."""
-    views = torch.stack([u, v])
-    if _in_strips(views, temperature):
-        return log_sums(views, temperature)
+    if _in_blocks(temperature, u, v):
+        return log_sums(torch.stack([u, v]), temperature)
     cross = without_diagonal(u @ v.T / temperature)
     return torch.stack([cross.logsumexp(dim=1), cross.logsumexp(dim=0)])
 
@@ -47,6 +46,8 @@ def without_diagonal(similarities: Tensor) -> Tensor:
     return similarities.masked_fill(diagonal, -torch.inf)
 
 
-def _in_strips(z: Tensor, temperature: float) -> bool:
-    # Strips take exponentials without a shift, which for tau < 1/600 would leave the range of float64.
-    return z.shape[-2] > LARGEST_PLAIN and largest_exponent(z, temperature) <= LARGEST_EXPONENTS[torch.float64]
+def _in_blocks(temperature: float, *views: Tensor) -> bool:
+    if len(views[0]) <= LARGEST_PLAIN:
+        return False
+    # Blocks take exponentials without a shift, which for tau < 1/600 would leave the range of float64.
+    return all(largest_exponent(z, temperature) <= LARGEST_EXPONENTS[torch.float64] for z in views)

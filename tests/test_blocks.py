@@ -1,4 +1,4 @@
-"""Losses of large batches, computed in strips, against the plain forms of small ones."""
+"""Losses of large batches, computed in blocks, against the plain forms of small ones."""
 
 from weakref import WeakSet
 
@@ -8,7 +8,7 @@ from torch import distributed
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from dhel_kcl.losses import kcl, negatives, strips
+from dhel_kcl.losses import blocks, kcl, negatives
 from dhel_kcl.losses.dhel import DHELLoss, dhel
 from dhel_kcl.losses.simclr import SimCLRLoss
 from tests.test_losses import CASES, FINITE, KINDS, TEMPERED, assert_precise, build, noise, points, two_views
@@ -26,9 +26,10 @@ def plain(monkeypatch):
 
 
 @pytest.fixture
-def small_strips(monkeypatch):
-    """Strips of 7 rows for every batch."""
-    monkeypatch.setattr(strips, "ROWS", 7)
+def small_blocks(monkeypatch):
+    """Blocks of 7 x 9 for every batch."""
+    monkeypatch.setattr(blocks, "ROWS", 7)
+    monkeypatch.setattr(blocks, "COLUMNS", 9)
     for module in (negatives, kcl):
         monkeypatch.setattr(module, "LARGEST_PLAIN", 1)
 
@@ -58,7 +59,7 @@ def test_small_batches_have_the_bits_of_the_plain_form(case, count, plain):
 
 @pytest.mark.parametrize("count", [2, 7, 8, 30])
 @pytest.mark.parametrize("case", CASES)
-def test_equals_the_plain_form(case, count, small_strips, plain):
+def test_equals_the_plain_form(case, count, small_blocks, plain):
     views = two_views(count, 5)
     settings = [(0.05, 1.0), (0.3, 2.0), (0.001, 1.0)] if case in TEMPERED else [(1.0, 1.0)]
     found = [value_and_gradients(build(case, tau, w), *views) for tau, w in settings]
@@ -76,7 +77,7 @@ def test_large_batch_equals_the_plain_form(case, plain):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_gradcheck(case, small_strips):
+def test_gradcheck(case, small_blocks):
     z0, z1 = noise((8, 3), 4).requires_grad_(), noise((8, 3), 5).requires_grad_()
     assert torch.autograd.gradcheck(build(case), (z0, z1))
     if case in TEMPERED:
@@ -183,8 +184,8 @@ class Kept:
 
 @pytest.mark.parametrize("case", CASES)
 def test_memory_is_linear(case):
-    """No tensor beyond a strip in float64, and nothing beyond the size of the embeddings kept for backward."""
-    count, dim = 3000, 8
+    """No tensor beyond a block in float64, and nothing beyond the size of the embeddings kept for backward."""
+    count, dim = 6000, 8
     views = noise((2, count, dim), 3, torch.float32).requires_grad_()
     kept = WeakSet()
 
@@ -197,5 +198,5 @@ def test_memory_is_linear(case):
             value = build(case)(*views)
         storages = {storage.data_ptr(): storage.nbytes() for x in kept if (storage := x.tensor.untyped_storage())}
         value.backward()
-    assert largest.nbytes <= 8 * strips.ROWS * count
+    assert largest.nbytes <= 8 * blocks.ROWS * blocks.COLUMNS
     assert 0 < sum(storages.values()) <= 25 * views.untyped_storage().nbytes()
