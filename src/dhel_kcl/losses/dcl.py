@@ -51,6 +51,7 @@ def positive_and_negatives(u: Tensor, v: Tensor, temperature: float) -> tuple[Te
 class DCLLoss(LogSumExpLoss):
     """`dcl` as a module of raw embeddings (z0, z1); `gather` as in `ContrastiveLoss`.
 
+    >>> import torch
     >>> DCLLoss(temperature=0.5)(torch.eye(4), torch.eye(4)).item()  # log 6 - 2
     -0.208...
     """
