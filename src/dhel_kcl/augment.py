@@ -1,7 +1,7 @@
 """Random views of image batches: drawn per image, applied to the whole batch at once, the same on CPU and GPU.
 
 The parameters follow the laws of torchvision's transforms and are drawn on the host. Given them, a crop is PIL's
-(antialiased bicubic, uint8 after each pass) to 2/255, and any other operation is torchvision's on float tensors to 1e-5.
+(antialiased bicubic, uint8 after each pass) to 2/255, any other operation torchvision's on float tensors to 1e-5.
 """
 
 import math
