@@ -161,6 +161,17 @@ def test_a_sequence_is_that_of_torchvision(settings, channels):
     close(transform.apply(pixels, drawn), torch.stack(theirs))
 
 
+@pytest.mark.parametrize("chroma", [0.0, 1e-7, 1e-4, 1.0])
+def test_hue_of_nearly_grey_colours_is_that_of_torchvision(chroma):
+    colours = (
+        torch.rand(1, 1, 40, 40, generator=generator()) + chroma * torch.rand(20, 3, 40, 40, generator=generator(1))
+    ).clamp(0, 1)
+    shift = torch.linspace(-0.5, 0.5, 20)
+    theirs = torch.stack([tv.adjust_hue(colour, x.item()) for colour, x in zip(colours, shift, strict=True)])
+    augment.shift_hue(colours, shift)
+    close(colours, theirs)
+
+
 def test_a_blur_wider_than_the_image_is_refused():
     with pytest.raises(ValueError, match="blur_kernel must be odd and below 16, twice the view's side, got 23"):
         Augment(blur=1.0)(images(height=8), generator())
@@ -178,7 +189,8 @@ def test_channels_other_than_one_or_three_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("scale", "height", "width"), [((0.08, 1.0), 32, 32), ((0.6, 1.0), 8, 8), ((0.5, 1.0), 20, 60), ((0.3, 1), 96, 48)]
+    ("scale", "height", "width"),
+    [((0.08, 1.0), 32, 32), ((0.6, 1.0), 8, 8), ((0.002, 0.02), 8, 8), ((0.5, 1.0), 20, 60), ((0.3, 1.0), 96, 48)],
 )
 def test_boxes_follow_the_law_of_torchvision(scale, height, width):
     """Area, aspect ratio and corner of 3,000 boxes; of images that are too wide or tall, also the fallback."""
@@ -202,9 +214,9 @@ def test_boxes_follow_the_law_of_torchvision(scale, height, width):
 
 
 def test_no_box_fits_in_a_strip():
-    boxes = Augment(crop_scale=(0.9, 1.0)).draw(4, 20, 90, generator()).box
-    assert boxes.tolist() == [[0, 31, 20, 27]] * 4
-    assert RandomResizedCrop.get_params(torch.empty(1, 20, 90), [0.9, 1.0], [3 / 4, 4 / 3]) == (0, 31, 20, 27)
+    for height, width, box in ((20, 90, (0, 31, 20, 27)), (90, 20, (31, 0, 27, 20))):
+        assert Augment(crop_scale=(0.9, 1.0)).draw(2, height, width, generator()).box.tolist() == [[*box]] * 2
+        assert RandomResizedCrop.get_params(torch.empty(1, height, width), [0.9, 1.0], [3 / 4, 4 / 3]) == box
 
 
 def test_jitter_follows_the_law_of_torchvision():

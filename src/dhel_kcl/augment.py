@@ -1,7 +1,7 @@
 """Random views of image batches: drawn per image, applied to the whole batch at once, the same on CPU and GPU.
 
-The parameters follow the laws of torchvision's transforms. Given them, a crop is PIL's (antialiased bicubic, uint8
-after each pass) to 1/255 and every other operation is torchvision's on float tensors.
+The parameters follow the laws of torchvision's transforms and are drawn on the host. Given them, a crop is PIL's
+(antialiased bicubic, uint8 after each pass) to 2/255, any other operation torchvision's on float tensors to 1e-5.
 """
 
 import math
@@ -165,13 +165,14 @@ def crop_boxes(areas: NDArray, aspects: NDArray, places: NDArray, height: int, w
     """
     heights, widths = np.rint(np.sqrt(areas / aspects)), np.rint(np.sqrt(areas * aspects))
     fits = (heights > 0) & (heights <= height) & (widths > 0) & (widths <= width)
-    # The first that fits, and if none does, the largest central box of allowed aspect ratio.
     every, first = np.arange(len(fits)), fits.argmax(axis=1)
-    size = np.stack([heights[every, first], widths[every, first]], axis=1)
-    corner = np.floor(places * (np.array([height + 1, width + 1], dtype=np.float32) - size))
+    tall, wide = heights[every, first], widths[every, first]
+    top, left = np.floor(places[:, 0] * (height + 1 - tall)), np.floor(places[:, 1] * (width + 1 - wide))
+    boxes = np.stack([top, left, tall, wide], axis=1)
+    # If none fits, the largest central box of allowed aspect ratio.
     high, broad = min(height, round(width / ASPECTS[0])), min(width, round(height * ASPECTS[1]))
-    central = np.array([(height - high) // 2, (width - broad) // 2, high, broad], dtype=np.float32)
-    return np.where(fits[every, first, None], np.concatenate([corner, size], axis=1), central)
+    boxes[~fits[every, first]] = (height - high) // 2, (width - broad) // 2, high, broad
+    return boxes
 
 
 def resample(images: Tensor, drawn: Parameters, height: int, width: int) -> Tensor:
@@ -281,7 +282,7 @@ def jitter(views: Tensor, drawn: Parameters) -> None:
 def blend_shares(kind: NDArray, factor: NDArray) -> NDArray:
     """Shares (n, 3, B, 1, 1, 1) of the view, of its mean grey and of its grey in blends of `kind` (B, n)."""
     rest = 1 - factor
-    shares = np.stack([factor, rest * (kind == 1), rest * (kind == 2)])
+    shares = np.stack([factor, *(rest * (kind == BLENDS.index(name)) for name in ("contrast", "saturation"))])
     return shares.transpose(2, 0, 1)[..., None, None, None]
 
 
@@ -309,10 +310,10 @@ def shift_hue(views: Tensor, shift: Tensor) -> None:
     red, green, blue = views.split(1, dim=1)
     low, high = torch.minimum(red, green).minimum(blue), torch.maximum(red, green).maximum(blue)
     chroma = high - low
-    # From red (0) over yellow and green to cyan (3) the hue times the chroma is this sum; beyond, by symmetry, less 0.
+    # The hue from red (0) over green (2) to cyan (3), or over blue (-2) to cyan (-3), is +- this sum over the chroma.
     hue = (green + blue).sub_(red).add_(high).sub_(low, alpha=2).copysign_(green - blue)
     hue = hue.div_(chroma.mul(6).clamp_(min=1e-12)).add_(shift.view(-1, 1, 1, 1) + 1).frac_().mul_(6)
-    # Each channel is a trapezium of the hue: red falls away from `high` where the hue is near 3, ...
+    # A channel is `high` within 1 of its own hue and `low` beyond 2; red, at 0 and 6, in terms of its opposite.
     for channel, centre, base, sign in ((red, 3, low, 1), (green, 2, high, -1), (blue, 4, high, -1)):
         share = (hue - centre).abs_().sub_(1).clamp_(0, 1)
         torch.addcmul(base, chroma, share, value=sign, out=channel)
