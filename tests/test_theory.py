@@ -205,4 +205,4 @@ def test_the_table_of_gaps_counts_the_starts_that_reached_the_least_value(tmp_pa
     ends = ((-2e-15, True), (1e-9, False), (0.3, False))
     rows = [{"dim": 4, "count": 5, "method": "dcl", "gap": gap, "reached": reached} for gap, reached in ends]
     pd.DataFrame(rows).to_csv(tmp_path / "minima.csv", index=False)
-    assert tables.gaps(tmp_path).to_dict("records") == [{"loss": "dcl", "d=4, M=5": "2e-15 (1/3)"}]
+    assert tables.gaps(tmp_path).to_dict("records") == [{"loss": "DCL", "d=4, M=5": "2e-15 (1/3)"}]

@@ -105,7 +105,12 @@ def judge(table: pd.DataFrame) -> list[Verdict]:
             f"> {NOISE:g}",
             bias > NOISE,
         ),
-        (f"the same at M >= 64: distance from the expansion for large M {ERRORS}", off, f"<= {NOISE:g}", off <= NOISE),
+        (
+            f"the same family at M >= 64: distance from the expansion for large M {ERRORS}",
+            off,
+            f"<= {NOISE:g}",
+            off <= NOISE,
+        ),
     ]
     return [verdict("C2", *statement) for statement in statements]
 

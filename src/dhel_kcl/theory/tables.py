@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from dhel_kcl import cli
+from dhel_kcl.figures.theory import TITLES
 from dhel_kcl.files import read_json
 from dhel_kcl.table import write_table
 from dhel_kcl.theory import EXPERIMENTS, TABLES
@@ -30,7 +31,7 @@ def gaps(results: Path) -> pd.DataFrame:
     ends = pd.read_csv(results / "minima.csv")
     rows = []
     for method, of_method in ends.groupby("method", sort=False):
-        row = {"loss": method}
+        row = {"loss": TITLES[method]}
         for (dim, count), cell in of_method.groupby(["dim", "count"], sort=False):
             row[f"d={dim}, M={count}"] = f"{cell.gap.abs().min():.0e} ({cell.reached.sum()}/{len(cell)})"
         rows.append(row)
