@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -66,6 +68,16 @@ def test_comparison_reports_what_is_beyond_its_tolerance():
     assert [line.split(":")[0] for line in beyond] == ["d.dhel.M16.seeds", "d.dhel.M16.test_accuracy"]
     _, beyond = compare.compare(committed, {"d": {}})
     assert beyond == ["d.dhel.M16.seeds: only in one of the two", "d.dhel.M16.test_accuracy: only in one of the two"]
+
+
+def test_another_selected_setting_is_compared_by_its_accuracy_alone():
+    runs = "dataset,method,batch_size,selected,parameters\nd,dhel,16,True,t=1\nd,dhel,16,False,t=2\nd,pixels,64,True,\n"
+    assert compare.selected(io.StringIO(runs)) == {("d", "dhel", "M16"): "t=1"}
+    before, now = ({"d": {"dhel": {"M16": {"test_accuracy": 90.0, "z_effective_rank": x}}}} for x in (20.0, 40.0))
+    assert compare.compare(before, now)[1] == ["d.dhel.M16.z_effective_rank: 20 committed, 40 now"]
+    lines, beyond = compare.compare(before, now, [("d", "dhel", "M16")])
+    assert beyond == []
+    assert lines == ["test_accuracy: largest difference 0, tolerance 2"]
 
 
 def test_latex_escapes_what_latex_would_read():
