@@ -40,7 +40,7 @@ def leaves(content: dict[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tu
             yield (*prefix, key), value
 
 
-def selected(runs: TextIO) -> dict[tuple[str, ...], str]:
+def selected(runs: Path | TextIO) -> dict[tuple[str, ...], str]:
     """{(data set, method, batch size): parameters} of the selected settings in a runs.csv."""
     table = pd.read_csv(runs)
     rows = table[table.selected & table.parameters.notna()].itertuples()
@@ -87,7 +87,7 @@ def main() -> None:
     failed = False
     for path in args.metrics:
         runs = path.with_name("runs.csv")
-        before, now = selected(io.StringIO(shown(runs, args.revision))), selected(runs.open())
+        before, now = selected(io.StringIO(shown(runs, args.revision))), selected(runs)
         moved = [key for key in before if key in now and before[key] != now[key]]
         lines, beyond = compare(json.loads(shown(path, args.revision)), read_json(path), moved)
         other = [f"{'.'.join(key)}: {before[key]} selected in {args.revision}, {now[key]} now" for key in moved]
