@@ -37,10 +37,10 @@ GAMMA, KERNEL = 16.0, GaussianKernel()
 
 def log_denominators(u: Tensor, v: Tensor, method: str) -> Tensor:
     """Log-denominator of the anchors u_1, u_2, shape (2,)."""
-    others = torch.eye(2, dtype=torch.bool)
-    within = (u @ u.T / TEMPERATURE).masked_fill(others, -torch.inf)
+    same = torch.eye(2, dtype=torch.bool)
+    within = (u @ u.T / TEMPERATURE).masked_fill(same, -torch.inf)
     cross = u @ v.T / TEMPERATURE
-    parts = {"simclr": [cross, within], "dcl": [cross.masked_fill(others, -torch.inf), within], "dhel": [within]}
+    parts = {"simclr": [cross, within], "dcl": [cross.masked_fill(same, -torch.inf), within], "dhel-mean": [within]}
     return torch.cat(parts[method], dim=1).logsumexp(dim=1)
 
 
@@ -60,7 +60,7 @@ def objectives(method: str) -> dict[str, Objective]:
     whole = {
         "simclr": SimCLRLoss(TEMPERATURE),
         "dcl": DCLLoss(TEMPERATURE),
-        "dhel": DHELLoss(TEMPERATURE, "mean"),
+        "dhel-mean": DHELLoss(TEMPERATURE, "mean"),
     }[method]
     return {
         "alignment": lambda u, v: -(u * v).sum(dim=1).mean() / TEMPERATURE,
@@ -70,7 +70,7 @@ def objectives(method: str) -> dict[str, Objective]:
     }
 
 
-METHODS = ("simclr", "dcl", "dhel", "kcl-gaussian")
+METHODS = ("simclr", "dcl", "dhel-mean", "kcl-gaussian")
 
 
 def minimise(objective: Objective, seed: int) -> tuple[float, np.ndarray, int]:
@@ -95,17 +95,16 @@ def minimise(objective: Objective, seed: int) -> tuple[float, np.ndarray, int]:
 
 
 def measure() -> pd.DataFrame:
-    """One row a loss, objective and start that ended at the least value found."""
+    """One row a loss, objective and start; `reached` if it ended at the least value found."""
     rows = []
     for method in METHODS:
         for name, objective in objectives(method).items():
             ends = [minimise(objective, seed) for seed in range(STARTS)]
             least = min(value for value, _, _ in ends)
             for start, (value, angles, free) in enumerate(ends):
-                if value <= least + 1e-8:
-                    relative = (angles - angles[0] + math.pi) % (2 * math.pi) - math.pi
-                    row = {"method": method, "objective": name, "start": start, "value": value, "free": free}
-                    rows.append(row | dict(zip(POINTS, relative, strict=True)))
+                relative = (angles - angles[0] + math.pi) % (2 * math.pi) - math.pi
+                row = {"method": method, "objective": name, "start": start, "value": value, "free": free}
+                rows.append(row | {"reached": value <= least + 1e-8} | dict(zip(POINTS, relative, strict=True)))
     return pd.DataFrame(rows)
 
 
@@ -115,6 +114,7 @@ def distance(x: pd.Series, y: pd.Series | float) -> pd.Series:
 
 
 def judge(table: pd.DataFrame) -> list[Verdict]:
+    table = table[table.reached]
     whole = table[table.objective == "whole loss"]
     aligned = pd.concat([distance(whole.v1, whole.u1), distance(whole.v2, whole.u2)]).max()
     opposite = distance(whole.u2, whole.u1 + math.pi).max()
@@ -123,10 +123,10 @@ def judge(table: pd.DataFrame) -> list[Verdict]:
     anchor = table[table.objective == "one anchor"]
     simclr = energy[energy.method == "simclr"]
     apart = pd.concat([distance(simclr.v1, simclr.u1), distance(simclr.v2, simclr.u2)]).min()
-    decoupled = ("dhel", "kcl-gaussian")
-    free_energy = energy[energy.method.isin(decoupled)].free.min()
+    decoupled = ("dhel-mean", "kcl-gaussian")
+    free_energy = energy[energy.method.isin(decoupled)].free
     coupled_energy = energy[~energy.method.isin(decoupled)].free.max()
-    free_anchor = anchor[anchor.method.isin(decoupled)].free.min()
+    free_anchor = anchor[anchor.method.isin(decoupled)].free
     name = "two pairs on the circle: all four losses have the same minimiser, aligned and opposite; largest angle off"
     return [
         verdict("C1", name, error, f"<= {NEAR:g} rad", error <= NEAR),
@@ -140,9 +140,9 @@ def judge(table: pd.DataFrame) -> list[Verdict]:
         verdict(
             "C1",
             "the energies of DHEL and KCL leave the two views free of each other; directions left free",
-            free_energy,
+            free_energy.mean(),
             "= 1",
-            free_energy == 1,
+            (free_energy == 1).all(),
         ),
         verdict(
             "C1",
@@ -154,9 +154,9 @@ def judge(table: pd.DataFrame) -> list[Verdict]:
         verdict(
             "C1",
             "one anchor's term of DHEL and KCL leaves the other positive free; directions left free",
-            free_anchor,
+            free_anchor.mean(),
             "= 1",
-            free_anchor == 1,
+            (free_anchor == 1).all(),
         ),
     ]
 

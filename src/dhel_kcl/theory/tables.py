@@ -1,6 +1,6 @@
 """Theory: the experiments' tables as CSV, Markdown and LaTeX.
 
-verdicts: every statement with measured value, threshold and verdict. gaps: by loss and (d, M), the best gap to the
+verdicts: every statement with measured value, threshold and verdict. gaps: by loss and (d, M), the smallest gap to the
 least value and the share of random starts that reached it.
 
 Example:
@@ -33,7 +33,7 @@ def gaps(results: Path) -> pd.DataFrame:
     for method, of_method in ends.groupby("method", sort=False):
         row = {"loss": TITLES[method]}
         for (dim, count), cell in of_method.groupby(["dim", "count"], sort=False):
-            row[f"d={dim}, M={count}"] = f"{cell.gap.abs().min():.0e} ({cell.reached.sum()}/{len(cell)})"
+            row[f"d={dim}, M={count}"] = f"{cell.gap.min():.0e} ({cell.reached.sum()}/{len(cell)})"
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -1,9 +1,9 @@
 """Figure: expected loss against batch size.
 
-Left: exact mean over all sub-batches of a fixed set of pairs, less that of the whole set. Middle and right: mean
-over batches of aligned positives with uniform anchors on S^127 (points, bars of two standard errors), less the
-growth with log(M - 1) for the InfoNCE family and less the limit M -> inf for all; lines are the expansion for large M
-(zero for KCL).
+The InfoNCE family's growth with log(M - 1) is subtracted everywhere. Left: exact mean over all sub-batches of a fixed
+set of pairs, less that of the whole set. Middle and right: mean over batches of aligned positives with uniform anchors
+on S^127 (points, bars of two standard errors), less the limit M -> inf; lines are the expansion for large M (zero for
+KCL).
 
 Example:
     python -m dhel_kcl.figures.theory.batch_size --table results/theory/batch_size.csv --out batch_size
@@ -31,7 +31,7 @@ def draw(table: pd.DataFrame) -> Figure:
         ax.errorbar(here.batch_size, here["mean"] - here.limit, color=colour, marker=marker, markersize=3, **bars)
         ax.plot(here.batch_size, here.expected - here.limit, color=colour, linewidth=0.8)
     axes[0].set(title=f"all sub-batches of {exact.batch_size.max()} pairs", ylabel="change of the mean loss")
-    axes[1].set(title="uniform: InfoNCE family", ylabel="mean − growth − limit")
+    axes[1].set(title="uniform: InfoNCE family", ylabel="mean − limit")
     axes[1].set_yscale("symlog", linthresh=1e-3)
     axes[2].set(title="uniform: KCL", ylabel="mean − closed form")
     axes[0].set_xlabel("batch size M")

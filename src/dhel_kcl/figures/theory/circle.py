@@ -1,8 +1,8 @@
 """Figure: what each part of a loss asks for, on the circle with two pairs.
 
 Rows are losses, columns objectives. Anchors u are filled, positives v open, the pairs have one colour each; u_1 is at
-the top. The least values found from all starts lie on top of each other: a point smeared over the circle is one that
-the objective leaves free.
+the top. All starts that reached the least value found are drawn over each other: a point smeared over the circle is one
+that the objective leaves free, a point at a few places has several minimisers.
 
 Example:
     python -m dhel_kcl.figures.theory.circle --table results/theory/circle.csv --out circle
@@ -24,6 +24,7 @@ RADII = {"u1": 1.0, "u2": 1.0, "v1": 1.15, "v2": 1.3}
 
 
 def draw(table: pd.DataFrame) -> Figure:
+    table = table[table.reached]
     methods, objectives = table.method.unique(), table.objective.unique()
     size = style.PAGE / 5
     fig, axes = plt.subplots(
@@ -43,8 +44,7 @@ def draw(table: pd.DataFrame) -> Figure:
             if i == 0:
                 ax.set_title(objective)
             if j == 0:
-                title = "DHEL" if method == "dhel" else TITLES[method]
-                ax.set_ylabel(title)
+                ax.set_ylabel(TITLES[method])
             for spine in ax.spines.values():
                 spine.set_linewidth(0)
     handles = [
