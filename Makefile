@@ -5,7 +5,7 @@
 # make report      report.html, one page with every figure and table
 # make compare     a rerun's metrics against the committed ones, with tolerances
 # make check       whether the committed results were computed with the code in the tree
-# make lint        ruff, snakefmt, mypy and Snakemake's own lint
+# make lint        ruff, snakefmt and mypy (Snakemake's own lint is one of the tests)
 # make docs        docs/configuration.md from the schemas
 
 SUITE ?= digits
@@ -44,7 +44,8 @@ lint: install
 	mypy
 
 docs: install
-	python -m dhel_kcl.config --root . > docs/configuration.md
+	python -m dhel_kcl.config --root . > docs/configuration.new
+	mv docs/configuration.new docs/configuration.md
 
 install: .venv/installed
 

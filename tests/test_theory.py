@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dhel_kcl import digest, metrics, sphere
-from dhel_kcl.theory import EXPERIMENTS, batch_size, circle, minibatches, minima, tables, uniformity
+from dhel_kcl.theory import EXPERIMENTS, TABLES, batch_size, circle, minibatches, minima, tables, uniformity
 from dhel_kcl.theory.experiment import CONTRADICTED, KERNEL, LOSSES, SUPPORTED, descend, random_views
 from tests.test_config import ROOT
 
@@ -42,8 +42,9 @@ def committed():
 def test_committed_verdicts_follow_from_the_committed_tables(committed, name):
     table, recorded = committed(name)
     for entry, written in zip(MODULES[name].judge(table), recorded, strict=True):
-        assert entry.statement == written["statement"]
-        assert entry.verdict == written["verdict"]
+        assert (entry.claim, entry.statement, entry.threshold, entry.verdict) == (
+            written["claim"], written["statement"], written["threshold"], written["verdict"],
+        )  # fmt: skip
         assert entry.measured == pytest.approx(written["measured"], rel=1e-9, abs=1e-15)
 
 
@@ -53,7 +54,7 @@ def test_every_experiment_has_its_figure_and_caption(committed, name):
 
     figure = import_module(f"dhel_kcl.figures.theory.{name}").draw(committed(name)[0])
     assert figure.axes
-    assert (ROOT / f"workflow/report/theory_{name}.rst").is_file()
+    assert all((ROOT / f"workflow/report/theory_{page}.rst").is_file() for page in (name, *TABLES))
     assert digest.of_step(f"figures.theory.{name}") != digest.of_step(f"theory.{name}")
 
 
@@ -185,6 +186,55 @@ def test_fixed_batches_stay_between_the_bounds():
     assert low < minibatches.variance(points) < high
     for batch in np.split(points, minibatches.COUNT // 3):
         np.testing.assert_allclose(batch @ batch.T, 1.5 * np.eye(3) - 0.5, atol=1e-5)
+
+
+SPOILED = [
+    # Experiment, rows, column, value to set or add, start of the statement that must turn.
+    (
+        "minima",
+        "optimum == 'cross-polytope' and method == 'kcl-log'",
+        "gap",
+        1e-9,
+        "KCL: the best descent ends at the c",
+    ),
+    (
+        "minima",
+        "optimum == 'cross-polytope' and method == 'dcl'",
+        "gap",
+        -1e-9,
+        "InfoNCE, SimCLR, DCL, DHEL: the best d",
+    ),
+    ("minima", "method == 'simclr' and start == 1", "reached", False, "log-sum-exp losses: share"),
+    ("minima", "method == 'kcl-gaussian'", "gradient", 1e-3, "Gaussian KCL: share"),
+    ("batch_size", "method == 'kcl-imq' and batch_size == 32", "mean", 1.0, "KCL at uniform anchors"),
+    ("batch_size", "method == 'dhel' and batch_size == 256", "mean", 0.01, "the same family at M >= 64"),
+    ("batch_size", "part == 'sub-batches' and method == 'dcl'", "mean", None, "InfoNCE, SimCLR, DCL, DHEL: that mean"),
+    ("circle", "method == 'simclr' and objective == 'energy'", "v1", "u1", "SimCLR's log-denominator"),
+    ("circle", "method == 'dhel-mean' and objective == 'energy' and start == 3", "free", 2, "the energies of DHEL"),
+    ("circle", "method == 'dcl' and objective == 'energy' and start == 3", "free", 1, "those of SimCLR"),
+    ("circle", "method == 'kcl-gaussian' and objective == 'one anchor'", "free", 0, "one anchor's term"),
+    ("minibatches", "method == 'orthogonal' and batch_size == 3", "variance", 0.1, "orthogonal batches"),
+    ("minibatches", "method == 'coinciding' and batch_size == 3", "variance", 0.1, "coinciding batches"),
+    ("minibatches", "method == 'dhel' and batch_size == 4", "variance", 1.0, "descents on fixed batches end"),
+    ("minibatches", "method == 'dcl' and start == 2", "gap", 1e-9, "descents on fixed batches make"),
+    ("minibatches", "method == 'dcl' and batch_size == 6 and start == 0", "variance", 0.0, "fixed batches smaller"),
+    ("minibatches", "method == 'simclr' and batch_size == 12", "variance", 0.01, "one batch of all n"),
+]
+
+
+@pytest.mark.parametrize(("name", "rows", "column", "value", "start"), SPOILED, ids=[entry[-1] for entry in SPOILED])
+def test_verdicts_turn_with_what_was_measured(committed, name, rows, column, value, start):
+    table, _ = committed(name)
+    assert verdict_of(MODULES[name].judge(table), start) == SUPPORTED
+    index = table.query(rows).index
+    assert len(index)
+    if value is None:
+        table.loc[index, column] = table.loc[index, column].mean()
+    elif column in ("mean", "gap"):
+        table.loc[index, column] += value
+    else:
+        table.loc[index, column] = table.loc[index, value] if isinstance(value, str) else value
+    assert verdict_of(MODULES[name].judge(table), start) == CONTRADICTED
 
 
 def test_descent_minimises_over_both_views():

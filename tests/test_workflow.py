@@ -14,7 +14,7 @@ from dhel_kcl.files import read_json
 from dhel_kcl.suite import Suite
 from dhel_kcl.table import tables_of
 from dhel_kcl.theory import EXPERIMENTS
-from tests.pipeline import ROOT, planned, snakemake
+from tests.pipeline import ROOT, checkout, edit, jobs, planned, run, snakemake
 
 
 @pytest.fixture(scope="session")
@@ -96,12 +96,12 @@ def test_a_folder_with_what_git_holds_plans_the_whole_default_suite_and_the_theo
     for name in ("results/digits", "results/theory", "paper_figures"):
         shutil.copytree(ROOT / name, tmp_path / name)
     code, output = snakemake(tmp_path, "-n", root=ROOT)
-    suite, jobs = Suite.load(ROOT, "digits"), planned(output)
+    suite, plan = Suite.load(ROOT, "digits"), planned(output)
     assert code == 0, output
-    assert jobs["pretrain"] == len([run for run in suite.runs if run.trained])
-    assert jobs["probe"] == len(suite.runs)
-    assert all(jobs[f"draw_figure_{name}"] == 1 for name in FIGURES)
-    assert all(jobs[f"compute_{name}"] == jobs[f"draw_{name}"] == 1 for name in EXPERIMENTS)
+    assert plan["pretrain"] == len([run for run in suite.runs if run.trained])
+    assert plan["probe"] == len(suite.runs)
+    assert all(plan[f"draw_figure_{name}"] == 1 for name in FIGURES)
+    assert all(plan[f"compute_{name}"] == plan[f"draw_{name}"] == 1 for name in EXPERIMENTS)
 
 
 def test_a_config_mistake_stops_at_parse_time(tmp_path, source):
@@ -144,3 +144,33 @@ def test_snakemake_lint_finds_only_what_is_meant():
     result = subprocess.run([sys.executable, "-m", "snakemake", "--lint"], cwd=ROOT, capture_output=True, text=True)
     lints = set(re.findall(r"^    \* (.*)", result.stdout + result.stderr, re.MULTILINE))
     assert lints == {"Specify a conda environment or container for each rule.:"}
+
+
+def test_the_theory_is_computed_tabulated_stamped_and_reported(tmp_path):
+    """With the cheapest of the experiments; the others differ in their module alone."""
+    folder = checkout(tmp_path / "project")
+    names = ", ".join(f'"{name}"' for name in EXPERIMENTS)
+    edit(folder, "src/dhel_kcl/theory/__init__.py", f"({names})", '("minibatches",)')
+    edit(folder, "src/dhel_kcl/theory/__init__.py", '("verdicts", "gaps")', '("verdicts",)')
+    code, output = snakemake(folder, "theory")
+    assert code == 0, output
+    verdicts = pd.read_csv(folder / "paper_figures/theory/verdicts.csv")
+    assert len(verdicts) == len(read_json(folder / "results/theory/minibatches.json")) > 3
+    record = read_json(folder / "results/theory/provenance.json")
+    assert record["code"].keys() == {"theory minibatches", "theory tables", "figure minibatches"}
+    assert record["experiments"]["precision"] == {"fp64": 1}
+    assert jobs(folder, "theory") == set()
+
+    code, output = snakemake(folder, "--report", "report.html", "theory")
+    assert code == 0, output
+    page = (folder / "report.html").read_text()
+    assert "paper_figures/theory/minibatches.png" in page
+    assert "paper_figures/theory/verdicts.csv" in page
+
+    check = [sys.executable, "-m", "dhel_kcl.stamp", "--theory", "--check", "results/theory/provenance.json"]
+    assert run(folder, *check)[0] == 0
+    edit(folder, "src/dhel_kcl/theory/minibatches.py", "STARTS = 5", "STARTS = 4")
+    code, output = run(folder, *check)
+    assert code == 1
+    assert "earlier version of: theory minibatches. Run" in output
+    assert {"compute_minibatches", "tabulate_verdicts", "stamp_theory"} <= jobs(folder, "theory")
