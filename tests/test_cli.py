@@ -12,6 +12,7 @@ STEPS += [f"figures.{name}" for name in FIGURES]
 STEPS += [f"{package}.{name}" for name in EXPERIMENTS for package in ("theory", "figures.theory")]
 
 
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules after import of package")
 @pytest.mark.parametrize("step", [*STEPS, "config"])
 def test_help_says_what_the_step_does_and_shows_an_example(step, monkeypatch, capsys):
     # In this process: there are many steps, and a new one takes seconds to import torch.

@@ -53,10 +53,10 @@ def test_every_artefact_is_there(smoke):
 def test_tables_are_what_the_runs_recorded(smoke):
     suite, runs = Suite.load(ROOT, "smoke"), pd.read_csv(smoke / "results/smoke/runs.csv")
     assert len(runs) == len(suite.runs)
-    for run, row in zip(suite.runs, runs.itertuples(), strict=True):
-        probe = read_json(smoke / run.folder / "probe.json")
+    for expected, row in zip(suite.runs, runs.itertuples(), strict=True):
+        probe = read_json(smoke / expected.folder / "probe.json")
         assert row.test_accuracy == pytest.approx(probe["test"]["accuracy"], abs=1e-12)
-        assert row.method == run.method
+        assert row.method == expected.method
     grid = runs[(runs.method == "simclr") & (runs.role == "grid")]
     chosen = read_json(smoke / "results/runs/smoke/digits/simclr_m16_selected/selected.json")
     best = grid.sort_values(["validation_accuracy", "validation_cross_entropy"], ascending=[False, True]).iloc[0]
