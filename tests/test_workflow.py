@@ -159,7 +159,7 @@ def test_the_theory_is_computed_tabulated_stamped_and_reported(tmp_path):
     record = read_json(folder / "results/theory/provenance.json")
     assert record["code"].keys() == {"theory minibatches", "theory tables", "figure minibatches"}
     assert record["experiments"]["precision"] == {"fp64": 1}
-    assert jobs(folder, "theory") == set()
+    assert jobs(folder, "--", "theory") == set()
 
     code, output = snakemake(folder, "--report", "report.html", "theory")
     assert code == 0, output
@@ -173,4 +173,4 @@ def test_the_theory_is_computed_tabulated_stamped_and_reported(tmp_path):
     code, output = run(folder, *check)
     assert code == 1
     assert "earlier version of: theory minibatches. Run" in output
-    assert {"compute_minibatches", "tabulate_verdicts", "stamp_theory"} <= jobs(folder, "theory")
+    assert {"compute_minibatches", "tabulate_verdicts", "stamp_theory"} <= jobs(folder, "--", "theory")
