@@ -545,6 +545,14 @@ def assert_precise(case, u, v, tau):
     assert all(gradient.isfinite().all() for gradient in torch.autograd.grad(value, leaves))
 
 
+@pytest.mark.parametrize("kind", ["coincident", "coincident, views opposed", "antipodal pairs", "nearly aligned"])
+@pytest.mark.parametrize("case", FINITE)
+def test_float32_is_as_precise_for_extreme_points_of_a_large_batch(case, kind):
+    u, v = points(kind, 1024, 32)
+    for tau in (0.01, 0.1, 2.0) if case in TEMPERED else (1.0,):
+        assert_precise(case, u, v, tau)
+
+
 @pytest.mark.parametrize("kind", ["random", "aligned", "views opposed"])
 @pytest.mark.parametrize("count", [2, 256, 1024])
 @pytest.mark.parametrize("case", CASES)

@@ -1,5 +1,6 @@
 """The real workflow, run with the smoke suite as a user would run it: what it makes, and what it says of mistakes."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from dhel_kcl.files import read_json
 from dhel_kcl.suite import Suite
 from dhel_kcl.table import tables_of
 from dhel_kcl.theory import EXPERIMENTS
+from tests import pipeline
 from tests.pipeline import ROOT, checkout, edit, jobs, planned, run, snakemake
 
 
@@ -174,3 +176,34 @@ def test_the_theory_is_computed_tabulated_stamped_and_reported(tmp_path):
     assert code == 1
     assert "earlier version of: theory minibatches. Run" in output
     assert {"compute_minibatches", "tabulate_verdicts", "stamp_theory"} <= jobs(folder, "--", "theory")
+
+
+def test_no_step_but_fetching_data_uses_the_network(copy, tmp_path, monkeypatch):
+    """Every Python process reports attempts to reach another host or to look one up."""
+    attempts = tmp_path / "attempts"
+    (tmp_path / "hooks").mkdir()
+    (tmp_path / "hooks/sitecustomize.py").write_text(f"""
+import sys
+
+def report(event, arguments):
+    local = event == "socket.connect" and isinstance(arguments[1], (str, bytes))  # a socket in the file system
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto") and not local:
+        with open({str(attempts)!r}, "a") as file:
+            file.write(f"{{event}} {{arguments[1:]}} {{sys.argv}}\\n")
+
+sys.addaudithook(report)
+""")
+    usual = pipeline.environment
+    hooked = f"{tmp_path / 'hooks'}{os.pathsep}"
+    monkeypatch.setattr(pipeline, "environment", lambda root: usual(root) | {"PYTHONPATH": hooked + str(root / "src")})
+    code, _ = run(copy, sys.executable, "-c", "import socket; socket.create_connection(('127.0.0.1', 9))")
+    assert code == 1
+    assert "socket.connect" in attempts.read_text()
+    attempts.unlink()
+
+    shutil.rmtree(copy / "results/runs/smoke/digits/simclr_m16_selected/seed1")
+    forced = ["split_data", "combine_results"]  # and with them all that comes after: probes, selection, tables, figures
+    code, output = snakemake(copy, "--forcerun", *forced, "--", "smoke")
+    assert code == 0, output
+    assert re.search(r"rule pretrain:.*rule probe:", output, re.DOTALL)
+    assert not attempts.exists(), attempts.read_text()
