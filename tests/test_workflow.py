@@ -1,5 +1,6 @@
 """The real workflow, run with the smoke suite as a user would run it: what it makes, and what it says of mistakes."""
 
+import json
 import os
 import re
 import shutil
@@ -138,7 +139,9 @@ def test_the_report_shows_every_figure_and_table(copy):
     for name in (*FIGURES, *tables_of(Suite.load(ROOT, "smoke"))):
         assert f"paper_figures/smoke/{name}." in page
         assert (ROOT / f"workflow/report/{name}.rst").is_file()
-    assert "smoke: figures" in page
+    categories = json.loads(re.search(r"var categories = (\{.*\})", page)[1])
+    assert categories["smoke"].keys() == {"figures", "tables"}
+    assert "WARNING" not in output, "a text that reStructuredText stumbles over is shown as such on the page"
 
 
 def test_snakemake_lint_finds_only_what_is_meant():

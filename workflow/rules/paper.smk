@@ -33,7 +33,8 @@ for name in TABLES:
             report(
                 f"paper_figures/{{suite}}/{name}.csv",
                 caption=f"../report/{name}.rst",
-                category="{suite}: tables",
+                category="{suite}",
+                subcategory="tables",
                 labels={"table": name.replace("_", " ")},
             ),
             f"paper_figures/{{suite}}/{name}.md",
@@ -63,7 +64,8 @@ for name in FIGURES:
             report(
                 f"paper_figures/{{suite}}/{name}.png",
                 caption=f"../report/{name}.rst",
-                category="{suite}: figures",
+                category="{suite}",
+                subcategory="figures",
                 labels={"figure": name.replace("_", " ")},
             ),
         log:

@@ -36,6 +36,7 @@ for name in EXPERIMENTS:
                 f"paper_figures/theory/{name}.png",
                 caption=f"../report/theory_{name}.rst",
                 category="theory",
+                subcategory="figures",
                 labels={"figure": name.replace("_", " ")},
             ),
         log:
@@ -60,6 +61,7 @@ for name in THEORY_TABLES:
                 f"paper_figures/theory/{name}.csv",
                 caption=f"../report/theory_{name}.rst",
                 category="theory",
+                subcategory="tables",
                 labels={"table": name},
             ),
             f"paper_figures/theory/{name}.md",
