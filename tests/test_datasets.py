@@ -21,6 +21,7 @@ from torchvision.datasets import CIFAR10, CIFAR100, STL10, FashionMNIST
 from dhel_kcl import download, fetch, split
 from dhel_kcl.datasets import cifar, fashion_mnist, imagenet100, parts, prepared, stl10
 from dhel_kcl.registry import DATASETS, resolve
+from tests.test_download import mutated
 
 ROOT = Path(__file__).parents[1]
 CLASSES = {"cifar10": CIFAR10, "cifar100": CIFAR100, "stl10": STL10, "fashion_mnist": FashionMNIST}
@@ -295,14 +296,6 @@ def test_content_that_does_not_fit_together_is_named(monkeypatch):
 
 mutations = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=8)), max_size=4)
 near_start = st.lists(st.tuples(st.floats(0, 0.001), st.binary(min_size=1, max_size=8)), max_size=4)
-
-
-def mutated(content, changes, keep):
-    content = bytearray(content)
-    for place, new in changes:
-        start = int(place * len(content))
-        content[start : start + len(new)] = new[: len(content) - start]
-    return bytes(content[: round(keep * len(content))])
 
 
 def prepare_damaged(name, kind, changes, keep):
