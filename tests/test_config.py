@@ -1,3 +1,4 @@
+import copy
 import inspect
 import shutil
 from pathlib import Path
@@ -82,6 +83,11 @@ def test_every_suite_is_valid_and_builds_its_losses(name):
         ("width: 8", "width: 4", "backbone.width: 4 is less than the minimum of 8"),
         ("crop_scale: [0.6, 1.0]", "crop_scale: [1.0, 0.6]", "crop_scale: 1.0 is above 0.6"),
         ("losses:", "losses: {}\nlosse:", "losses: is empty"),
+        ("contrast: 0.4}", "contrast: 0.4, blur_sigma: [2, 1]}", "digits.augment.blur_sigma: 2 is above 1"),
+        ("contrast: 0.4}", "contrast: 0.4}\n    processes: 3", "a batch of 16 cannot be shared by 3 processes"),
+        ("contrast: 0.4}", "contrast: 0.4}\n    training: {epoch: 3}", "datasets.digits.training: unknown key 'epoch'"),
+        ("  batch_size: 16\n", "  batch_size: 16\n  datasets: [cifar10]\n", "datasets: 'cifar10' is not one of the"),
+        ("    kcl-gaussian:", "    dhel:", "ablations.losses.dhel: the name is already used"),
     ],
 )
 def test_a_mistake_is_named_with_file_key_and_allowed_values(root, old, new, message):
@@ -115,9 +121,46 @@ def test_defaults_fill_what_is_absent(root):
     loaded = config.load_suite(root, "smoke")
     assert loaded["training"]["epochs"] == 200
     assert loaded["training"]["momentum"] == 0.9
-    assert loaded["datasets"]["digits"]["augment"]["crop_scale"] == [0.6, 1.0]
+    assert loaded["datasets"]["digits"]["augment"]["crop_scale"] == [1.0, 1.0]
     assert loaded["datasets"]["digits"]["split"]["train"] == 100
     assert "ablations" not in loaded
+
+
+def test_a_data_set_overrides_the_suite(root):
+    path = root / "config/suites/smoke.yaml"
+    content = yaml.safe_load(path.read_text())
+    override = {
+        "training": {"learning_rate": 1.4},
+        "batch_sizes": [32],
+        "losses": {"simclr": {"loss": "simclr", "temperature": 0.7}},
+        "probe": {"neighbours": 5},
+    }
+    content["datasets"]["fashion_mnist"] = copy.deepcopy(content["datasets"]["digits"]) | override
+    content["ablations"]["datasets"] = ["digits"]
+    path.write_text(yaml.safe_dump(content))
+    suite = Suite.load(root, "smoke")
+    digits, fashion = suite.settings("digits"), suite.settings("fashion_mnist")
+    assert fashion["training"] == digits["training"] | {"learning_rate": 1.4}
+    assert fashion["probe"] == digits["probe"] | {"neighbours": 5}
+    assert fashion["backbone"] == digits["backbone"]
+    assert (digits["processes"], fashion["batch_sizes"]) == (1, [32])
+    runs = {(run.method, run.batch_size, str(run.loss)) for run in suite.runs if run.dataset == "fashion_mnist"}
+    assert {run[0] for run in runs} == {"simclr", "pixels", "random", "supervised"}
+    assert ("simclr", 32, "{'name': 'simclr', 'temperature': 0.7}") in runs
+    assert any(run.method == "kcl-gaussian" for run in suite.runs if run.dataset == "digits")
+    assert suite.pretrain_spec(suite.runs[-1])["training"]["learning_rate"] == 1.4
+
+
+def test_a_trade_off_runs_every_point_on_every_seed_and_selects_none(root):
+    path = root / "config/suites/smoke.yaml"
+    content = yaml.safe_load(path.read_text())
+    curve = {"loss": "dcl", "temperature": [0.1, 1.0], "energy_weight": [1.0, 2.0]}
+    content["trade_off"] = {"batch_size": 16, "seeds": [0, 5], "losses": {"dcl-weighted": curve}}
+    path.write_text(yaml.safe_dump(content))
+    runs = [run for run in Suite.load(root, "smoke").runs if run.part == "trade_off"]
+    assert len(runs) == 8
+    assert {run.role for run in runs} == {"point"}
+    assert {run.seed for run in runs} == {0, 5}
 
 
 def test_schema_and_registry_name_the_same_things():

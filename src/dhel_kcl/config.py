@@ -19,6 +19,10 @@ from dhel_kcl import cli
 
 SCALAR_KEYS = {"loss", "title", "kernel"}
 """Keys of a loss that are no grid axis."""
+MERGED = ("training", "seeds", "floors", "probe")
+"""Objects of a suite that a data set overrides key by key."""
+REPLACED = ("backbone", "batch_sizes", "losses", "processes")
+"""Keys of a suite that a data set overrides as a whole."""
 
 
 class ConfigError(ValueError):
@@ -81,20 +85,38 @@ def load_suite(root: Path, name: str) -> dict[str, Any]:
     """
     path = root / f"config/suites/{name}.yaml"
     content = _load(path, root / "workflow/schemas/suite.schema.yaml")
-    ablations = content.get("ablations")
-    if ablations:
-        if ablations["batch_size"] not in content["batch_sizes"]:
-            raise ConfigError(f"{path}: ablations.batch_size: {ablations['batch_size']} is not one of batch_sizes")
-        if both := sorted(ablations["losses"].keys() & content["losses"].keys()):
-            raise ConfigError(f"{path}: ablations.losses.{both[0]}: the name is already used under losses")
-    further = {"seeds.selected": content["seeds"]["selected"], "ablations.seeds": (ablations or {}).get("seeds", [])}
-    for key, seeds in further.items():
-        if content["seeds"]["grid"] in seeds:
-            raise ConfigError(f"{path}: {key}: contains the grid's seed {content['seeds']['grid']}, which runs anyway")
+    names = set(content["losses"]).union(*(settings["losses"] for settings in content["datasets"].values()))
+    for part in ("ablations", "trade_off"):
+        settings = content.get(part)
+        if settings is None:
+            continue
+        if both := sorted(settings["losses"].keys() & names):
+            raise ConfigError(f"{path}: {part}.losses.{both[0]}: the name is already used")
+        names |= set(settings["losses"])
+        settings.setdefault("datasets", list(content["datasets"]))
+        for dataset in settings["datasets"]:
+            if dataset not in content["datasets"]:
+                raise ConfigError(f"{path}: {part}.datasets: {dataset!r} is not one of the suite's data sets")
+            if settings["batch_size"] not in content["datasets"][dataset]["batch_sizes"]:
+                raise ConfigError(f"{path}: {part}.batch_size: {settings['batch_size']} is not one of batch_sizes")
     for dataset, settings in content["datasets"].items():
-        low, high = settings["augment"]["crop_scale"]
-        if low > high:
-            raise ConfigError(f"{path}: datasets.{dataset}.augment.crop_scale: {low} is above {high}")
+        further = {"seeds.selected": settings["seeds"]["selected"]}
+        further["ablations.seeds"] = content.get("ablations", {}).get("seeds", [])
+        for key, seeds in further.items():
+            if (grid := settings["seeds"]["grid"]) in seeds:
+                raise ConfigError(f"{path}: {key}: contains the grid's seed {grid}, which runs anyway")
+        augmented = settings["probe"].get("augmented", {"augment": settings["augment"]})
+        for key, augment in (("augment", settings["augment"]), ("probe.augmented.augment", augmented["augment"])):
+            for limits in ("crop_scale", "blur_sigma"):
+                low, high = augment[limits]
+                if low > high:
+                    raise ConfigError(f"{path}: datasets.{dataset}.{key}.{limits}: {low} is above {high}")
+        processes = settings["processes"]
+        if wrong := [size for size in settings["batch_sizes"] if size % processes]:
+            raise ConfigError(
+                f"{path}: datasets.{dataset}: a batch of {wrong[0]} cannot be shared by {processes} processes; "
+                "make batch_sizes multiples of processes"
+            )
     return content
 
 
@@ -112,14 +134,26 @@ def _load(path: Path, schema_path: Path) -> dict[str, Any]:
     schema = _schema(schema_path.read_text(encoding="utf-8"))
     content = {} if content is None else content
     if isinstance(content, dict):
-        ablations = content.get("ablations")
-        for holder in (content, ablations if isinstance(ablations, dict) else {}):
-            _listify_losses(holder.get("losses"))
-        _fill_defaults(content, schema, schema)
+        datasets = content.get("datasets")
+        parts = [content, content.get("ablations"), content.get("trade_off")]
+        for holder in [*parts, *(datasets.values() if isinstance(datasets, dict) else ())]:
+            _listify_losses(holder.get("losses") if isinstance(holder, dict) else None)
     errors = sorted(_Validator(schema).iter_errors(content), key=lambda error: (len(error.path), str(error.path)))
     if errors:
         raise ConfigError("\n".join(f"{path}: {_explain(error)}" for error in errors[:5]))
+    for settings in content.get("datasets", {}).values():
+        _inherit(settings, content)
+    _fill_defaults(content, schema, schema)
     return content
+
+
+def _inherit(settings: dict[str, Any], suite: dict[str, Any]) -> None:
+    """Complete a data set's settings by the suite's."""
+    for key in MERGED:
+        settings[key] = json.loads(json.dumps(suite.get(key, {}) | settings.get(key, {})))
+    for key in REPLACED:
+        if key in suite:
+            settings.setdefault(key, json.loads(json.dumps(suite[key])))
 
 
 @cache

@@ -23,12 +23,12 @@ RECORDED = ("git_revision", "python", "versions", "platform", "processor", "devi
 
 def pretrain_code(suite: Suite, run: Run) -> str:
     """Digest of the code that pretrains a run."""
-    return digest.of_pretraining(run.loss, suite.config["backbone"]["name"])
+    return digest.of_pretraining(run.loss, suite.settings(run.dataset)["backbone"]["name"])
 
 
-def probe_code(suite: Suite) -> str:
-    """Digest of the code that evaluates a run."""
-    return digest.of_step("probe", (("backbone", suite.config["backbone"]["name"]),))
+def probe_code(suite: Suite, dataset: str) -> str:
+    """Digest of the code that evaluates the runs of a data set."""
+    return digest.of_step("probe", (("backbone", suite.settings(dataset)["backbone"]["name"]),))
 
 
 def fetch_code(dataset: str) -> str:
@@ -46,8 +46,8 @@ def theory_digests() -> dict[str, Any]:
 def digests(suite: Suite) -> dict[str, Any]:
     """Digests of the suite's config and of the code behind every step."""
     code = {f"fetch {dataset}": fetch_code(dataset) for dataset in suite.datasets}
-    code |= {f"pretrain {run.method}": pretrain_code(suite, run) for run in suite.runs if run.trained}
-    code |= {"probe": probe_code(suite)}
+    code |= {f"pretrain {run.dataset} {run.method}": pretrain_code(suite, run) for run in suite.runs if run.trained}
+    code |= {f"probe {dataset}": probe_code(suite, dataset) for dataset in suite.datasets}
     code |= {step: digest.of_step(step) for step in ("split", "select", "combine", "table")}
     code |= {f"figure {name}": digest.of_step(f"figures.{name}") for name in FIGURES}
     return {"config": suite.digest(), "code": code}

@@ -3,13 +3,15 @@
 import hashlib
 import itertools
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from dhel_kcl.config import load_suite
 
+PARTS = ("losses", "ablations", "trade_off")
 FLOORS = {"pixels": "raw pixels", "random": "random encoder", "supervised": "supervised"}
 
 
@@ -18,8 +20,8 @@ class Run:
     """One row of the results: a configuration with a seed.
 
     role: "grid" (a point of the hyperparameter grid, on the grid's seed), "selected" (a further seed of the
-    setting that `select` chose; its `loss` then comes from selected.json) or "floor".
-    part: "losses", "ablations" or "floors". method: the name of the loss in the suite, or of the floor.
+    setting that `select` chose; its `loss` then comes from selected.json), "point" (of a trade-off curve) or "floor".
+    part: "losses", "ablations", "trade_off" or "floors". method: the name of the loss in the suite, or of the floor.
     loss: the registry name and parameters, for `PretrainSpec.loss`; without parameters for role "selected".
     """
 
@@ -62,19 +64,33 @@ class Suite:
     def datasets(self) -> list[str]:
         return list(self.config["datasets"])
 
+    def settings(self, dataset: str) -> dict[str, Any]:
+        """What holds for a data set, by key: the suite's settings with its own in their place."""
+        settings: dict[str, Any] = self.config["datasets"][dataset]
+        return settings
+
+    def methods_of(self, dataset: str) -> dict[str, dict[str, Any]]:
+        """Loss entries of all parts by name, with their part, batch sizes and title."""
+        methods: dict[str, dict[str, Any]] = {}
+        for part in PARTS:
+            settings = self.settings(dataset) if part == "losses" else self.config.get(part)
+            if settings is None or (part != "losses" and dataset not in settings["datasets"]):
+                continue
+            sizes = settings["batch_sizes"] if part == "losses" else [settings["batch_size"]]
+            for name, entry in settings["losses"].items():
+                methods[name] = entry | {"part": part, "batch_sizes": sizes}
+        return methods
+
     @cached_property
     def methods(self) -> dict[str, dict[str, Any]]:
-        """Loss entries of both parts by name, with their part, batch sizes and title."""
-        ablations = self.config.get("ablations", {"losses": {}, "batch_size": None})
-        main = {
-            name: entry | {"part": "losses", "batch_sizes": self.config["batch_sizes"]}
-            for name, entry in self.config["losses"].items()
-        }
-        extra = {
-            name: entry | {"part": "ablations", "batch_sizes": [ablations["batch_size"]]}
-            for name, entry in ablations["losses"].items()
-        }
-        return main | extra
+        """Loss entries of all data sets, by name: the first data set's where they differ."""
+        found: dict[str, dict[str, Any]] = {}
+        for part in PARTS:  # a part's losses stay together
+            for dataset in self.datasets:
+                for name, entry in self.methods_of(dataset).items():
+                    if entry["part"] == part:
+                        found.setdefault(name, entry)
+        return found
 
     def title(self, method: str) -> str:
         return FLOORS.get(method) or self.methods[method].get("title", method)
@@ -82,82 +98,83 @@ class Suite:
     @cached_property
     def runs(self) -> list[Run]:
         """Every run, in the order of the config."""
-        seeds, floors = self.config["seeds"], self.config["floors"]
-        ablations = self.config.get("ablations", {})
-        runs = []
-        for dataset in self.datasets:
-            for method, entry in self.methods.items():
-                part = entry["part"]
-                further = ablations.get("seeds", []) if part == "ablations" else seeds["selected"]
-                for size in entry["batch_sizes"]:
-                    common = {
-                        "suite": self.name,
-                        "dataset": dataset,
-                        "part": part,
-                        "method": method,
-                        "batch_size": size,
-                    }
-                    for loss in grid(entry):
-                        name = "_".join([method, f"m{size}", *(f"{k}-{v}" for k, v in loss.items() if k != "name")])
-                        runs.append(Run(**common, role="grid", name=name, seed=seeds["grid"], loss=loss))
-                    for seed in further:
-                        loss = {"name": entry["loss"]} | ({"kernel": entry["kernel"]} if "kernel" in entry else {})
-                        name = f"{method}_m{size}_selected"
-                        runs.append(Run(**common, role="selected", name=name, seed=seed, loss=loss))
-            for method in FLOORS:
-                for seed in floors["seeds"][:1] if method == "pixels" else floors["seeds"]:
-                    runs.append(
-                        Run(
-                            self.name,
-                            dataset,
-                            "floors",
-                            method,
-                            floors["batch_size"],
-                            "floor",
-                            method,
-                            seed,
-                            {"name": method},
-                        )
-                    )
-        return runs
+        return [run for dataset in self.datasets for run in self._runs_of(dataset)]
+
+    def _runs_of(self, dataset: str) -> Iterator[Run]:
+        settings = self.settings(dataset)
+        for method, entry in self.methods_of(dataset).items():
+            part, fixed = entry["part"], _fixed(entry)
+            for size in entry["batch_sizes"]:
+                run = partial(Run, suite=self.name, dataset=dataset, part=part, method=method, batch_size=size)
+                for loss in grid(entry):
+                    name = "_".join([method, f"m{size}", *(f"{k}-{v}" for k, v in loss.items() if k != "name")])
+                    if part == "trade_off":
+                        for seed in self.config[part]["seeds"]:
+                            yield run(role="point", name=name, seed=seed, loss=loss)
+                    else:
+                        yield run(role="grid", name=name, seed=settings["seeds"]["grid"], loss=loss)
+                further = {"losses": settings["seeds"]["selected"], "trade_off": []}
+                for seed in further[part] if part in further else self.config[part]["seeds"]:
+                    yield run(role="selected", name=f"{method}_m{size}_selected", seed=seed, loss=fixed)
+        floors = settings["floors"]
+        for method in FLOORS:
+            run = partial(Run, suite=self.name, dataset=dataset, part="floors", method=method)
+            for seed in floors["seeds"][:1] if method == "pixels" else floors["seeds"]:
+                yield run(batch_size=floors["batch_size"], role="floor", name=method, seed=seed, loss={"name": method})
 
     @cached_property
     def by_folder(self) -> dict[str, Run]:
         return {run.folder: run for run in self.runs}
 
-    def candidates(self, run: Run) -> list[Run]:
-        """Grid runs among which the setting of a selected run is chosen."""
-        same = (run.dataset, run.method, run.batch_size)
-        return [r for r in self.runs if r.role == "grid" and (r.dataset, r.method, r.batch_size) == same]
+    @cached_property
+    def _grids(self) -> dict[tuple[str, str, int], list[Run]]:
+        grids: dict[tuple[str, str, int], list[Run]] = {}
+        for run in self.runs:
+            if run.role == "grid":
+                grids.setdefault((run.dataset, run.method, run.batch_size), []).append(run)
+        return grids
+
+    def candidates(self, dataset: str, method: str, batch_size: int) -> list[Run]:
+        """Grid runs among which the setting of a loss is selected."""
+        return self._grids[dataset, method, batch_size]
 
     def pretrain_spec(self, run: Run) -> dict[str, Any]:
         """Content of `PretrainSpec`."""
+        settings = self.settings(run.dataset)
         return {
             "dataset": run.dataset,
             "loss": run.loss,
             "batch_size": run.batch_size,
-            "backbone": self.config["backbone"],
+            "backbone": settings["backbone"],
             "projector_dim": self.config["projector_dim"],
-            "augment": self.config["datasets"][run.dataset]["augment"],
-            "training": self.config["training"],
+            "augment": settings["augment"],
+            "training": settings["training"],
             "precision": self.config["precision"],
+            "compile": self.config["compile"],
+            "device": self.config["device"],
+            "processes": settings["processes"],
             "threads": self.config["threads"],
             "seed": run.seed,
         }
 
-    def probe_spec(self, run: Run) -> dict[str, Any]:
+    def probe_spec(self, dataset: str) -> dict[str, Any]:
         """Content of `ProbeSpec`."""
-        augment = self.config["datasets"][run.dataset]["augment"]
-        return self.config["probe"] | {"augment": augment, "threads": self.config["threads"]}
+        settings = self.settings(dataset)
+        keys = ("precision", "device", "threads")
+        probe = {"augmented": None} | settings["probe"]
+        return probe | {"augment": settings["augment"]} | {key: self.config[key] for key in keys}
 
     def digest(self) -> str:
         """Changes with any value in the config, not with its comments or layout."""
         return hashlib.sha256(json.dumps(self.config).encode()).hexdigest()
 
 
+def _fixed(entry: dict[str, Any]) -> dict[str, Any]:
+    return {"name": entry["loss"]} | ({"kernel": entry["kernel"]} if "kernel" in entry else {})
+
+
 def grid(entry: dict[str, Any]) -> list[dict[str, Any]]:
     """All combinations of a loss entry's parameters, as {"name": ..., **parameters}."""
-    fixed = {"name": entry["loss"]} | ({"kernel": entry["kernel"]} if "kernel" in entry else {})
     axes = {key: values for key, values in entry.items() if isinstance(values, list) and key != "batch_sizes"}
     points = itertools.product(*axes.values())
-    return [fixed | dict(zip(axes, point, strict=True)) for point in points]
+    return [_fixed(entry) | dict(zip(axes, point, strict=True)) for point in points]

@@ -133,13 +133,7 @@ def trained_run(wildcards):
 def candidates(wildcards):
     """Probe results and specs of the grid points that a setting is chosen from."""
     suite = SUITES[wildcards.suite]
-    grid = [
-        run
-        for run in suite.runs
-        if run.role == "grid"
-        and (run.dataset, run.method, str(run.batch_size))
-        == (wildcards.dataset, wildcards.method, wildcards.batch_size)
-    ]
+    grid = suite.candidates(wildcards.dataset, wildcards.method, int(wildcards.batch_size))
     return [run.folder for run in grid]
 
 

@@ -13,8 +13,8 @@ rule probe:
         "logs/{suite}/{dataset}/{run}/seed{seed}/probe.log",
     threads: lambda w: SUITES[w.suite].config["threads"]
     params:
-        spec=lambda w: json.dumps(SUITES[w.suite].probe_spec(run_of(w))),
-        code=lambda w: stamp.probe_code(SUITES[w.suite]),
+        spec=lambda w: json.dumps(SUITES[w.suite].probe_spec(w.dataset)),
+        code=lambda w: stamp.probe_code(SUITES[w.suite], w.dataset),
         run=lambda w: f"--run {RUN.format(**w)}" if run_of(w).trained else "",
     shell:
         "python -m dhel_kcl.probe --spec {params.spec:q} {params.run} "
