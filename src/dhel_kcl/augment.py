@@ -134,7 +134,7 @@ class Augment:
             return self._views(images, parameters, height, width).contiguous()
         # Sorted, so that `jitter` works on slices.
         order = np.arange(count) if parameters.before is None else parameters.before.argsort()
-        parameters, index = parameters.rows(order), torch.from_numpy(order).to(images.device)
+        parameters, index = parameters.rows(order), to_device(order, images.device)
         images = images.index_select(0, index)
         views = torch.empty(count, channels, height, width, device=images.device)
         for start in range(0, count, chunk):
@@ -148,13 +148,19 @@ class Augment:
         views = resample(images, drawn, height, width)
         jitter(views, drawn)
         if drawn.grey is not None:
-            rows = torch.from_numpy(drawn.grey.nonzero()[0]).to(device)
+            rows = to_device(drawn.grey.nonzero()[0], device)
             views.index_copy_(0, rows, luma(views.index_select(0, rows)).expand(-1, views.shape[1], -1, -1))
         if drawn.sigma is not None:
             blurred = drawn.sigma.nonzero()[0]
-            rows, sigma = (torch.from_numpy(values).to(device) for values in (blurred, drawn.sigma[blurred]))
+            rows, sigma = (to_device(values, device) for values in (blurred, drawn.sigma[blurred]))
             views.index_copy_(0, rows, gaussian_blur(views.index_select(0, rows), sigma, self.blur_kernel))
         return views
+
+
+def to_device(values: NDArray, device: torch.device) -> Tensor:
+    """Array as a tensor on `device`; the copy to a GPU does not wait for what the GPU has still to do."""
+    tensor = torch.from_numpy(values)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def crop_boxes(areas: NDArray, aspects: NDArray, places: NDArray, height: int, width: int) -> NDArray:
@@ -178,14 +184,14 @@ def crop_boxes(areas: NDArray, aspects: NDArray, places: NDArray, height: int, w
 def resample(images: Tensor, drawn: Parameters, height: int, width: int) -> Tensor:
     """Cropped, flipped and rotated images (B, C, height, width), float32 in [0, 1]."""
     size, device = images.shape[2:], images.device
-    box, flip = drawn.box, None if drawn.flip is None else torch.from_numpy(drawn.flip).to(device)
+    box, flip = drawn.box, None if drawn.flip is None else to_device(drawn.flip, device)
     if box is None and drawn.angle is None and size == (height, width):
         views = images.float().div_(255)
         return views if flip is None else torch.where(flip[:, None, None, None], views.flip(3), views)
     if box is None:
         box = np.array([[0, 0, *size]], dtype=np.float32).repeat(len(images), axis=0)
     if drawn.angle is None:
-        return bicubic(images, torch.from_numpy(box).to(device), flip, height, width)
+        return bicubic(images, to_device(box, device), flip, height, width)
     return bilinear(images, rotation_maps(box, drawn.flip, drawn.angle, *size), height, width)
 
 
@@ -244,7 +250,7 @@ def rotation_maps(box: NDArray, flip: NDArray | None, angle: NDArray, high: int,
 
 def bilinear(images: Tensor, maps: NDArray, height: int, width: int) -> Tensor:
     """Images resampled along the maps (B, 2, 3) of their coordinates, with zeros outside."""
-    rows = torch.from_numpy(maps).to(images.device).view(-1, 3)
+    rows = to_device(maps, images.device).view(-1, 3)
     grid = (rows @ _lattice(height, width, images.device)).view(-1, 2, height, width).permute(0, 2, 3, 1)
     return grid_sample(images.float().div_(255), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
@@ -263,7 +269,7 @@ def jitter(views: Tensor, drawn: Parameters) -> None:
     """
     shares = torch.empty(0)
     if drawn.blend is not None and drawn.factor is not None:
-        shares = torch.from_numpy(blend_shares(drawn.blend, drawn.factor)).to(views.device)
+        shares = to_device(blend_shares(drawn.blend, drawn.factor), views.device)
     slots = len(shares)
     ends = [len(views)] * (slots + 1)
     if drawn.before is not None:
@@ -273,7 +279,7 @@ def jitter(views: Tensor, drawn: Parameters) -> None:
         if ends[slot] < jittered:
             blend(views[ends[slot] : jittered], *shares[slot, :, ends[slot] : jittered])
     if drawn.shift is not None and jittered and views.shape[1] == 3:
-        shift_hue(views[:jittered], torch.from_numpy(drawn.shift[:jittered]).to(views.device))
+        shift_hue(views[:jittered], to_device(drawn.shift[:jittered], views.device))
     for slot in range(slots):
         if ends[slot]:
             blend(views[: ends[slot]], *shares[slot, :, : ends[slot]])
