@@ -50,6 +50,9 @@ def pretrain_spec():
             "warmup": 0.1,
         },
         "precision": "fp32",
+        "compile": False,
+        "device": "cpu",
+        "processes": 1,
         "threads": 1,
         "seed": 0,
     }
@@ -57,4 +60,14 @@ def pretrain_spec():
 
 @pytest.fixture
 def probe_spec():
-    return {"weight_decay": 1e-4, "histogram_bins": 50, "view_seed": 0, "augment": AUGMENT, "threads": 1}
+    return {
+        "weight_decay": 1e-4,
+        "neighbours": 5,
+        "augmented": None,
+        "histogram_bins": 50,
+        "view_seed": 0,
+        "augment": AUGMENT,
+        "precision": "fp32",
+        "device": "cpu",
+        "threads": 1,
+    }

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from dhel_kcl.models import build_encoder, build_projector, embed, read_weights, write_weights
+from dhel_kcl.models import build_encoder, build_projector, read_weights, write_weights
 
 BACKBONE = {"name": "compact_resnet", "width": 16, "stages": 3}
 
@@ -57,12 +57,3 @@ def test_bad_weights_are_named(tmp_path, damage, message):
         path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ValueError, match=rf"encoder\.safetensors {message}.*delete it to train again"):
         read_weights(path, build_encoder(BACKBONE, 1))
-
-
-def test_embedding_does_not_depend_on_the_batch(tmp_path):
-    encoder, projector = build_encoder(BACKBONE, 1), build_projector(64, 16)
-    images = torch.rand(20, 1, 8, 8)
-    h, z = embed(encoder, projector, images)
-    h7, z7 = embed(encoder, projector, images, batch=7)
-    torch.testing.assert_close(h, h7)
-    torch.testing.assert_close(z, z7)

@@ -21,7 +21,7 @@ from dhel_kcl.spec import PretrainSpec
 
 def train(content, digits_folder, split_file, scratch, fingerprint="same"):
     data = prepared.read(digits_folder)
-    return pretrain.pretrain(PretrainSpec.of(content), data, split.read(split_file)["train"], scratch, fingerprint)
+    return pretrain.pretrain(PretrainSpec.of(content), data, split.read(split_file), scratch, fingerprint)
 
 
 def command(content, digits_folder, split_file, folder):
@@ -150,7 +150,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_the_remedy(
     pretrain_spec, digits_folder, split_file, tmp_path, monkeypatch
 ):
     def broken(features, labels):
-        return torch.tensor(float("nan")), {}
+        return float("nan") * features.sum(), {}
 
     monkeypatch.setattr(pretrain.Contrastive, "forward", lambda self, features, labels: broken(features, labels))
     message = r"became nan in epoch 1, step 1, learning rate .*; no step was finite. Lower training.learning_rate"

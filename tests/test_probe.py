@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 
-from dhel_kcl import metrics, probe
+from dhel_kcl import images, metrics, probe
+from dhel_kcl.datasets import prepared
 from dhel_kcl.files import read_json
+from dhel_kcl.models import build_encoder, build_projector, write_weights
 
 
 def features_and_labels():
@@ -29,15 +32,81 @@ def test_the_probe_is_logistic_regression(weight_decay):
     np.testing.assert_allclose(centre(ours), centre(theirs), atol=1e-4)
 
 
-def test_accuracy_is_the_share_of_right_predictions():
+PARTS = {"train": slice(0, 100), "validation": slice(100, 150), "test": slice(150, 200)}
+
+
+def parts():
     features, labels = features_and_labels()
-    parts = {"train": slice(0, 100), "validation": slice(100, 150), "test": slice(150, 200)}
-    result, predictions = probe.linear_probe(
-        {name: features[part] for name, part in parts.items()}, {n: labels[p] for n, p in parts.items()}, 4, 1e-3
-    )
-    assert result["test"]["accuracy"] == 100 * np.mean((predictions == labels[150:]).numpy())
+    return {name: features[part] for name, part in PARTS.items()}, {name: labels[part] for name, part in PARTS.items()}
+
+
+def test_accuracy_is_the_share_of_right_predictions():
+    features, labels = parts()
+    logits = probe.linear_probe(features, labels, 4, 1e-3)
+    result = probe.scores(logits, labels)
+    right = (logits["test"].argmax(dim=1) == labels["test"]).numpy()
+    assert result["test"]["accuracy"] == 100 * np.mean(right)
     assert result["train"]["accuracy"] > 60
     assert result["test"]["images"] == 50
+
+
+@pytest.mark.parametrize("neighbours", [1, 5, 20])
+def test_nearest_neighbours_vote_as_in_scikit_learn(neighbours):
+    features, labels = parts()
+    reference = KNeighborsClassifier(neighbours, metric="cosine").fit(features["train"], labels["train"])
+    ours = probe.nearest_neighbours(features, labels, 4, neighbours)
+    for name in ("validation", "test"):
+        assert ours[name] == pytest.approx(100 * reference.score(features[name], labels[name]))
+
+
+def test_the_head_is_trained_as_torch_would(digits_folder):
+    """Against a plain loop with torch's own optimiser and schedule, without augmentation and in the same order."""
+    data = prepared.read(digits_folder)
+    source, labels = images.open_source(data, np.arange(40), torch.device("cpu")), torch.from_numpy(data.labels[:40])
+    settings = {"epochs": 3, "batch_size": 16, "learning_rate": 0.5, "momentum": 0.9, "weight_decay": 0.01}
+    settings["augment"] = {"flip": 0.0}
+    head = probe.train_head(lambda views: views.flatten(1), source, labels, 10, settings, seed=3)
+
+    generator = torch.Generator().manual_seed(3)
+    reference = torch.nn.Linear(64, 10)
+    torch.nn.init.zeros_(reference.weight)
+    torch.nn.init.zeros_(reference.bias)
+    groups = [{"params": [reference.weight], "weight_decay": 0.01}, {"params": [reference.bias]}]
+    optimizer = torch.optim.SGD(groups, lr=0.5, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / 6)
+    for _ in range(3):
+        order = torch.randperm(40, generator=generator)
+        for index in order[:32].split(16):
+            pixels = torch.from_numpy(data.images[:40])[index].flatten(1) / 255
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(reference(pixels), labels[index]).backward()
+            optimizer.step()
+            schedule.step()
+    torch.testing.assert_close(head.weight, reference.weight)
+    torch.testing.assert_close(head.bias, reference.bias)
+
+
+def test_embeddings_do_not_depend_on_how_images_are_batched(pretrain_spec, tmp_path):
+    backbone = pretrain_spec["backbone"]
+    encoder = build_encoder(backbone, 1)
+    write_weights(tmp_path / "encoder.safetensors", encoder)
+    write_weights(tmp_path / "projector.safetensors", build_projector(encoder.features, 16))
+    (tmp_path / "spec.json").write_text(json.dumps(pretrain_spec))
+    embedder = probe.Embedder(tmp_path, 1, torch.device("cpu"))
+    pixels = torch.rand(20, 1, 8, 8)
+    whole, parts = embedder([pixels]), embedder(pixels.split(7))
+    assert whole["h"].shape == (20, encoder.features)
+    assert whole["z"].shape == (20, 16)
+    for space in ("h", "z"):
+        torch.testing.assert_close(whole[space], parts[space])
+
+
+def test_raw_pixels_of_large_images_are_averaged():
+    embedder = probe.Embedder(None, 3, torch.device("cpu"))
+    pixels = torch.rand(2, 3, 96, 96)
+    blocks = pixels.view(2, 3, 32, 3, 32, 3).mean(dim=(3, 5))
+    torch.testing.assert_close(embedder([pixels])["h"], blocks.flatten(1))
+    assert torch.equal(embedder([pixels[..., :28, :28]])["h"], pixels[..., :28, :28].flatten(1))
 
 
 def test_geometry_normalises_and_names_what_it_measured():
@@ -72,6 +141,19 @@ def test_raw_pixels_and_a_trained_run(pretrain_spec, probe_spec, digits_folder, 
     predictions = np.loadtxt(tmp_path / "run/predictions.csv", delimiter=",", skiprows=1)
     accuracy = 100 * np.mean(predictions[:, 1] == predictions[:, 2])
     assert accuracy == pytest.approx(read_json(tmp_path / "run/probe.json")["test"]["accuracy"])
+
+    report = read_json(tmp_path / "run/probe.json")
+    assert report["protocol"] == "cached"
+    assert report["knn"].keys() == {"validation", "test"}
+
+    augmented = {"epochs": 2, "batch_size": 50, "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 1e-4}
+    paper = probe_spec | {"augmented": augmented | {"augment": {"flip": 0.5}}}
+    arguments = ["--spec", json.dumps(paper), *common[2:], "--run", tmp_path / "run", "--transfer"]
+    assert run_probe([*arguments, "--out", tmp_path / "transfer/digits.json"]).returncode == 0
+    transfer = read_json(tmp_path / "transfer/digits.json")
+    assert transfer["protocol"] == "augmented"
+    assert transfer["cached"] == {name: report[name] for name in ("protocol", "train", "validation", "test")}
+    assert transfer["test"]["images"] == 60
 
     (tmp_path / "run/encoder.safetensors").write_bytes(b"damaged")
     result = run_probe([*common, "--run", tmp_path / "run", "--out", tmp_path / "again"])

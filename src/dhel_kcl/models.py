@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save
-from torch import Tensor, nn
+from torch import nn
 
 from dhel_kcl.backbones.base import Backbone
 from dhel_kcl.files import DamagedError, reading, write_bytes
@@ -46,12 +46,3 @@ def read_weights(path: Path, module: nn.Module) -> None:
         except RuntimeError as error:
             first = str(error).splitlines()[1].strip()
             raise DamagedError(f"{path} does not hold this network's weights ({first} ...); {remedy}") from error
-
-
-@torch.no_grad()
-def embed(encoder: nn.Module, projector: nn.Module, images: Tensor, batch: int = 512) -> tuple[Tensor, Tensor]:
-    """Features h (B, features) and embeddings z (B, dim) of images in [0, 1] (B, C, H, W), in eval mode."""
-    encoder.eval()
-    projector.eval()
-    features = [encoder(part) for part in images.split(batch)]
-    return torch.cat(features), torch.cat([projector(part) for part in features])

@@ -1,7 +1,9 @@
 """Step 3: pretrain one configuration with one seed.
 
 Writes into --out: spec.json, log.csv (one row an epoch), encoder.safetensors, projector.safetensors, provenance.json.
-A killed or stopped job goes on from its last checkpoint under --scratch when the same command is run again.
+A killed or stopped job goes on from its last checkpoint under --scratch when the same command is run again. Where the
+spec says processes: n, `torchrun --nproc-per-node n -m dhel_kcl.pretrain ...` starts them: they share each batch and
+compute the loss of all of it; batch normalisation sees all of it on CUDA, on a CPU each process's share.
 
 Example:
     python -m dhel_kcl.pretrain --spec spec.json --data data/digits --split split.npz --out run --scratch scratch/run
@@ -16,21 +18,25 @@ import signal
 import sys
 import time
 from collections import defaultdict
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from dhel_kcl import cli, digest
+from dhel_kcl import cli, device, digest, images
 from dhel_kcl import split as splits
 from dhel_kcl.augment import Augment
 from dhel_kcl.datasets import prepared
 from dhel_kcl.files import atomic, exclusive, make_writable, read_json, reading, sha256, write_json, write_rows
-from dhel_kcl.losses.base import ContrastiveLoss, on_sphere
+from dhel_kcl.losses.base import ContrastiveLoss, gathered, on_sphere
 from dhel_kcl.models import build_encoder, build_projector, write_weights
 from dhel_kcl.provenance import environment
 from dhel_kcl.registry import resolve
@@ -57,7 +63,8 @@ class Contrastive(nn.Module):
         self.projector, self.loss = projector, loss
 
     def forward(self, features: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        u, v = on_sphere(*self.projector(features).chunk(2))
+        z = self.projector(features).chunk(2)
+        u, v = on_sphere(*(gathered(*z) if self.loss.gather else z))
         terms = self.loss.terms(u, v)
         parts = {
             "alignment_term": terms.alignment,
@@ -78,6 +85,17 @@ class Supervised(nn.Module):
         return cross_entropy(self.head(features), labels.repeat(2)), {}
 
 
+class Model(nn.Module):
+    """Encoder and objective: views (2M, C, H, W) and labels (M,) to the loss and its parts."""
+
+    def __init__(self, encoder: nn.Module, objective: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.objective = encoder, objective
+
+    def forward(self, views: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        return self.objective(self.encoder(views), labels)
+
+
 class StopOnSignal:
     """Remembers a request to stop (SIGINT, SIGTERM, SIGUSR1) so that the loop can checkpoint first."""
 
@@ -93,39 +111,44 @@ class StopOnSignal:
 def pretrain(
     spec: PretrainSpec,
     data: prepared.Prepared,
-    train: Any,
+    split: dict[str, NDArray],
     scratch: Path,
     fingerprint: str,
     checkpoint_seconds: float = 60,
     again: bool = False,
 ) -> dict[str, Any]:
-    """Train one run on the images `train`, resuming from `scratch`/last.pt if it is there.
+    """Train one run on the split's images, resuming from `scratch`/last.pt if it is there.
 
     The checkpoint is written every `checkpoint_seconds`, when the process is asked to stop, and at the end; with
     `again`, one that was written at the end is not resumed from.
 
-    Returns {"encoder", "projector", "log" (rows), "seconds" (of training), "views"}.
+    Returns {"encoder", "projector", "log" (rows), "seconds" (of training), "views", and where and how it was computed}.
     Raises ArithmeticError for a NaN or infinite loss and ValueError for a batch larger than the training set.
     """
     stop = StopOnSignal()
     training, batch = spec.training, spec.batch_size
-    images = torch.from_numpy(data.images[train])
-    labels = torch.from_numpy(data.labels[train])
-    steps_per_epoch = len(images) // batch
+    place, precision = device.resolve(spec.device, spec.precision)
+    group = device.Group(place, spec.processes)
+    rows = split["train" if spec.loss["name"] == "supervised" else "pretrain"]
+    source = images.open_source(data, rows, place, spec.threads)
+    labels = torch.from_numpy(data.labels[rows]).to(place)
+    steps_per_epoch = len(rows) // batch
     if steps_per_epoch == 0:
-        raise ValueError(f"batch_size {batch} is larger than the training set of {len(images)} images")
+        raise ValueError(f"batch_size {batch} is larger than the training set of {len(rows)} images")
     epochs = 0 if spec.loss["name"] == "random" else training["epochs"]
     steps = epochs * steps_per_epoch
     peak = training["learning_rate"] * batch / training["reference_batch_size"]
 
     torch.manual_seed(spec.seed)
-    encoder = build_encoder(spec.backbone, channels=images.shape[1])
+    encoder = build_encoder(spec.backbone, source.channels)
     projector = build_projector(encoder.features, spec.projector_dim)
     objective, minimum = build_objective(spec, projector, encoder.features, data.manifest["classes"])
-    model = nn.ModuleDict({"encoder": encoder, "objective": objective})
+    model = Model(encoder, objective).to(place)
+    network, model = distributed(model, place, spec.processes)
+    if spec.compile:
+        encoder.compile()
     optimizer = MomentumSGD(model, training["momentum"], training["weight_decay"])
     augment = Augment(**spec.augment)
-    generator = torch.Generator().manual_seed(spec.seed)
 
     first, seconds = 0, 0.0
     log: list[dict[str, Any]] = []
@@ -136,8 +159,6 @@ def pretrain(
     if state and not (again and state["step"] == steps):
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
-        generator.set_state(state["generator"])
-        torch.set_rng_state(state["rng"])
         first, log, last, seconds = state["step"], state["log"], state["last"], state["seconds"]
         sums.update(state["sums"])
         print(f"resuming after step {first} of {steps} from {checkpoint}", file=sys.stderr)
@@ -148,35 +169,47 @@ def pretrain(
         state = {
             "model": model.state_dict(),
             "optimizer": optimizer.state_dict(),
-            "generator": generator.get_state(),
-            "rng": torch.get_rng_state(),
             "step": done,
             "log": log,
             "sums": dict(sums),
             "last": last,
             "seconds": seconds + time.perf_counter() - started,
         }
-        write_checkpoint(checkpoint, fingerprint, state)
+        if group.rank == 0:
+            write_checkpoint(checkpoint, fingerprint, state)
+
+    @lru_cache(2)
+    def order(epoch: int) -> Tensor:
+        return torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed_of(spec.seed, "epoch", epoch)))
+
+    def batch_of(done: int) -> tuple[Tensor, Tensor]:
+        """This process's views and labels of a step, whatever was computed before."""
+        epoch, step = divmod(done, steps_per_epoch)
+        index = order(epoch)[step * batch : (step + 1) * batch]
+        seed = seed_of(spec.seed, "step", done)
+        views = source.views(index, augment, seed, rank=group.rank, world=group.world)
+        return views, labels[index.chunk(group.world)[group.rank].to(place)]
 
     started = saved = time.perf_counter()
     model.train()
-    with tqdm(total=steps, initial=first, unit="step", mininterval=1) as progress:
+    upcoming = batch_of(first)
+    with tqdm(total=steps, initial=first, unit="step", mininterval=1, disable=group.rank > 0) as progress:
         for done in range(first, steps):
             epoch, step = divmod(done, steps_per_epoch)
             if step == 0 or done == first:
-                shuffle = torch.Generator().manual_seed(epoch_seed(spec.seed, epoch))
-                order = torch.randperm(len(images), generator=shuffle)
                 epoch_started, epoch_first = time.perf_counter(), step
             rate = learning_rate(done, steps, peak, training["warmup"])
-            index = order[step * batch : (step + 1) * batch]
-            # One forward pass over both views: batch normalisation sees 2M images.
-            views = augment(images[index].repeat(2, 1, 1, 1), generator)
-            loss, parts = objective(encoder(views), labels[index])
-            if not torch.isfinite(loss):
-                raise ArithmeticError(not_finite(f"the loss became {loss.item()}", epoch, step, rate, last, checkpoint))
+            with device.autocast(place, precision):
+                # One forward pass over both views: batch normalisation sees 2M images.
+                loss, parts = network(*upcoming)
             loss.backward()
             optimizer.step(rate)
-            last = {"loss": loss.item(), **{name: part.item() for name, part in parts.items()}}
+            # A GPU is still at this step when the next batch is queued.
+            upcoming = batch_of(done + 1)
+            values = group.mean(torch.stack([loss, *parts.values()]).detach()).tolist()
+            if not math.isfinite(values[0]):
+                raise ArithmeticError(not_finite(f"the loss became {values[0]}", epoch, step, rate, last, checkpoint))
+            last = dict(zip(["loss", *parts], values, strict=True))
             for name, value in last.items():
                 sums[name] += value
             progress.update()
@@ -189,17 +222,37 @@ def pretrain(
                     | {"views_per_second": 2 * batch * (step + 1 - epoch_first) / (time.perf_counter() - epoch_started)}
                 )
                 progress.set_postfix(epoch=epoch + 1, loss=f"{means['loss']:.4f}", refresh=False)
-            stopped_by = stop.received
+            stopped_by = group.any(stop.received is not None)
             if stopped_by or done + 1 == steps or time.perf_counter() - saved > checkpoint_seconds:
                 save_checkpoint(done + 1)
                 saved = time.perf_counter()
             if stopped_by and done + 1 < steps:
                 progress.write(
-                    f"{stopped_by}: checkpoint {checkpoint} written; run the same command to go on", sys.stderr
+                    f"{stop.received}: checkpoint {checkpoint} written; run the same command to go on", sys.stderr
                 )
                 raise SystemExit(INTERRUPTED)
     seconds += time.perf_counter() - started
-    return {"encoder": encoder, "projector": projector, "log": log, "seconds": seconds, "views": 2 * batch * steps}
+    run = {"encoder": encoder, "projector": projector, "log": log, "seconds": seconds, "views": 2 * batch * steps}
+    record = {
+        "device": place.type,
+        "gpu": device.name(place),
+        "precision": precision,
+        "compile": spec.compile,
+        "processes": group.world,
+        "threads": torch.get_num_threads(),
+        "peak_memory_bytes": torch.cuda.max_memory_allocated(place) if place.type == "cuda" else None,
+    }
+    group.leave()
+    return run | {"record": record}
+
+
+def distributed(model: Model, place: torch.device, processes: int) -> tuple[nn.Module, Model]:
+    """The module to call, whose gradients are shared by all processes, and the module that holds the weights."""
+    if processes == 1:
+        return model, model
+    if place.type == "cuda":
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    return DistributedDataParallel(model, [place] if place.type == "cuda" else None), model
 
 
 def build_objective(
@@ -210,13 +263,13 @@ def build_objective(
     if name in ("supervised", "random"):
         return Supervised(features, classes), None
     parameters = {key: value for key, value in spec.loss.items() if key != "name"}
-    loss = resolve("loss", name)(**parameters)
+    loss = resolve("loss", name)(**parameters, gather=spec.processes > 1)
     return Contrastive(projector, loss), loss.minimum(spec.batch_size, spec.projector_dim)
 
 
-def epoch_seed(seed: int, epoch: int) -> int:
-    """Seed of one epoch's shuffle, so that a resumed run needs no record of its place in the order."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{epoch}".encode()).digest()[:7], "big")
+def seed_of(seed: int, what: str, number: int) -> int:
+    """Seed of one epoch's order or one step's views: a resumed run needs no record of what was drawn before."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{what}/{number}".encode()).digest()[:7], "big")
 
 
 def not_finite(what: str, epoch: int, step: int, rate: float, last: dict[str, float], checkpoint: Path) -> str:
@@ -249,7 +302,7 @@ def read_checkpoint(path: Path, fingerprint: str) -> dict[str, Any]:
             raise ValueError("its content does not have the checksum that it states")
         if owner == fingerprint:
             try:
-                state: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True)
+                state: dict[str, Any] = torch.load(io.BytesIO(content), "cpu", weights_only=True)
             except pickle.UnpicklingError:  # its message advises to switch weights_only off
                 raise ValueError("it holds something other than tensors and plain values") from None
             return state
@@ -279,21 +332,21 @@ def main() -> None:
         make_writable(folder)
     torch.set_num_threads(spec.threads)
     data = prepared.read(args.data)
-    train = splits.read(args.split)["train"]
-    identity = [spec.as_dict(), data.manifest["sha256"], train.tolist(), code, torch.__version__]
+    split = splits.read(args.split)
+    identity = [spec.as_dict(), data.manifest["sha256"], split["pretrain"].tolist(), code, torch.__version__]
     fingerprint = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
-    with exclusive(args.scratch):
-        run = pretrain(spec, data, train, args.scratch, fingerprint, args.checkpoint_seconds, args.again)
+    with exclusive(args.scratch) if device.is_first() else nullcontext():
+        run = pretrain(spec, data, split, args.scratch, fingerprint, args.checkpoint_seconds, args.again)
+        if not device.is_first():
+            return
         write_json(args.out / "spec.json", spec.as_dict())
         write_rows(args.out / "log.csv", run["log"] or [{"epoch": None}])
         write_weights(args.out / "encoder.safetensors", run["encoder"])
         write_weights(args.out / "projector.safetensors", run["projector"])
         files = ("spec.json", "log.csv", "encoder.safetensors", "projector.safetensors")
-        record = environment() | {
-            "device": "cpu",
-            "precision": spec.precision,
-            "threads": torch.get_num_threads(),
+        record = environment() | run["record"]
+        record |= {
             "seed": spec.seed,
             "training_seconds": run["seconds"],
             "views": run["views"],

@@ -21,6 +21,7 @@ class MomentumSGD:
     def __init__(self, model: nn.Module, momentum: float, weight_decay: float) -> None:
         self.momentum = momentum
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.foreach = parameters[0].device.type == "cuda"
         matrices = [parameter for parameter in parameters if parameter.ndim > 1]
         vectors = [parameter for parameter in parameters if parameter.ndim <= 1]
         self.groups: list[tuple[list[nn.Parameter], float]] = [(matrices, weight_decay), (vectors, 0.0)]
@@ -32,7 +33,7 @@ class MomentumSGD:
         for (parameters, decay), velocities in zip(self.groups, self.velocities, strict=True):
             gradients: Any = [parameter.grad for parameter in parameters]
             options: Any = {"momentum": self.momentum, "dampening": 0.0, "nesterov": False, "maximize": False}
-            sgd(list(parameters), gradients, velocities, foreach=False, weight_decay=decay, lr=rate, **options)
+            sgd(list(parameters), gradients, velocities, foreach=self.foreach, weight_decay=decay, lr=rate, **options)
             for parameter in parameters:
                 parameter.grad = None
 
@@ -40,4 +41,5 @@ class MomentumSGD:
         return {"velocities": self.velocities}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.velocities = state["velocities"]
+        for (parameters, _), velocities, saved in zip(self.groups, self.velocities, state["velocities"], strict=True):
+            velocities[:] = [None if v is None else v.to(p) for p, v in zip(parameters, saved, strict=True)]

@@ -46,6 +46,8 @@ class PretrainSpec(Spec):
     loss: {"name": registry name, **parameters}, or {"name": "supervised"} / {"name": "random"} for the floors.
     backbone: {"name": registry name, **arguments}; augment, training: as in the suite's config.
     batch_size: instances M; the network sees the 2M views in one forward pass.
+    precision, device: as in the suite's config, "auto" included: what was taken stands in the run's record.
+    processes: that share each batch.
     """
 
     dataset: str
@@ -56,17 +58,29 @@ class PretrainSpec(Spec):
     augment: dict[str, Any]
     training: dict[str, Any]
     precision: str
+    compile: bool
+    device: str
+    processes: int
     threads: int
     seed: int
 
 
 @dataclass(frozen=True)
 class ProbeSpec(Spec):
-    """Linear probe and geometry of one run: `weight_decay` of the probe, bins of the similarity histogram,
-    seed of the two augmented views that alignment is measured on, and that augmentation."""
+    """Probes and geometry of one run.
+
+    weight_decay: L2 penalty of the cached linear probe. neighbours: that vote in the nearest-neighbour classifier.
+    augmented: settings of the linear probe on augmented images, None for no such probe.
+    histogram_bins: of the similarity histogram. view_seed: of the two augmented views that alignment is measured on,
+    augment: that augmentation. precision: of the augmented probe's encoder; everything else is in float32 or better.
+    """
 
     weight_decay: float
+    neighbours: int
+    augmented: dict[str, Any] | None
     histogram_bins: int
     view_seed: int
     augment: dict[str, Any]
+    precision: str
+    device: str
     threads: int

@@ -1,7 +1,8 @@
 """Step 2: draw a suite's train, validation and test images, stratified by class, by a fixed seed.
 
 Where the data set has an official test part, that is the pool for the test images; otherwise all images are.
-Pretraining and the probe use train, hyperparameters are selected on validation, test is only reported.
+The probe uses train, and so does pretraining, with all unlabeled images where there are some; hyperparameters are
+selected on validation, test is only reported.
 
 Example:
     python -m dhel_kcl.split --data data/digits --train 897 --validation 300 --test 600 --seed 0 --out split.npz
@@ -15,18 +16,20 @@ from numpy.typing import NDArray
 
 from dhel_kcl import cli
 from dhel_kcl.datasets import prepared
+from dhel_kcl.datasets.parts import PARTS
 from dhel_kcl.files import atomic, reading
 
 Indices = NDArray[np.int64]
+NAMES = ("train", "validation", "test", "pretrain")
 
 
 def draw(
     labels: NDArray, part: NDArray, train: int | None, validation: int, test: int, seed: int
 ) -> dict[str, Indices]:
-    """Disjoint sorted indices {"train", "validation", "test"}, each stratified by label.
+    """Disjoint sorted indices {"train", "validation", "test"}, each stratified by label; and "pretrain".
 
     Args:
-        labels, part: shape (N,); part as in `prepared.PARTS`.
+        labels, part: shape (N,); part as in `parts.PARTS`.
         train: number of training images, or None for all that are left.
         validation, test: numbers of images.
         seed: of the draw.
@@ -44,15 +47,16 @@ def draw(
         return np.sort(taken), np.sort(rest)
 
     everything = np.arange(len(labels))
-    pool = everything[part == prepared.PARTS["train"]]
-    official_test = everything[part == prepared.PARTS["test"]]
+    pool = everything[part == PARTS["train"]]
+    official_test = everything[part == PARTS["test"]]
     if len(official_test):
         chosen_test, _ = take(official_test, test)
     else:
         chosen_test, pool = take(pool, test)
     chosen_validation, pool = take(pool, validation)
     chosen_train, _ = take(pool, len(pool) if train is None else train)
-    return {"train": chosen_train, "validation": chosen_validation, "test": chosen_test}
+    pretrain = np.sort(np.concatenate([chosen_train, everything[part == PARTS["unlabeled"]]]))
+    return {"train": chosen_train, "validation": chosen_validation, "test": chosen_test, "pretrain": pretrain}
 
 
 def read(path: Path) -> dict[str, Indices]:
@@ -61,7 +65,7 @@ def read(path: Path) -> dict[str, Indices]:
         if not zipfile.is_zipfile(path):
             raise ValueError("not an .npz archive")
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in ("train", "validation", "test")}
+            return {name: archive[name] for name in NAMES}
 
 
 def main() -> None:
