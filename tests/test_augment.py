@@ -8,7 +8,7 @@ import torch
 import yaml
 from PIL import Image
 from scipy.stats import chi2_contingency, ks_2samp, kstest
-from torchvision.transforms import ColorJitter, InterpolationMode, RandomResizedCrop
+from torchvision.transforms import ColorJitter, InterpolationMode, RandomCrop, RandomResizedCrop
 from torchvision.transforms import functional as tv
 
 from dhel_kcl import augment
@@ -110,6 +110,44 @@ def test_a_crop_with_a_rotation_is_the_enlarged_part_of_the_image():
         view = Augment().apply(image, corner)[0, 0] * 255
         profile = view[10] if image is ramp else view[:, 10]
         torch.testing.assert_close(profile[2:-2], expected[2:-2], atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("flips", [0.0, 0.5])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_crop_from_the_padded_image_is_that_of_torchvision(channels, flips):
+    pixels = images(90, channels, 20, 30)
+    transform = Augment(pad=4, flip=flips)
+    drawn = transform.draw(90, 20, 30, generator())
+    wide = tv.pad(pixels, [4], padding_mode="reflect")
+    flip = np.zeros(90, dtype=bool) if drawn.flip is None else drawn.flip
+    assert flip.any() == bool(flips)
+    for view, image, (top, left), flipped in zip(
+        transform.apply(pixels, drawn), wide, drawn.corner.tolist(), flip, strict=True
+    ):
+        cropped = tv.crop(image, top + 4, left + 4, 20, 30) / 255
+        assert torch.equal(view, tv.hflip(cropped) if flipped else cropped)
+
+
+def test_corners_follow_the_law_of_torchvision():
+    """Every one of the 81 corners of 8,000 crops, as often as torchvision draws it."""
+    ours = Augment(pad=4).draw(8000, 32, 40, generator()).corner + 4
+    torch.manual_seed(0)
+    blank = torch.empty(1, 40, 48)
+    theirs = np.array([RandomCrop.get_params(blank, (32, 40))[:2] for _ in range(8000)])
+    counts = [np.bincount(9 * corner[:, 0] + corner[:, 1], minlength=81) for corner in (ours, theirs)]
+    assert min(map(len, counts)) == max(map(len, counts)) == 81
+    assert chi2_contingency(counts).pvalue > 0.01
+
+
+@pytest.mark.parametrize("settings", [{"crop_scale": (0.5, 1.0)}, {"rotation": 10}, {"size": 24}])
+def test_padding_goes_with_no_other_crop(settings):
+    with pytest.raises(ValueError, match="pad excludes crop_scale, size and rotation"):
+        Augment(pad=4, **settings)
+
+
+def test_padding_by_the_whole_image_is_refused():
+    with pytest.raises(ValueError, match="pad must be below the image's sides of 4 and 9 pixels, got 4"):
+        Augment(pad=4)(images(height=4, width=9), generator())
 
 
 def torchvision_view(image, drawn, row, kernel=23):
@@ -258,7 +296,7 @@ def test_probabilities_angles_and_blurs_are_as_stated():
 def test_parameters_are_independent():
     """No correlation between a view's parameters, nor with those of another view."""
     drawn = Augment(**PAPER, rotation=30).draw(8000, 32, 32, generator())
-    first = np.array([values.reshape(8000, -1)[:, 0] for values in drawn])
+    first = np.array([values.reshape(8000, -1)[:, 0] for values in drawn if values is not None])
     both = np.concatenate(np.split(first, 2, axis=1))
     assert len(both) == 18
     assert np.abs(np.corrcoef(both) - np.eye(18)).max() < 0.07
@@ -289,7 +327,9 @@ def test_a_view_depends_on_its_own_image_and_parameters_only(monkeypatch):
     close(transform.apply(pixels[backwards], drawn.rows(backwards)), together[backwards])
 
 
-@pytest.mark.parametrize(("settings", "size"), [(PAPER, 32), (DIGITS, 8)], ids=["colour", "digits"])
+@pytest.mark.parametrize(
+    ("settings", "size"), [(PAPER, 32), (DIGITS, 8), ({"pad": 4}, 32)], ids=["colour", "digits", "padded"]
+)
 def test_pixels_stay_on_their_device(settings, size):
     """Torch's `meta` device computes nothing, but refuses operands of another device."""
     pixels = images(10, height=size).to("meta")
@@ -312,7 +352,12 @@ def test_a_suite_can_state_the_paper_recipes(tmp_path):
     suite = yaml.safe_load((ROOT / "config/suites/smoke.yaml").read_text())
     path = tmp_path / "config/suites/smoke.yaml"
     path.parent.mkdir(parents=True)
-    for recipe in ({}, PAPER | {"rotation": 0, "size": 224, "blur_kernel": 23, "blur_sigma": (0.2, 2.0)}):
+    whole = {"crop_scale": (1.0, 1.0), "rotation": 0, "brightness": 0, "contrast": 0}
+    for recipe in (
+        {},
+        PAPER | {"rotation": 0, "size": 224, "blur_kernel": 23, "blur_sigma": (0.2, 2.0)},
+        whole | {"pad": 4, "flip": 0.5},
+    ):
         suite["datasets"]["digits"]["augment"] = {
             key: list(value) if isinstance(value, tuple) else value for key, value in recipe.items()
         }

@@ -28,6 +28,8 @@ class Parameters(NamedTuple):
 
     box: NDArray | None = None
     """(B, 4): top, left, height and width of the crop in pixels."""
+    corner: NDArray | None = None
+    """(B, 2): top and left of the crop from the padded image, in pixels from the image's own."""
     flip: NDArray | None = None
     """(B,): are left and right swapped?"""
     angle: NDArray | None = None
@@ -55,6 +57,8 @@ class Augment:
 
     crop_scale: range of the crop's area as a share of the image's; its aspect ratio is log-uniform in [3/4, 4/3];
         redrawn while it does not fit, after 10 tries the largest central crop. (1, 1) is the whole image.
+    pad: pixels by which the image is continued by reflection, to draw from it a crop of the image's size; excludes
+        crop_scale, size and rotation.
     size: height and width of a view; None: the image's.
     flip, jitter, grey, blur: probabilities; jitter is that of brightness, contrast, saturation and hue together.
     rotation: the angle is uniform in [-rotation, rotation] degrees. If not 0, crop, flip and rotation are one bilinear
@@ -65,6 +69,7 @@ class Augment:
     """
 
     crop_scale: tuple[float, float] = (1.0, 1.0)
+    pad: int = 0
     size: int | None = None
     flip: float = 0.0
     rotation: float = 0.0
@@ -83,6 +88,8 @@ class Augment:
             low, high = getattr(self, name)
             if low > high:
                 raise ValueError(f"{name}: {low} is above {high}")
+        if self.pad and (tuple(self.crop_scale) != (1, 1) or self.size or self.rotation):
+            raise ValueError("pad excludes crop_scale, size and rotation: it crops the image's own size, unscaled")
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Views of uint8 images (B, C, H, W), C = 1 or 3: float32 in [0, 1], shape (B, C, size, size)."""
@@ -102,6 +109,10 @@ class Augment:
             areas = uniform(*self.crop_scale, TRIES) * (height * width)
             aspects = np.exp(uniform(math.log(ASPECTS[0]), math.log(ASPECTS[1]), TRIES))
             drawn["box"] = crop_boxes(areas, aspects, uniform(0, 1, 2), height, width)
+        if self.pad:
+            if self.pad >= min(height, width):
+                raise ValueError(f"pad must be below the image's sides of {height} and {width} pixels, got {self.pad}")
+            drawn["corner"] = np.floor(uniform(0, 2 * self.pad + 1, 2)).astype(int) - self.pad
         if self.flip:
             drawn["flip"] = uniform(0, 1) < self.flip
         if self.rotation:
@@ -185,6 +196,8 @@ def resample(images: Tensor, drawn: Parameters, height: int, width: int) -> Tens
     """Cropped, flipped and rotated images (B, C, height, width), float32 in [0, 1]."""
     size, device = images.shape[2:], images.device
     box, flip = drawn.box, None if drawn.flip is None else to_device(drawn.flip, device)
+    if drawn.corner is not None:
+        return padded(images, to_device(drawn.corner, device), flip)
     if box is None and drawn.angle is None and size == (height, width):
         views = images.float().div_(255)
         return views if flip is None else torch.where(flip[:, None, None, None], views.flip(3), views)
@@ -193,6 +206,21 @@ def resample(images: Tensor, drawn: Parameters, height: int, width: int) -> Tens
     if drawn.angle is None:
         return bicubic(images, to_device(box, device), flip, height, width)
     return bilinear(images, rotation_maps(box, drawn.flip, drawn.angle, *size), height, width)
+
+
+def padded(images: Tensor, corner: Tensor, flip: Tensor | None) -> Tensor:
+    """Crops of the images' size at `corner` (B, 2), pixels outside being reflected at the outermost ones, and flip."""
+    count, channels, height, width = images.shape
+    columns = torch.arange(width, device=images.device).expand(count, -1)
+    if flip is not None:
+        columns = torch.where(flip[:, None], columns.flip(1), columns)
+    rows = torch.arange(height, device=images.device) + corner[:, :1]
+    rows, columns = (
+        (side - 1) - ((side - 1) - place.abs()).abs()
+        for place, side in ((rows, height), (columns + corner[:, 1:], width))
+    )
+    places = (rows[:, None, :, None] * width + columns[:, None, None, :]).flatten(2).expand(-1, channels, -1)
+    return images.flatten(2).gather(2, places).view_as(images).float().div_(255)
 
 
 def bicubic(images: Tensor, box: Tensor, flip: Tensor | None, height: int, width: int) -> Tensor:
