@@ -3,6 +3,7 @@ import pytest
 
 from dhel_kcl import split
 from dhel_kcl.datasets import digits, prepared
+from dhel_kcl.datasets.parts import UNLABELED
 
 
 def test_digits_are_the_scans_that_scikit_learn_ships(digits_folder):
@@ -43,6 +44,7 @@ def test_a_changed_pixel_is_found(tmp_path):
 def test_split_is_disjoint_stratified_and_seeded(digits_folder):
     data = prepared.read(digits_folder)
     draw = split.draw(data.labels, data.part, None, validation=300, test=600, seed=0)
+    np.testing.assert_array_equal(draw.pop("pretrain"), draw["train"])
     assert {name: len(index) for name, index in draw.items()} == {"train": 897, "validation": 300, "test": 600}
     assert len(np.unique(np.concatenate(list(draw.values())))) == 1797
     overall = np.bincount(data.labels) / 1797
@@ -52,6 +54,14 @@ def test_split_is_disjoint_stratified_and_seeded(digits_folder):
     other = split.draw(data.labels, data.part, None, validation=300, test=600, seed=1)
     np.testing.assert_array_equal(draw["test"], again["test"])
     assert not np.array_equal(draw["test"], other["test"])
+
+
+def test_pretraining_gets_the_unlabeled_images_besides():
+    labels = np.concatenate([np.arange(60) % 2, np.full(40, -1)])
+    part = np.repeat(np.array([0, UNLABELED], np.uint8), [60, 40])
+    draw = split.draw(labels, part, train=30, validation=10, test=20, seed=0)
+    assert [len(draw[name]) for name in ("train", "validation", "test", "pretrain")] == [30, 10, 20, 70]
+    np.testing.assert_array_equal(draw["pretrain"], [*draw["train"], *range(60, 100)])
 
 
 def test_an_official_test_part_is_kept_apart():

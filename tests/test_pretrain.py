@@ -149,10 +149,10 @@ def test_a_job_stopped_by_each_signal_goes_on_and_ends_as_if_never_stopped(
 def test_a_loss_that_is_not_finite_stops_the_run_with_the_remedy(
     pretrain_spec, digits_folder, split_file, tmp_path, monkeypatch
 ):
-    def broken(features, labels):
-        return float("nan") * features.sum(), {}
+    def broken(self, features, labels):
+        return float("nan") * self.projector(features).sum(), {}
 
-    monkeypatch.setattr(pretrain.Contrastive, "forward", lambda self, features, labels: broken(features, labels))
+    monkeypatch.setattr(pretrain.Contrastive, "forward", broken)
     message = r"became nan in epoch 1, step 1, learning rate .*; no step was finite. Lower training.learning_rate"
     with pytest.raises(ArithmeticError, match=message):
         train(pretrain_spec, digits_folder, split_file, tmp_path)

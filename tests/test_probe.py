@@ -62,7 +62,7 @@ def test_nearest_neighbours_vote_as_in_scikit_learn(neighbours):
 def test_the_head_is_trained_as_torch_would(digits_folder):
     """Against a plain loop with torch's own optimiser and schedule, without augmentation and in the same order."""
     data = prepared.read(digits_folder)
-    source, labels = images.open_source(data, np.arange(40), torch.device("cpu")), torch.from_numpy(data.labels[:40])
+    source, labels = images.open_source(data, np.arange(40), torch.device("cpu")), torch.tensor(data.labels[:40])
     settings = {"epochs": 3, "batch_size": 16, "learning_rate": 0.5, "momentum": 0.9, "weight_decay": 0.01}
     settings["augment"] = {"flip": 0.0}
     head = probe.train_head(lambda views: views.flatten(1), source, labels, 10, settings, seed=3)
@@ -77,7 +77,7 @@ def test_the_head_is_trained_as_torch_would(digits_folder):
     for _ in range(3):
         order = torch.randperm(40, generator=generator)
         for index in order[:32].split(16):
-            pixels = torch.from_numpy(data.images[:40])[index].flatten(1) / 255
+            pixels = torch.tensor(data.images[:40])[index].flatten(1) / 255
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(reference(pixels), labels[index]).backward()
             optimizer.step()
@@ -147,7 +147,7 @@ def test_raw_pixels_and_a_trained_run(pretrain_spec, probe_spec, digits_folder, 
     assert report["knn"].keys() == {"validation", "test"}
 
     augmented = {"epochs": 2, "batch_size": 50, "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 1e-4}
-    paper = probe_spec | {"augmented": augmented | {"augment": {"flip": 0.5}}}
+    paper = probe_spec | {"augmented": augmented | {"augment": {"pad": 1}}}
     arguments = ["--spec", json.dumps(paper), *common[2:], "--run", tmp_path / "run", "--transfer"]
     assert run_probe([*arguments, "--out", tmp_path / "transfer/digits.json"]).returncode == 0
     transfer = read_json(tmp_path / "transfer/digits.json")
