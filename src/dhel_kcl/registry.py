@@ -35,6 +35,8 @@ DATASETS = {
 
 BACKBONES = {
     "compact_resnet": "dhel_kcl.backbones.compact_resnet:CompactResNet",
+    "resnet18": "dhel_kcl.backbones.resnet:ResNet18",
+    "resnet50": "dhel_kcl.backbones.resnet:ResNet50",
 }
 
 REGISTRIES = {"loss": LOSSES, "kernel": KERNELS, "dataset": DATASETS, "backbone": BACKBONES}
