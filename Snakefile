@@ -13,7 +13,8 @@ include: "workflow/rules/paper.smk"
 include: "workflow/rules/theory.smk"
 
 
-# `snakemake --cores all` builds the default suite and the theory, `snakemake --cores all <suite>` any other suite.
+# `snakemake --cores all` builds the default suite and the theory, `snakemake --cores all <suite>` any other suite,
+# `snakemake --cores all <suite>_<data set>` the runs of one data set.
 rule all:
     default_target: True
     input:
@@ -33,3 +34,11 @@ for suite_name in SUITES:
             suite_name
         input:
             suite_results(suite_name),
+
+    for dataset in SUITES[suite_name].datasets:
+
+        rule:
+            name:
+                f"{suite_name}_{dataset}"
+            input:
+                run_records(suite_name, dataset),

@@ -1,7 +1,11 @@
 """Where a job computes and in which arithmetic, and the processes that share one run."""
 
+import fcntl
 import os
+import tempfile
 from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import IO
 
 import torch
 from torch import Tensor, distributed
@@ -11,7 +15,7 @@ def resolve(device: str, precision: str = "fp32") -> tuple[torch.device, str]:
     """Device and precision for the config's values, of which "auto" takes what the machine has.
 
     bf16 is chosen where the device multiplies in it: CUDA from Ampere on, processors with AVX-512 BF16 or AMX.
-    A process of torchrun gets the CUDA device of its local rank.
+    Of several CUDA devices the process takes one that no other job of this package holds, where there is one.
 
     Raises ValueError if CUDA is asked for where there is none.
     """
@@ -21,8 +25,25 @@ def resolve(device: str, precision: str = "fp32") -> tuple[torch.device, str]:
         raise ValueError("device: cuda is asked for, but torch finds no CUDA device; set device: auto or cpu")
     if precision == "auto":
         precision = "bf16" if _multiplies_bf16(device) else "fp32"
-    place = torch.device(device, int(os.environ.get("LOCAL_RANK", 0))) if device == "cuda" else torch.device(device)
-    return place, precision
+    return torch.device("cuda", _free_gpu()) if device == "cuda" else torch.device(device), precision
+
+
+_held: list[IO[str]] = []
+"""Lock files of this process's GPU: a lock dies with its process."""
+
+
+def _free_gpu() -> int:
+    """Index of a CUDA device that no other job holds; if all are held, one that is shared."""
+    count = torch.cuda.device_count()
+    for index in range(count):
+        lock = Path(tempfile.gettempdir(), f"dhel-kcl-{torch.cuda.get_device_properties(index).uuid}.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue
+        _held.append(lock)
+        return index
+    return os.getpid() % count
 
 
 def _multiplies_bf16(device: str) -> bool:

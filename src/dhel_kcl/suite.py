@@ -12,6 +12,8 @@ from typing import Any
 from dhel_kcl.config import load_suite
 
 PARTS = ("losses", "ablations", "trade_off")
+GREY = {"digits", "fashion_mnist"}
+"""Data sets of one channel; all others have three."""
 FLOORS = {"pixels": "raw pixels", "random": "random encoder", "supervised": "supervised"}
 
 
@@ -125,6 +127,13 @@ class Suite:
     @cached_property
     def by_folder(self) -> dict[str, Run]:
         return {run.folder: run for run in self.runs}
+
+    def transfers(self, run: Run) -> list[str]:
+        """Data sets that a run's encoder is probed on besides its own: the others with as many channels."""
+        settings = self.config.get("transfer")
+        if settings is None or (run.part, run.role, run.batch_size) != ("losses", "selected", settings["batch_size"]):
+            return []
+        return [name for name in self.datasets if name != run.dataset and (name in GREY) == (run.dataset in GREY)]
 
     @cached_property
     def _grids(self) -> dict[tuple[str, str, int], list[Run]]:

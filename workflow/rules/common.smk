@@ -87,14 +87,22 @@ def run_of(wildcards):
     return runs[folder]
 
 
+def run_records(name, dataset):
+    """What the runs of a suite on one data set leave."""
+    suite = SUITES[name]
+    runs = [run for run in suite.runs if run.dataset == dataset]
+    records = [f"{run.folder}/probe.json" for run in runs]
+    records += [f"{run.folder}/encoder.safetensors" for run in runs if run.trained]
+    return records + [f"{run.folder}/transfer/{target}.json" for run in runs for target in suite.transfers(run)]
+
+
 def suite_results(name):
     """Everything of a suite. Run records are named too: Git restores only tables and figures, and a bare clone
     must plan the runs."""
     suite = SUITES[name]
+    records = [file for dataset in suite.datasets for file in run_records(name, dataset)]
     figures = [f"paper_figures/{name}/{f}.{e}" for f in FIGURES for e in ("pdf", "png")]
     tables = [f"paper_figures/{name}/{t}.{e}" for t in tables_of(suite) for e in ("csv", "md", "tex")]
-    records = [f"{run.folder}/probe.json" for run in suite.runs]
-    records += [f"{run.folder}/encoder.safetensors" for run in suite.runs if run.trained]
     return [*records, *figures, *tables, f"results/{name}/metrics.json", f"results/{name}/provenance.json"]
 
 
@@ -109,6 +117,21 @@ def again(wildcards, output):
     like `repository`: a forced run is as good as another."""
     forced = workflow.dag_settings.forceall or "pretrain" in workflow.dag_settings.forcerun
     return "--again" if forced else ""
+
+
+def processes(wildcards):
+    """Processes of one pretraining run."""
+    return SUITES[wildcards.suite].settings(wildcards.dataset)["processes"]
+
+
+def launcher(count):
+    """What starts a Python module in `count` processes."""
+    return "python" if count == 1 else f"torchrun --standalone --nproc-per-node {count}"
+
+
+def gpus(count):
+    """Resource `gpu` of a job: `count`, unless its suite asks for the CPU."""
+    return lambda wildcards: 0 if SUITES[wildcards.suite].config["device"] == "cpu" else count(wildcards)
 
 
 def split_arguments(wildcards):
@@ -144,6 +167,7 @@ def records(wildcards):
     trained = ["spec.json", "log.csv", "provenance.json"]
     files = [f"{run.folder}/{name}" for run in suite.runs for name in names]
     files += [f"{run.folder}/{name}" for run in suite.runs if run.trained for name in trained]
+    files += [f"{run.folder}/transfer/{target}.json" for run in suite.runs for target in suite.transfers(run)]
     choices = {
         f"results/runs/{suite.name}/{run.dataset}/{run.method}_m{run.batch_size}_selected/selected.json"
         for run in suite.runs
