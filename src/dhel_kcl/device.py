@@ -5,7 +5,6 @@ import os
 import tempfile
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO
 
 import torch
 from torch import Tensor, distributed
@@ -28,21 +27,20 @@ def resolve(device: str, precision: str = "fp32") -> tuple[torch.device, str]:
     return torch.device("cuda", _free_gpu()) if device == "cuda" else torch.device(device), precision
 
 
-_held: list[IO[str]] = []
-"""Lock files of this process's GPU: a lock dies with its process."""
-
-
 def _free_gpu() -> int:
-    """Index of a CUDA device that no other job holds; if all are held, one that is shared."""
+    """Index of a CUDA device that no other job holds; if all are held, one that is shared.
+
+    The lock stays with the process until it ends.
+    """
     count = torch.cuda.device_count()
     for index in range(count):
-        lock = Path(tempfile.gettempdir(), f"dhel-kcl-{torch.cuda.get_device_properties(index).uuid}.lock").open("w")
+        path = Path(tempfile.gettempdir(), f"dhel-kcl-{torch.cuda.get_device_properties(index).uuid}.lock")
+        lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return index
         except OSError:
-            continue
-        _held.append(lock)
-        return index
+            os.close(lock)
     return os.getpid() % count
 
 
