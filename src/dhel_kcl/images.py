@@ -58,14 +58,26 @@ class Source(ABC):
     def __len__(self) -> int: ...
 
     def views(
-        self, index: NDArray, augment: Augment, generator_seed: int, copies: int = 2, rank: int = 0, world: int = 1
+        self,
+        index: NDArray | Tensor,
+        augment: Augment,
+        generator_seed: int,
+        copies: int = 2,
+        rank: int = 0,
+        world: int = 1,
     ) -> Tensor:
         """Views (copies * B / world, C, height, width) of this rank's share of a `Batch`: first all first views, then
         all second ones."""
         return self._views(Batch(np.asarray(index), augment, generator_seed, copies, rank, world))
 
     def prefetch(
-        self, index: NDArray, augment: Augment, generator_seed: int, copies: int = 2, rank: int = 0, world: int = 1
+        self,
+        index: NDArray | Tensor,
+        augment: Augment,
+        generator_seed: int,
+        copies: int = 2,
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
         """Begin to make the views that a later call of `views` with the same arguments gives."""
         self._prefetch(Batch(np.asarray(index), augment, generator_seed, copies, rank, world))
