@@ -1,4 +1,5 @@
 import hashlib
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +23,14 @@ def here(tmp_path, monkeypatch):
 
 
 def folder_of(parts=("train", "val"), ids=IDS, images=2):
-    """Images of 300 x 280 pixels, grey in the level of their class and part, in a folder layout of ImageNet."""
+    """Images in the colour of their class and part, in a folder layout of ImageNet."""
     for part in parts:
         for class_id in ids:
             place = Path("imagenet", part, class_id)
             place.mkdir(parents=True)
             for k in range(images):
                 level = 20 * int(class_id[1:]) + 5 * part.startswith("val")
-                Image.new("RGB", (300, 280), (level, level, 100)).save(place / f"{class_id}_{k}.JPEG", quality=100)
+                Image.new("RGB", (30, 28), (level, level, 50 * k)).save(place / f"{class_id}_{k}.JPEG")
 
 
 def prepare():
@@ -37,14 +38,20 @@ def prepare():
     return prepared.read(Path("out"), verify=True)
 
 
+def contents(data):
+    """The stored files' bytes."""
+    offsets = prepared.offsets_of(data.images, len(data.labels))
+    return [data.images[start:end].tobytes() for start, end in pairwise(offsets)]
+
+
 def check(data):
-    assert data.images.shape == (12, 3, 256, 256)
+    assert data.encoded
+    assert (data.manifest["images"], data.manifest["channels"]) == ([12], 3)
     assert data.manifest["class_ids"] == sorted(IDS)
     assert data.labels.tolist() == [0, 0, 1, 1, 2, 2] * 2
     assert data.part.tolist() == [0] * 6 + [1] * 6
-    expected = np.array([20 * (label + 1) + 5 * part for label, part in zip(data.labels, data.part, strict=True)])
-    assert np.abs(data.images[:, 0].astype(int) - expected[:, None, None]).max() <= 2
-    assert np.abs(data.images[:, 2].astype(int) - 100).max() <= 2
+    paths = [path for part in ("train", "val") for path in sorted(Path("imagenet", part).rglob("*.JPEG"))]
+    assert contents(data) == [path.read_bytes() for path in paths]
 
 
 def test_a_folder_of_its_own_classes_is_read():
@@ -52,7 +59,7 @@ def test_a_folder_of_its_own_classes_is_read():
     Path("imagenet/train", IDS[0], "notes.txt").touch()
     data = prepare()
     check(data)
-    assert not any(Path("scratch/downloads").iterdir())
+    assert {path.name for path in Path("out").iterdir()} == {"manifest.json", *prepared.FILES}
 
 
 def test_the_layout_in_several_folders_gives_the_same():
@@ -152,6 +159,50 @@ def test_bad_input_is_named(monkeypatch, fault, message):
     with pytest.raises(ValueError, match=message):
         prepare()
     assert not Path("out").exists()
+
+
+def test_a_file_that_changes_meanwhile_is_named(monkeypatch):
+    folder_of()
+    monkeypatch.setattr(imagenet100, "_check_images", lambda paths: "")
+    monkeypatch.setattr(Path, "read_bytes", lambda path: b"")
+    with pytest.raises(ValueError, match=r"n00000001_0\.JPEG changed while it was read"):
+        prepare()
+    assert not any(Path("out").iterdir())
+
+
+def larger(offsets):
+    offsets[3] = offsets[4] + 1
+
+
+def smaller(offsets):
+    offsets[3] = offsets[2]
+
+
+def other_start(offsets):
+    offsets[0] += 8
+
+
+def beyond_the_end(offsets):
+    offsets[-1] += 1
+
+
+@pytest.mark.parametrize("damage", [larger, smaller, other_start, beyond_the_end])
+def test_offsets_that_fit_no_files_are_found(damage):
+    folder_of()
+    images = prepare().images.copy()
+    damage(prepared.offsets_of(images, 12))
+    np.save("out/images.npy", images)
+    with pytest.raises(ValueError, match=r"out/images\.npy does not hold the 12 files its manifest states; delete out"):
+        prepared.read(Path("out"))
+
+
+def test_an_array_of_pixels_or_the_start_of_a_file_is_no_encoded_data_set():
+    folder_of()
+    images = prepare().images.copy()
+    for other in (images[:50], images[:-1], images[None], images.astype(np.int16)):
+        np.save("out/images.npy", other)
+        with pytest.raises(ValueError, match=r"out/images\.npy does not hold the 12 files its manifest states; delete"):
+            prepared.read(Path("out"))
 
 
 def test_the_cmc_list_is_a_hundred_classes():

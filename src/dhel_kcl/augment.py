@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-TRIES = 10
-ASPECTS = (3 / 4, 4 / 3)
+from dhel_kcl.crops import LOG_ASPECTS, TRIES, Crops
+
 BLENDS = ("brightness", "contrast", "saturation")
 """Blends of a view with black, with the mean of its grey, with its grey."""
 CHUNK = 64 * 3 * 32 * 32
@@ -101,14 +101,11 @@ class Augment:
         """Parameters of `count` views of images of this size."""
 
         def uniform(low: float, high: float, *columns: int) -> NDArray:
-            draws = torch.rand(count, *columns, generator=generator, device=generator.device).cpu().numpy()
-            return draws * (high - low) + low
+            return draw_uniform(generator, (count, *columns), low, high)
 
         drawn: dict[str, NDArray] = {}
-        if tuple(self.crop_scale) != (1, 1):
-            areas = uniform(*self.crop_scale, TRIES) * (height * width)
-            aspects = np.exp(uniform(math.log(ASPECTS[0]), math.log(ASPECTS[1]), TRIES))
-            drawn["box"] = crop_boxes(areas, aspects, uniform(0, 1, 2), height, width)
+        if crops := self.draw_crops(count, generator):
+            drawn["box"] = crops.boxes(height, width)
         if self.pad:
             if self.pad >= min(height, width):
                 raise ValueError(f"pad must be below the image's sides of {height} and {width} pixels, got {self.pad}")
@@ -133,6 +130,14 @@ class Augment:
         if self.blur:
             drawn["sigma"] = uniform(*self.blur_sigma) * (uniform(0, 1) < self.blur)
         return Parameters(**drawn)
+
+    def draw_crops(self, count: int, generator: torch.Generator) -> Crops | None:
+        """Crops of `count` images, of whatever size; None if they are left whole. What `draw` draws first."""
+        if tuple(self.crop_scale) == (1, 1):
+            return None
+        area = draw_uniform(generator, (count, TRIES), *self.crop_scale)
+        aspect = np.exp(draw_uniform(generator, (count, TRIES), *LOG_ASPECTS))
+        return Crops(area, aspect, draw_uniform(generator, (count, 2), 0, 1))
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
         """Views of uint8 images (B, C, H, W) with given parameters."""
@@ -168,28 +173,15 @@ class Augment:
         return views
 
 
+def draw_uniform(generator: torch.Generator, shape: tuple[int, ...], low: float, high: float) -> NDArray:
+    draws = torch.rand(shape, generator=generator, device=generator.device).cpu().numpy()
+    return draws * (high - low) + low
+
+
 def to_device(values: NDArray, device: torch.device) -> Tensor:
     """Array as a tensor on `device`; the copy to a GPU does not wait for what the GPU has still to do."""
     tensor = torch.from_numpy(values)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
-
-
-def crop_boxes(areas: NDArray, aspects: NDArray, places: NDArray, height: int, width: int) -> NDArray:
-    """Top, left, height and width in whole pixels (B, 4), as torchvision's RandomResizedCrop finds them.
-
-    areas, aspects: (B, TRIES), square pixels and width / height; the first that fits is taken.
-    places: (B, 2) in [0, 1), the box's place between the borders.
-    """
-    heights, widths = np.rint(np.sqrt(areas / aspects)), np.rint(np.sqrt(areas * aspects))
-    fits = (heights > 0) & (heights <= height) & (widths > 0) & (widths <= width)
-    every, first = np.arange(len(fits)), fits.argmax(axis=1)
-    tall, wide = heights[every, first], widths[every, first]
-    top, left = np.floor(places[:, 0] * (height + 1 - tall)), np.floor(places[:, 1] * (width + 1 - wide))
-    boxes = np.stack([top, left, tall, wide], axis=1)
-    # If none fits, the largest central box of allowed aspect ratio.
-    high, broad = min(height, round(width / ASPECTS[0])), min(width, round(height * ASPECTS[1]))
-    boxes[~fits[every, first]] = (height - high) // 2, (width - broad) // 2, high, broad
-    return boxes
 
 
 def resample(images: Tensor, drawn: Parameters, height: int, width: int) -> Tensor:

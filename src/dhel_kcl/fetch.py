@@ -18,7 +18,8 @@ def main() -> None:
     args = parser.parse_args()
     resolve("dataset", args.dataset)(args.out)
     data = prepared.read(args.out, verify=True)
-    print(f"{args.out}: {len(data.images)} images of shape {data.images.shape[1:]}, {data.manifest['classes']} classes")
+    shape = "their own sizes" if data.encoded else f"shape {data.images.shape[1:]}"
+    print(f"{args.out}: {len(data.labels)} images of {shape}, {data.manifest['classes']} classes")
 
 
 if __name__ == "__main__":

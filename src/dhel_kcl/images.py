@@ -6,6 +6,7 @@ share a batch see together exactly what one process would see.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,6 +17,38 @@ from dhel_kcl.augment import Augment, Parameters, to_device
 from dhel_kcl.datasets.prepared import Prepared
 
 
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What views to make. Raises ValueError from `own_*` if the processes cannot share the batch equally."""
+
+    index: NDArray
+    """(B,): the whole batch, as positions within the source's rows."""
+    augment: Augment
+    seed: int
+    """All that the random parameters depend on, besides B and copies."""
+    copies: int = 2
+    """Views of each image."""
+    rank: int = 0
+    world: int = 1
+    """Of `world` equal slices of the batch, number `rank` is wanted."""
+
+    @property
+    def own_images(self) -> slice:
+        """This rank's slice of the batch."""
+        if len(self.index) % self.world:
+            raise ValueError(f"a batch of {len(self.index)} cannot be shared equally by {self.world} processes")
+        share = len(self.index) // self.world
+        return slice(self.rank * share, (self.rank + 1) * share)
+
+    @property
+    def own_views(self) -> NDArray:
+        """Which of the copies * B views are this rank's: its slice of the batch, in each copy."""
+        return np.arange(self.copies * len(self.index)).reshape(self.copies, -1)[:, self.own_images].ravel()
+
+    def generator(self) -> torch.Generator:
+        return torch.Generator().manual_seed(self.seed)
+
+
 class Source(ABC):
     """Some rows of a data set: `channels`, len(), and batches of float32 images in [0, 1] on one device."""
 
@@ -24,7 +57,6 @@ class Source(ABC):
     @abstractmethod
     def __len__(self) -> int: ...
 
-    @abstractmethod
     def views(
         self,
         index: NDArray | Tensor,
@@ -34,21 +66,35 @@ class Source(ABC):
         rank: int = 0,
         world: int = 1,
     ) -> Tensor:
-        """Views (copies * B / world, C, height, width) of this rank's share: first all first views, then all second.
+        """Views (copies * B / world, C, height, width) of this rank's share of a `Batch`: first all first views, then
+        all second ones."""
+        return self._views(Batch(np.asarray(index), augment, generator_seed, copies, rank, world))
 
-        Args:
-            index: (B,), the whole batch as positions within the source's rows.
-            augment: how views are made.
-            generator_seed: all that the random parameters depend on, besides B and copies.
-            copies: views of each image.
-            rank, world: of `world` equal slices of the batch, the one to give.
-
-        Raises ValueError if the batch cannot be shared equally.
-        """
+    def prefetch(
+        self,
+        index: NDArray | Tensor,
+        augment: Augment,
+        generator_seed: int,
+        copies: int = 2,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        """Begin to make the views that a later call of `views` with the same arguments gives."""
+        self._prefetch(Batch(np.asarray(index), augment, generator_seed, copies, rank, world))
 
     @abstractmethod
     def plain(self, batch: int, size: int | None = None) -> Iterator[Tensor]:
-        """All images in order, in batches, whole and unaugmented, resized to size x size (None: as they are)."""
+        """All images in order, in batches, without augmentation; size: height and width, None for the images' own."""
+
+    @abstractmethod
+    def _views(self, batch: Batch) -> Tensor: ...
+
+    @abstractmethod
+    def _prefetch(self, batch: Batch) -> None: ...
+
+    @abstractmethod
+    def close(self) -> None:
+        """End what the source has started; it gives no more images."""
 
 
 class InMemory(Source):
@@ -61,37 +107,34 @@ class InMemory(Source):
     def __len__(self) -> int:
         return len(self.images)
 
-    def views(
-        self,
-        index: NDArray | Tensor,
-        augment: Augment,
-        generator_seed: int,
-        copies: int = 2,
-        rank: int = 0,
-        world: int = 1,
-    ) -> Tensor:
-        rows = own_rows(len(index), copies, rank, world)
-        generator = torch.Generator().manual_seed(generator_seed)
-        height, width = self.images.shape[2:]
-        drawn = augment.draw(copies * len(index), height, width, generator).rows(rows)
-        chosen = np.asarray(index)[rows % len(index)]
-        device = self.images.device
+    def _views(self, batch: Batch) -> Tensor:
+        device, (height, width) = self.images.device, self.images.shape[2:]
+        drawn = batch.augment.draw(batch.copies * len(batch.index), height, width, batch.generator())
+        chosen = np.tile(batch.index[batch.own_images], batch.copies)
         with torch.autocast(device.type, enabled=False):  # crops need float32 products
-            return augment.apply(self.images.index_select(0, to_device(chosen, device)), drawn)
+            images = self.images.index_select(0, to_device(chosen, device))
+            return batch.augment.apply(images, drawn.rows(batch.own_views))
+
+    def _prefetch(self, batch: Batch) -> None:
+        """Nothing takes long."""
+
+    def close(self) -> None:
+        """Nothing runs."""
 
     def plain(self, batch: int, size: int | None = None) -> Iterator[Tensor]:
         for part in self.images.split(batch):
-            yield Augment(size=size).apply(part, Parameters())
+            with torch.autocast(part.device.type, enabled=False):
+                images = Augment(size=size).apply(part, Parameters())
+            yield images
 
 
 def open_source(data: Prepared, rows: NDArray, device: torch.device, workers: int = 0) -> Source:
-    """Source of the images `rows` of a data set; `workers` is for data sets of encoded images."""
+    """Source of the images `rows` of a data set.
+
+    workers: processes that decode encoded images; 0: this process does.
+    """
+    if data.encoded:
+        from dhel_kcl.streaming import Streaming  # imports Pillow
+
+        return Streaming(data, rows, device, workers)
     return InMemory(data.images[rows], device)
-
-
-def own_rows(batch: int, copies: int, rank: int, world: int) -> NDArray:
-    """Which of the copies * batch views are this rank's: a slice of the batch, in each copy."""
-    if batch % world:
-        raise ValueError(f"a batch of {batch} cannot be shared equally by {world} processes")
-    share = batch // world
-    return (np.arange(copies)[:, None] * batch + np.arange(rank * share, (rank + 1) * share)).ravel()

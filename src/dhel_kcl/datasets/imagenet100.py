@@ -5,8 +5,8 @@ ImageNet cannot be downloaded freely. DHEL_KCL_IMAGENET names a folder that hold
 ImageNet-100 alone. DHEL_KCL_IMAGENET_CLASSES names a text file of ids to use; without it, a folder of 100 classes is
 taken as it is, and from a larger one the classes of `imagenet100_cmc`.
 
-Images are scaled to a shorter side of 256 pixels (bicubic) and cropped to the central square, so that they fit one
-array. Random crops are then drawn from that square rather than from the whole image.
+The images' files are stored as they are, after each has been decoded once to see that it can be: random crops are drawn
+from whole images.
 """
 
 import hashlib
@@ -26,7 +26,6 @@ from dhel_kcl.datasets.imagenet100_cmc import CLASSES as CMC_CLASSES
 SOURCE = "DHEL_KCL_IMAGENET"
 CLASS_LIST = "DHEL_KCL_IMAGENET_CLASSES"
 COUNT = 100
-SIZE = 256
 SUFFIXES = {".jpeg", ".jpg", ".png"}
 ID = re.compile(r"n\d{8}")
 
@@ -68,14 +67,9 @@ def fetch(folder: Path) -> None:
                 paths += images
                 labels += [ids.index(class_id)] * len(images)
                 part += [prepared.PARTS[key]] * len(images)
-    download.require_space(download.DOWNLOADS, 2 * len(paths) * 3 * SIZE**2)
-    download.require_space(folder, 2 * len(paths) * 3 * SIZE**2)
-
-    with download.workspace("imagenet100.squares") as work:
-        squares = np.memmap(work / "images", np.uint8, "w+", shape=(len(paths), 3, SIZE, SIZE))
-        digest = _read_images(paths, squares)
-        classes = {"class_list": name, "class_ids": ids, "files_sha256": digest}
-        prepared.write(folder, squares, np.array(labels), np.array(part, np.uint8), DESCRIPTION | classes)
+    download.require_space(folder, sum(path.stat().st_size for path in paths))
+    classes = {"class_list": name, "class_ids": ids, "files_sha256": _check_images(paths)}
+    prepared.write_encoded(folder, paths, np.array(labels), np.array(part, np.uint8), DESCRIPTION | classes)
 
 
 def _class_folders(source: Path, part: str) -> list[tuple[str, Path]]:
@@ -113,20 +107,17 @@ def _require(ids: list[str], available: set[str], place: Path, name: str) -> Non
         raise ValueError(f"{place} lacks {len(missing)} of the {len(ids)} classes of the list {name!r}: {shown}")
 
 
-def _read_images(paths: list[Path], squares: np.ndarray) -> str:
-    """Fill `squares` (N, 3, SIZE, SIZE); returns a SHA-256 over class folder, name and content of every file."""
+def _check_images(paths: list[Path]) -> str:
+    """Decode every image; returns a SHA-256 over class folder, name and content of every file."""
     from PIL import Image
-    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
-    square = Compose([Resize(SIZE, InterpolationMode.BICUBIC), CenterCrop(SIZE)])
-
-    def read(index: int) -> str:
-        content = paths[index].read_bytes()
-        with download.reading(paths[index]), Image.open(io.BytesIO(content)) as image:
-            squares[index] = np.asarray(square(image.convert("RGB"))).transpose(2, 0, 1)
+    def check(path: Path) -> str:
+        content = path.read_bytes()
+        with download.reading(path), Image.open(io.BytesIO(content)) as image:
+            image.convert("RGB")
         return hashlib.sha256(content).hexdigest()
 
     with ThreadPool(os.cpu_count()) as pool:  # decoding releases Python's lock
-        sums = list(tqdm(pool.imap(read, range(len(paths)), 16), total=len(paths), unit="image", mininterval=1))
+        sums = list(tqdm(pool.imap(check, paths, 16), total=len(paths), unit="image", mininterval=1))
     lines = [f"{path.parent.name}/{path.name} {content}\n" for path, content in zip(paths, sums, strict=True)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -1,0 +1,290 @@
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.stats import ks_2samp
+from torchvision.transforms import CenterCrop, Compose, InterpolationMode, RandomResizedCrop, Resize
+from torchvision.transforms import functional as tv
+
+from dhel_kcl.augment import Augment
+from dhel_kcl.datasets import imagenet100, prepared
+from dhel_kcl.images import open_source
+from tests.test_augment import PAPER, generator
+from tests.test_augment import images as pixels
+from tests.test_images import CPU, in_memory
+
+CROP = Augment(crop_scale=(0.08, 1.0), size=24)
+SHAPES = [(50, 40), (40, 50), (23, 90), (90, 23), (9, 7), (64, 64), (33, 47)]
+"""Width and height: also strips that no crop of the allowed aspect ratios fits in, and one smaller than a view."""
+KINDS = [("RGB", "JPEG"), ("L", "JPEG"), ("CMYK", "JPEG"), ("RGBA", "PNG"), ("RGB", "PNG")]
+
+
+def photos():
+    """21 images of all shapes and kinds, smooth and noisy, as files' bytes."""
+    random = np.random.default_rng(0)
+    found = []
+    for k in range(21):
+        width, height = SHAPES[k % 7]
+        mode, form = KINDS[k % 5]
+        coarse = Image.fromarray(random.integers(0, 256, (height // 3, width // 3, 3), np.uint8))
+        content = io.BytesIO()
+        coarse.resize((width, height), Image.Resampling.BICUBIC).convert(mode).save(content, form)
+        found.append(content.getvalue())
+    return found
+
+
+def encoded(folder, contents):
+    """A prepared data set of encoded images."""
+    folder.mkdir(exist_ok=True)
+    paths = [folder / str(k) for k in range(len(contents))]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_bytes(content)
+    count = len(contents)
+    prepared.write_encoded(folder / "out", paths, np.zeros(count, np.int64), np.zeros(count, np.uint8), {})
+    return prepared.read(folder / "out")
+
+
+def png(image):
+    content = io.BytesIO()
+    Image.fromarray(image.permute(1, 2, 0).numpy()).save(content, "PNG")
+    return content.getvalue()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """The photos as ImageNet-100 of three classes: 12 to train and 9 to test."""
+    folder = tmp_path_factory.mktemp("imagenet")
+    for k, content in enumerate(photos()):
+        place = folder / ("train" if k < 12 else "val") / f"n0000000{k % 3}"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{k}.JPEG").write_bytes(content)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv(imagenet100.SOURCE, str(folder))
+        monkeypatch.setattr(imagenet100, "COUNT", 3)
+        imagenet100.fetch(folder / "out")
+    return prepared.read(folder / "out", verify=True)
+
+
+@pytest.fixture
+def opened():
+    """Opens sources and closes them at the end."""
+    sources = []
+
+    def make(data, rows=None, workers=0):
+        rows = np.arange(len(data.labels)) if rows is None else rows
+        sources.append(open_source(data, rows, CPU, workers))
+        return sources[-1]
+
+    yield make
+    for source in sources:
+        source.close()
+
+
+def picture(data, row):
+    offsets = prepared.offsets_of(data.images, len(data.labels))
+    return Image.open(io.BytesIO(data.images[offsets[row] : offsets[row + 1]].tobytes())).convert("RGB")
+
+
+def test_crops_are_exactly_those_of_torchvision(data, opened):
+    rows, index = np.arange(20, -1, -1), np.array([*range(21), 4, 4])
+    views = opened(data, rows).views(index, CROP, generator_seed=1)
+    crops = CROP.draw_crops(46, generator(1))
+    assert views.dtype == torch.float32
+    for place, view in enumerate(views):
+        image = picture(data, rows[index[place % 23]])
+        box = crops.rows([place]).boxes(image.height, image.width)[0].astype(int).tolist()
+        cropped = tv.resized_crop(image, *box, [24, 24], InterpolationMode.BICUBIC)
+        assert torch.equal(view, tv.to_tensor(cropped))
+
+
+def test_crops_follow_the_law_of_torchvision(tmp_path, opened):
+    """Place and extent of 1,600 crops of an image whose colour states the position."""
+    y, x = np.mgrid[:90, :120]
+    ramp = torch.from_numpy(np.stack([2 * x, 2 * y, 0 * x]).astype(np.uint8))
+    source = opened(encoded(tmp_path, [png(ramp)]))
+    augment = Augment(crop_scale=(0.08, 1.0), size=8)
+    ours = source.views(np.zeros(800, dtype=int), augment, generator_seed=0)
+    torch.manual_seed(0)
+    transform = RandomResizedCrop(8, (0.08, 1.0), interpolation=InterpolationMode.BICUBIC)
+    image = Image.fromarray(ramp.permute(1, 2, 0).numpy())
+    theirs = torch.stack([tv.to_tensor(transform(image)) for _ in range(1600)])
+
+    def statistics(views):
+        across, down = views[:, 0].mean(dim=1), views[:, 1].mean(dim=2)
+        extents = [line[:, 6] - line[:, 1] for line in (across, down)]
+        return [across.mean(dim=1), down.mean(dim=1), *extents, extents[0] / extents[1]]
+
+    for mine, reference in zip(statistics(ours), statistics(theirs), strict=True):
+        assert ks_2samp(mine, reference).pvalue > 0.01
+    first, second = (torch.stack(statistics(copy)[:3]) for copy in ours.chunk(2))
+    correlations = torch.corrcoef(torch.cat([first, second]))[:3, 3:]
+    assert correlations.abs().max() < 0.12
+
+
+def test_views_of_squares_are_those_made_in_memory(tmp_path, opened):
+    """The same random parameters in the same order; crops are PIL's here, and to 2/255 there."""
+    squares, index = pixels(90, height=40)[::3], np.random.default_rng(0).permutation(30)
+    source, augment = opened(encoded(tmp_path, [png(image) for image in squares])), Augment(**PAPER, size=48)
+    streamed = source.views(index, augment, 7)
+    deviation = (streamed - in_memory(squares).views(index, augment, 7)).abs()
+    assert deviation.mean() < 5e-5
+    assert deviation.max() < 0.03
+    assert (source.views(index, augment, 8) - streamed).abs().mean() > 0.1
+
+
+def test_neither_workers_nor_prefetching_change_a_bit(data, opened):
+    augment = Augment(**PAPER, size=24)
+    batches = [np.random.default_rng(k).permutation(21)[:10] for k in range(4)]
+    expected = [opened(data).views(index, augment, seed) for seed, index in enumerate(batches)]
+    plain = torch.cat(list(opened(data).plain(21, 24)))
+    for workers in (1, 2):
+        source = opened(data, workers=workers)
+        for seed in (3, 0, 1):
+            source.prefetch(batches[seed], augment, seed)
+        source.prefetch(batches[2], augment, 0)  # another batch with the same seed
+        for seed, index in enumerate(batches):
+            assert torch.equal(source.views(index, augment, seed), expected[seed])
+        assert torch.equal(torch.cat(list(source.plain(4, 24))), plain)
+
+
+def test_ranks_together_see_what_one_process_sees(data, opened):
+    source, augment, index = opened(data), Augment(**PAPER, size=24), np.arange(20)
+    whole = source.views(index, augment, 9)
+    parts = []
+    for rank in range(4):
+        batch = (index, augment, 9, 2, rank, 4)
+        source.prefetch(*batch)
+        parts.append(source.views(*batch).chunk(2))
+    assert torch.equal(torch.cat([torch.cat(copy) for copy in zip(*parts, strict=True)]), whole)
+    with pytest.raises(ValueError, match="a batch of 20 cannot be shared equally by 3 processes"):
+        source.views(index, augment, 9, world=3)
+
+
+def test_a_rank_decodes_its_own_images_only(tmp_path, opened):
+    contents = photos()
+    source = opened(encoded(tmp_path, [*contents[:4], *[b"damaged"] * 4]))
+    assert len(source.views(np.arange(8), CROP, 0, rank=0, world=2)) == 8
+    with pytest.raises(ValueError, match="image 4 cannot be decoded"):
+        source.views(np.arange(8), CROP, 0, rank=1, world=2)
+
+
+@pytest.mark.parametrize("size", [24, 21])
+def test_plain_images_are_those_of_torchvision(data, opened, size):
+    rows = np.arange(20, 2, -1)
+    source = opened(data, rows)
+    assert (len(source), source.channels) == (18, 3)
+    batches = list(source.plain(4, size))
+    assert [len(batch) for batch in batches] == [4, 4, 4, 4, 2]
+    evaluate = Compose([Resize(round(size / 0.875), InterpolationMode.BICUBIC), CenterCrop(size), tv.to_tensor])
+    assert torch.equal(torch.cat(batches), torch.stack([evaluate(picture(data, row)) for row in rows]))
+    whole = source.views(np.arange(18), Augment(size=size), 0, copies=1)
+    assert torch.equal(whole, torch.cat(batches))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_image_is_named_and_the_others_are_read(tmp_path, opened, workers):
+    contents = photos()
+    contents[5] = contents[5][: len(contents[5]) // 2]
+    contents[7] = b"no image"
+    source = opened(encoded(tmp_path, contents), workers=workers)
+    expected = opened(encoded(tmp_path / "whole", photos())).views(np.arange(5), CROP, 0)
+    for row in (5, 7):
+        with pytest.raises(ValueError, match=rf"out/images\.npy: image {row} cannot be decoded \(.+\)"):
+            source.views(np.arange(row, 12), CROP, 0)
+    assert torch.equal(source.views(np.arange(5), CROP, 0), expected)
+
+
+@pytest.mark.parametrize("settings", [{"size": None}, {"size": 24, "rotation": 5}, {"pad": 4}])
+def test_what_images_of_various_sizes_cannot_do_is_told(data, opened, settings):
+    with pytest.raises(ValueError, match=r"need augment\.size, and go with neither rotation nor pad"):
+        opened(data).views(np.arange(4), Augment(**settings), 0)
+    with pytest.raises(ValueError, match="need a size to be evaluated at"):
+        next(opened(data).plain(4))
+
+
+def processes_of(source):
+    return [worker.process for worker in source._processes]
+
+
+def test_processes_ignore_requests_to_stop_and_end_with_the_source(data, opened):
+    source = opened(data, workers=2)
+    expected = source.views(np.arange(20), CROP, 0)
+    for process in processes_of(source):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+            process.send_signal(number)
+    assert torch.equal(source.views(np.arange(20), CROP, 0), expected)
+    source.prefetch(np.arange(20), CROP, 1)
+    source.close()
+    assert [process.returncode for process in processes_of(source)] == [0, 0]
+
+
+def test_a_process_that_is_killed_is_reported(data, opened):
+    source = opened(data, workers=1)
+    source.views(np.arange(4), CROP, 0)
+    processes_of(source)[0].kill()
+    with pytest.raises(RuntimeError, match=r"a process that decodes images ended \(exit status -9\); run again"):
+        source.views(np.arange(4), CROP, 0)
+
+
+HOLDER = """
+import sys, time, numpy as np, torch
+from pathlib import Path
+from dhel_kcl.augment import Augment
+from dhel_kcl.datasets import prepared
+from dhel_kcl.images import open_source
+source = open_source(prepared.read(Path(sys.argv[1])), np.arange(21), torch.device("cpu"), workers=2)
+augment = Augment(crop_scale=(0.08, 1.0), size=24)
+source.views(np.arange(4), augment, 0)
+for seed in range(20):
+    source.prefetch(np.arange(20), augment, seed)
+print(*(worker.process.pid for worker in source._processes), flush=True)
+if sys.argv[2] == "error":
+    raise RuntimeError
+time.sleep(60)
+"""
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_no_process_outlives_the_one_that_it_serves(data):
+    """Whether that ends by an error or is killed, in the midst of work."""
+    folder = Path(data.images.filename).parent
+    ends = ("error", "kill")
+    holders = [
+        subprocess.Popen(
+            [sys.executable, "-c", HOLDER, folder, end], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for end in ends
+    ]
+    pids = []
+    for end, holder in zip(ends, holders, strict=True):
+        pids += map(int, holder.stdout.readline().split())
+        if end == "kill":
+            holder.kill()
+        _, errors = holder.communicate(timeout=30)
+        assert errors.count("Traceback") == (end == "error")
+    assert len(pids) == 4
+    deadline = time.monotonic() + 10
+    while any(map(is_alive, pids)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_decoding_process_loads_no_torch():
+    code = "import sys, dhel_kcl.decode; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
