@@ -7,7 +7,7 @@ import torch
 
 from dhel_kcl.augment import Augment
 from dhel_kcl.datasets import prepared
-from dhel_kcl.images import open_source
+from dhel_kcl.images import Batch, open_source
 from tests.test_augment import DIGITS, PAPER, generator, images
 
 CPU = torch.device("cpu")
@@ -20,19 +20,24 @@ def in_memory(pixels, rows=None):
     return open_source(data, np.arange(count) if rows is None else rows, CPU)
 
 
+def views_of(source, index, augment, seed, *batch, **options):
+    (views,) = source.views([Batch(np.asarray(index), seed, *batch, **options)], augment)
+    return views
+
+
 @pytest.mark.parametrize("copies", [1, 2])
 def test_views_are_those_of_the_repeated_images(copies):
     pixels, rows, index = images(40), np.arange(39, 9, -1), np.array([3, 3, 29, 0])
-    views = in_memory(pixels, rows).views(index, Augment(**PAPER), 5, copies)
+    views = views_of(in_memory(pixels, rows), index, Augment(**PAPER), 5, copies)
     chosen = pixels[rows[index].copy()].repeat(copies, 1, 1, 1)
     assert torch.equal(views, Augment(**PAPER)(chosen, generator(5)))
     assert views.dtype == torch.float32
-    assert torch.equal(in_memory(pixels, rows).views(torch.from_numpy(index), Augment(**PAPER), 5, copies), views)
+    assert torch.equal(views_of(in_memory(pixels, rows), torch.from_numpy(index), Augment(**PAPER), 5, copies), views)
 
 
 def test_first_views_come_before_second_ones():
     pixels, index = images(40), np.array([7, 2, 11])
-    views = in_memory(pixels).views(index, Augment(flip=0.5), 0)
+    views = views_of(in_memory(pixels), index, Augment(flip=0.5), 0)
     for view, place in zip(views, [*index, *index], strict=True):
         image = pixels[place] / 255
         assert torch.equal(view, image) or torch.equal(view, image.flip(2))
@@ -43,21 +48,21 @@ def test_first_views_come_before_second_ones():
 def test_ranks_together_see_what_one_process_sees(settings, channels, size, world):
     source, augment = in_memory(images(100, channels, size)), Augment(**settings)
     index = np.random.default_rng(0).permutation(100)[:64]
-    whole = source.views(index, augment, 9)
-    parts = [source.views(index, augment, 9, rank=rank, world=world).chunk(2) for rank in range(world)]
+    whole = views_of(source, index, augment, 9)
+    parts = [views_of(source, index, augment, 9, rank=rank, world=world).chunk(2) for rank in range(world)]
     assert torch.equal(torch.cat([torch.cat(copy) for copy in zip(*parts, strict=True)]), whole)
     with pytest.raises(ValueError, match="a batch of 63 cannot be shared equally by 2 processes"):
-        source.views(index[1:], augment, 9, world=2)
+        views_of(source, index[1:], augment, 9, world=2)
 
 
 def test_views_depend_on_nothing_but_the_seed():
     source, augment, index = in_memory(images(40)), Augment(**PAPER), np.arange(40)
-    first = source.views(index, augment, 3)
-    assert not torch.isclose(source.views(index, augment, 4), first).all(dim=(1, 2, 3)).any()
+    first = views_of(source, index, augment, 3)
+    assert not torch.isclose(views_of(source, index, augment, 4), first).all(dim=(1, 2, 3)).any()
     torch.manual_seed(1)
-    assert torch.equal(source.views(index, augment, 3), first)
+    assert torch.equal(views_of(source, index, augment, 3), first)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert torch.equal(source.views(index, augment, 3), first)
+        assert torch.equal(views_of(source, index, augment, 3), first)
 
 
 def test_plain_images_are_all_of_them_in_order():

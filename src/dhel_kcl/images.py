@@ -5,7 +5,7 @@ share a batch see together exactly what one process would see.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,6 @@ class Batch:
 
     index: NDArray
     """(B,): the whole batch, as positions within the source's rows."""
-    augment: Augment
     seed: int
     """All that the random parameters depend on, besides B and copies."""
     copies: int = 2
@@ -57,44 +56,14 @@ class Source(ABC):
     @abstractmethod
     def __len__(self) -> int: ...
 
-    def views(
-        self,
-        index: NDArray | Tensor,
-        augment: Augment,
-        generator_seed: int,
-        copies: int = 2,
-        rank: int = 0,
-        world: int = 1,
-    ) -> Tensor:
-        """Views (copies * B / world, C, height, width) of this rank's share of a `Batch`: first all first views, then
-        all second ones."""
-        return self._views(Batch(np.asarray(index), augment, generator_seed, copies, rank, world))
-
-    def prefetch(
-        self,
-        index: NDArray | Tensor,
-        augment: Augment,
-        generator_seed: int,
-        copies: int = 2,
-        rank: int = 0,
-        world: int = 1,
-    ) -> None:
-        """Begin to make the views that a later call of `views` with the same arguments gives."""
-        self._prefetch(Batch(np.asarray(index), augment, generator_seed, copies, rank, world))
+    @abstractmethod
+    def views(self, batches: Iterable[Batch], augment: Augment) -> Iterator[Tensor]:
+        """For each batch this rank's views (copies * B / world, C, height, width): all first ones, then all second
+        ones. What takes long is prepared ahead, so batches are asked for before they are given."""
 
     @abstractmethod
     def plain(self, batch: int, size: int | None = None) -> Iterator[Tensor]:
         """All images in order, in batches, without augmentation; size: height and width, None for the images' own."""
-
-    @abstractmethod
-    def _views(self, batch: Batch) -> Tensor: ...
-
-    @abstractmethod
-    def _prefetch(self, batch: Batch) -> None: ...
-
-    @abstractmethod
-    def close(self) -> None:
-        """End what the source has started; it gives no more images."""
 
 
 class InMemory(Source):
@@ -107,19 +76,15 @@ class InMemory(Source):
     def __len__(self) -> int:
         return len(self.images)
 
-    def _views(self, batch: Batch) -> Tensor:
+    def views(self, batches: Iterable[Batch], augment: Augment) -> Iterator[Tensor]:
         device, (height, width) = self.images.device, self.images.shape[2:]
-        drawn = batch.augment.draw(batch.copies * len(batch.index), height, width, batch.generator())
-        chosen = np.tile(batch.index[batch.own_images], batch.copies)
-        with torch.autocast(device.type, enabled=False):  # crops need float32 products
-            images = self.images.index_select(0, to_device(chosen, device))
-            return batch.augment.apply(images, drawn.rows(batch.own_views))
-
-    def _prefetch(self, batch: Batch) -> None:
-        """Nothing takes long."""
-
-    def close(self) -> None:
-        """Nothing runs."""
+        for batch in batches:
+            drawn = augment.draw(batch.copies * len(batch.index), height, width, batch.generator())
+            chosen = np.tile(batch.index[batch.own_images], batch.copies)
+            with torch.autocast(device.type, enabled=False):  # crops need float32 products
+                images = self.images.index_select(0, to_device(chosen, device))
+                views = augment.apply(images, drawn.rows(batch.own_views))
+            yield views
 
     def plain(self, batch: int, size: int | None = None) -> Iterator[Tensor]:
         for part in self.images.split(batch):

@@ -18,6 +18,7 @@ import signal
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import lru_cache
@@ -182,17 +183,19 @@ def pretrain(
     def order(epoch: int) -> Tensor:
         return torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed_of(spec.seed, "epoch", epoch)))
 
-    def batch_of(done: int) -> tuple[Tensor, Tensor]:
-        """This process's views and labels of a step, whatever was computed before."""
+    def index_of(done: int) -> Tensor:
         epoch, step = divmod(done, steps_per_epoch)
-        index = order(epoch)[step * batch : (step + 1) * batch]
-        seed = seed_of(spec.seed, "step", done)
-        views = source.views(index, augment, seed, rank=group.rank, world=group.world)
-        return views, labels[index.chunk(group.world)[group.rank].to(place)]
+        return order(epoch)[step * batch : (step + 1) * batch]
+
+    def batches() -> Iterator[images.Batch]:
+        for done in range(first, steps):
+            seed = seed_of(spec.seed, "step", done)
+            yield images.Batch(index_of(done).numpy(), seed, rank=group.rank, world=group.world)
 
     started = saved = time.perf_counter()
     model.train()
-    upcoming = batch_of(first)
+    views = source.views(batches(), augment)
+    upcoming = next(views, None)
     with tqdm(total=steps, initial=first, unit="step", mininterval=1, disable=group.rank > 0) as progress:
         for done in range(first, steps):
             epoch, step = divmod(done, steps_per_epoch)
@@ -201,11 +204,11 @@ def pretrain(
             rate = learning_rate(done, steps, peak, training["warmup"])
             with device.autocast(place, precision):
                 # One forward pass over both views: batch normalisation sees 2M images.
-                loss, parts = network(*upcoming)
+                loss, parts = network(upcoming, labels[index_of(done).chunk(group.world)[group.rank].to(place)])
             loss.backward()
             optimizer.step(rate)
             # A GPU is still at this step when the next batch is queued.
-            upcoming = batch_of(done + 1)
+            upcoming = next(views, None)
             values = group.mean(torch.stack([loss, *parts.values()]).detach()).tolist()
             if not math.isfinite(values[0]):
                 raise ArithmeticError(not_finite(f"the loss became {values[0]}", epoch, step, rate, last, checkpoint))

@@ -127,17 +127,17 @@ def train_head(
         settings: epochs, batch_size, learning_rate, momentum, weight_decay, augment.
         seed: of the order of the images and of their augmentation.
     """
-    augment = Augment(**settings["augment"])
     generator = torch.Generator().manual_seed(seed)
     batch = min(settings["batch_size"], len(labels))
-    steps = settings["epochs"] * (len(labels) // batch)
+    steps_per_epoch = len(labels) // batch
+    steps = settings["epochs"] * steps_per_epoch
+    epochs = [torch.randperm(len(labels), generator=generator) for _ in range(settings["epochs"])]
+    order = torch.cat([epoch[: steps_per_epoch * batch] for epoch in epochs]).split(batch)
+    batches = (sources.Batch(index.numpy(), seed + step, copies=1) for step, index in enumerate(order))
+    views = source.views(batches, Augment(**settings["augment"]))
     head: nn.Linear | None = None
-    for step in tqdm(range(steps), unit="step", mininterval=1):
-        place = step % (len(labels) // batch)
-        if place == 0:
-            order = torch.randperm(len(labels), generator=generator)
-        index = order[place * batch : (place + 1) * batch]
-        h = features(source.views(index, augment, seed + step, copies=1))
+    for step, index in enumerate(tqdm(order, unit="step", mininterval=1)):
+        h = features(next(views))
         if head is None:
             head = nn.Linear(h.shape[1], classes, device=h.device)
             nn.init.zeros_(head.weight)
@@ -197,8 +197,9 @@ class Embedder:
 
     def views(self, source: sources.Source, augment: Augment, seed: int) -> list[dict[str, Tensor]]:
         """Embeddings of a first and a second augmented view of every image."""
-        batches = enumerate(torch.arange(len(source)).split(BATCH))
-        pairs = [self([source.views(index, augment, seed + number)]) for number, index in batches]
+        parts = enumerate(torch.arange(len(source)).split(BATCH))
+        batches = (sources.Batch(index.numpy(), seed + number) for number, index in parts)
+        pairs = [self([views]) for views in source.views(batches, augment)]
         return [{space: torch.cat([pair[space].chunk(2)[k] for pair in pairs]) for space in pairs[0]} for k in range(2)]
 
 
