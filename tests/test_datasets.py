@@ -89,10 +89,10 @@ def cifar_files(base, batches, meta):
     return files | {f"{base}/{meta[0]}": python2_pickle(meta[1]), f"{base}/readme.html": b"<html>"}
 
 
-def cifar10_files():
-    labels = [0, 9, 4, 1, 2, 3]
+def cifar10_files(count=6):
+    labels = np.resize([0, 9, 4, 1, 2, 3, 5, 6, 7, 8], count).tolist()
     names = [f"data_batch_{k}" for k in range(1, 6)] + ["test_batch"]
-    batches = [(name, images(6, 3, 32, seed), {"labels": labels}) for seed, name in enumerate(names)]
+    batches = [(name, images(count, 3, 32, seed), {"labels": labels}) for seed, name in enumerate(names)]
     files = cifar_files("cifar-10-batches-py", batches, ("batches.meta", {"label_names": list("abcdefghij")}))
     return files, {
         "train": (np.concatenate([batch[1] for batch in batches[:5]]), labels * 5),
@@ -100,10 +100,10 @@ def cifar10_files():
     }
 
 
-def cifar100_files():
+def cifar100_files(train=8, test=5):
     batches = []
-    for name, count in (("train", 8), ("test", 5)):
-        labels = {"fine_labels": [99 - k for k in range(count)], "coarse_labels": [0] * count}
+    for name, count in (("train", train), ("test", test)):
+        labels = {"fine_labels": [99 - k % 100 for k in range(count)], "coarse_labels": [0] * count}
         batches.append((name, images(count, 3, 32, count), labels))
     files = cifar_files("cifar-100-python", batches, ("meta", {"fine_label_names": ["x"] * 100}))
     return files, {name: (pixels, labels["fine_labels"]) for name, pixels, labels in batches}
@@ -157,13 +157,17 @@ def publish_idx(files, monkeypatch, folder):
 
 
 def publish_tar(dataset, archive, files, monkeypatch, folder):
-    sums = {name.split("/")[1]: md5(content) for name, content in files.items()}
     (folder / dataset.filename).write_bytes(archive)
-    monkeypatch.setattr(dataset, "tgz_md5", md5(archive))
-    for key in ("train_list", "test_list"):
-        monkeypatch.setattr(dataset, key, [[file, sums[file]] for file, _ in getattr(dataset, key)])
-    if hasattr(dataset, "meta"):
-        monkeypatch.setattr(dataset, "meta", dataset.meta | {"md5": sums[dataset.meta["filename"]]})
+    for key, value in checksums(dataset, archive, files).items():
+        monkeypatch.setattr(dataset, key, value)
+
+
+def checksums(dataset, archive, files):
+    """Attributes of torchvision's class that state an archive's checksums and those of its files."""
+    sums = {name.split("/")[1]: md5(content) for name, content in files.items()}
+    lists = {key: [[file, sums[file]] for file, _ in getattr(dataset, key)] for key in ("train_list", "test_list")}
+    meta = {"meta": dataset.meta | {"md5": sums[dataset.meta["filename"]]}} if hasattr(dataset, "meta") else {}
+    return {"tgz_md5": md5(archive)} | lists | meta
 
 
 def prepare(name):
