@@ -200,11 +200,11 @@ def test_licence_and_citation_are_documented(name, monkeypatch):
         assert manifest[key] in rows[0]
 
 
-def test_unlabeled_images_are_in_no_split(monkeypatch):
+def test_unlabeled_images_are_neither_fitted_nor_evaluated(monkeypatch):
     publish("stl10", monkeypatch)
     data = prepare("stl10")
     draw = split.draw(data.labels, data.part, train=None, validation=10, test=10, seed=0)
-    drawn = np.concatenate(list(draw.values()))
+    drawn = np.concatenate([draw[name] for name in ("train", "validation", "test")])
     assert len(drawn) == 30
     assert (data.labels[drawn] >= 0).all()
     assert (data.part[draw["test"]] == parts.PARTS["test"]).all()

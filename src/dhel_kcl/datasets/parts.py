@@ -11,7 +11,7 @@ from dhel_kcl.datasets import prepared
 UNLABELED = 2
 """Value of `Prepared.part` for images without a label, whose entry in `Prepared.labels` is -1.
 
-Pretraining uses them, the probe never sees them.
+Pretraining may use them, the probe never sees them.
 """
 
 PARTS = prepared.PARTS | {"unlabeled": UNLABELED}
