@@ -19,7 +19,7 @@ from dhel_kcl.suite import Suite
 from tests.pipeline import ROOT, environment
 from tests.test_datasets import CLASSES, checksums, cifar10_files, cifar100_files, stl10_files, tar_gz
 
-ARCHIVES = {"cifar10": cifar10_files(20)[0], "cifar100": cifar100_files(300, 100)[0], "stl10": stl10_files()[0]}
+ARCHIVES = {"cifar10": cifar10_files(10)[0], "cifar100": cifar100_files(200, 100)[0], "stl10": stl10_files()[0]}
 IDS = ["n01440764", "n01443537", "n01484850"]
 """Classes of the tiny ImageNet: six images each to train with, two to test."""
 
@@ -99,7 +99,7 @@ def test_every_run_of_the_paper_recipes_ends(rehearsed):
 def test_architectures_and_processes_are_those_of_the_config(rehearsed):
     folder, _ = rehearsed
     suite = Suite.load(ROOT, "rehearsal")
-    views = {"cifar10": 176, "cifar100": 400, "stl10": 32, "imagenet100": 24}
+    views = {"cifar10": 80, "cifar100": 200, "stl10": 32, "imagenet100": 24}
     for run in suite.runs:
         if run.trained and run.method not in ("random", "supervised"):
             record = read_json(folder / run.folder / "provenance.json")
