@@ -2,6 +2,7 @@
 # make test        the tests
 # make torture     100 kills of pretraining and 51,000 damaged files (TORTURE_ROUNDS=n, ten kills each; TORTURE_CASES=n a format)
 # make bench       speed against named baselines, as ratios, into benchmarks/*.csv
+# make plan        what a suite costs on this machine before it is run: SUITE=paper, PLAN="--device cpu --no-measure"
 # make report      report.html, one page with every figure and table
 # make compare     a rerun's metrics against the committed ones, with tolerances
 # make check       whether the committed results were computed with the code in the tree
@@ -9,10 +10,11 @@
 # make docs        docs/configuration.md from the schemas
 
 SUITE ?= digits
+PLAN ?=
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: reproduce test torture bench report compare check lint docs install
+.PHONY: reproduce test torture bench plan report compare check lint docs install
 
 reproduce: install
 	dvc repro
@@ -26,6 +28,9 @@ torture: install
 bench: install
 	python benchmarks/augment.py --output benchmarks/augment.csv
 	python benchmarks/losses.py --output benchmarks/losses.csv
+
+plan: install
+	python -m dhel_kcl.plan --root . --suite $(SUITE) $(PLAN)
 
 report: install
 	snakemake --cores 1 --report report.html $(SUITE) theory

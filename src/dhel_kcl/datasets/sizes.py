@@ -1,0 +1,30 @@
+"""Sizes of the data sets, for plans made before anything is downloaded."""
+
+from typing import NamedTuple
+
+
+class Size(NamedTuple):
+    """Official numbers of images by part, their shape, classes, and bytes on disk while the data set is prepared.
+
+    test: 0 where there is no official test part, and all images are in `train`. side: height and width in pixels; of
+    images of many sizes, about that of the stored ones.
+    """
+
+    train: int
+    test: int
+    unlabeled: int
+    channels: int
+    side: int
+    classes: int
+    disk: int
+
+
+SIZES = {
+    "digits": Size(1_797, 0, 0, 1, 8, 10, 200_000),
+    "fashion_mnist": Size(60_000, 10_000, 0, 1, 28, 10, 150_000_000),
+    "cifar10": Size(50_000, 10_000, 0, 3, 32, 10, 600_000_000),
+    "cifar100": Size(50_000, 10_000, 0, 3, 32, 100, 600_000_000),
+    "stl10": Size(5_000, 8_000, 100_000, 3, 96, 10, 9_000_000_000),
+    # Of the classes of Contrastive Multiview Coding; other lists of 100 classes differ by a few thousand.
+    "imagenet100": Size(126_689, 5_000, 0, 3, 256, 100, 18_000_000_000),
+}

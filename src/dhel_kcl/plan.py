@@ -1,0 +1,299 @@
+"""What a suite costs before it is run: jobs, views, hours on this device, disk; what is done is taken off.
+
+Hours follow from a benchmark of a few seconds per kind of training step, kept in scratch/throughput.json.
+
+Example:
+    python -m dhel_kcl.plan --root . --suite paper
+"""
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tabulate import tabulate
+
+from dhel_kcl import cli, device, digest, images, memory, workload
+from dhel_kcl.augment import Augment
+from dhel_kcl.datasets.prepared import Prepared
+from dhel_kcl.datasets.sizes import SIZES
+from dhel_kcl.files import read_json, write_json
+from dhel_kcl.models import build_encoder, build_projector
+from dhel_kcl.pretrain import Model, build_objective
+from dhel_kcl.provenance import environment
+from dhel_kcl.sgd import MomentumSGD
+from dhel_kcl.spec import PretrainSpec
+from dhel_kcl.suite import Run, Suite
+
+SECONDS = 3.0
+"""Length of one benchmark."""
+EVALUATION_BATCH = 512
+LOSS = {"name": "simclr", "temperature": 0.3}
+"""Of the benchmark: losses take a few per cent of a step at most."""
+THROUGHPUT = Path("scratch/throughput.json")
+SMALL_FILES = 100_000
+"""Bytes of a run's records besides its weights."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Work of one kind: how many jobs do it, how many of them are done, and what each takes.
+
+    kind: "training"; "plain" or "augmented" images of an evaluation, whose one job does both. images: views of a
+    training or images of an evaluation. cell: what their rate is measured for. spent: seconds that the trainings took
+    that are done, by their own records.
+    """
+
+    dataset: str
+    what: str
+    kind: str
+    batch_size: int | None
+    jobs: int
+    done: int
+    images: int
+    cell: str
+    spent: float
+
+    @property
+    def left(self) -> int:
+        return (self.jobs - self.done) * self.images
+
+
+def group_of(run: Run) -> str:
+    names = {"grid": "grid", "selected": "selected settings, further seeds", "point": "trade-off", "floor": "floors"}
+    return "ablations" if run.part == "ablations" else names[run.role]
+
+
+def training_rows(suite: Suite, precision: str) -> list[Row]:
+    groups: dict[tuple[str, str, int], list[Run]] = {}
+    for run in suite.runs:
+        if workload.steps(suite, run):
+            groups.setdefault((run.dataset, group_of(run), run.batch_size), []).append(run)
+    rows = []
+    for (dataset, what, size), runs in groups.items():
+        done = [run for run in runs if is_trained(run)]
+        spent = sum(read_json(Path(run.folder) / "provenance.json")["training_seconds"] for run in done)
+        cell = training_cell(suite, runs[0], precision)
+        rows.append(
+            Row(dataset, what, "training", size, len(runs), len(done), workload.views(suite, runs[0]), cell, spent)
+        )
+    return rows
+
+
+def evaluation_rows(suite: Suite) -> Iterator[Row]:
+    """Encoders evaluated on their own data set, and the transfers onto the others."""
+    for source, target in itertools.product(suite.datasets, repeat=2):
+        runs = [run for run in suite.runs if run.dataset == source and run.trained]
+        if source == target:
+            what, files = "evaluations", [f"{run.folder}/probe.json" for run in runs]
+        else:
+            files = [f"{run.folder}/transfer/{target}.json" for run in runs if target in suite.transfers(run)]
+            what = f"transfers to {target}"
+        done = sum(Path(file).is_file() for file in files)
+        for kind, count in zip(("plain", "augmented"), workload.evaluated_images(suite, target), strict=True):
+            if files and count:
+                cell = evaluation_cell(suite, source, target, kind)
+                yield Row(source, what, kind, None, len(files), done, count, cell, 0.0)
+
+
+def is_trained(run: Run) -> bool:
+    return (Path(run.folder) / "provenance.json").is_file()
+
+
+def training_cell(suite: Suite, run: Run, precision: str) -> str:
+    settings, size = suite.settings(run.dataset), SIZES[run.dataset]
+    cell = {
+        "what": "training",
+        "backbone": settings["backbone"],
+        "projector_dim": suite.config["projector_dim"],
+        "augment": settings["augment"],
+        "channels": size.channels,
+        "side": size.side,
+        "batch": run.batch_size // settings["processes"],
+        "precision": precision,
+        "threads": suite.config["threads"],
+    }
+    return json.dumps(cell, sort_keys=True)
+
+
+def evaluation_cell(suite: Suite, source: str, target: str, kind: str) -> str:
+    """Of an encoder trained on `source` that sees images of `target`."""
+    settings, size = suite.settings(target), SIZES[target]
+    augment = (
+        settings["probe"]["augmented"]["augment"] if kind == "augmented" else {"size": settings["augment"]["size"]}
+    )
+    cell = {
+        "what": "evaluation",
+        "backbone": suite.settings(source)["backbone"],
+        "augment": augment,
+        "channels": size.channels,
+        "side": size.side,
+        "batch": EVALUATION_BATCH,
+        "threads": suite.config["threads"],
+    }
+    return json.dumps(cell, sort_keys=True)
+
+
+def name_of(place: torch.device) -> str:
+    return device.name(place) or environment()["processor"]
+
+
+def throughput(cells: list[str], place: torch.device, cache: Path = THROUGHPUT) -> dict[str, float]:
+    """Images a second of each cell on a device: measured now, or found in `cache` for this device and code."""
+    known = read_json(cache) if cache.is_file() else {}
+    rates = {}
+    for cell in dict.fromkeys(cells):
+        backbone = json.loads(cell)["backbone"]["name"]
+        code = digest.of_pretraining(LOSS, backbone)
+        key = f"{name_of(place)}, torch {torch.__version__}, code {code[:12]}, {cell}"
+        if key not in known:
+            known[key] = measure(json.loads(cell), place)
+            write_json(cache, known)
+        rates[cell] = known[key]
+    return rates
+
+
+def measure(cell: dict[str, Any], place: torch.device, seconds: float = SECONDS) -> float:
+    """Images a second of a training step, or of a frozen encoder."""
+    torch.set_num_threads(cell["threads"])
+    shape = (2 * cell["batch"], cell["channels"], cell["side"], cell["side"])
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    data = Prepared(pixels, np.zeros(len(pixels), np.int64), np.zeros(len(pixels), np.uint8), {})
+    source = images.open_source(data, np.arange(len(pixels)), place, cell["threads"])
+    augment = Augment(**cell["augment"])
+    encoder = build_encoder(cell["backbone"], source.channels)
+    if cell["what"] == "evaluation":
+        encoder = encoder.to(place).eval()
+
+        @torch.no_grad()
+        def embed(batch: int) -> None:
+            encoder(source.views(np.arange(batch), augment, 0, copies=1)).sum().item()
+
+        return rate(embed, cell["batch"], seconds)
+
+    spec = benchmark_spec(cell)
+    projector = build_projector(encoder.features, spec.projector_dim)
+    objective, _ = build_objective(spec, projector, encoder.features, classes=2)
+    model = Model(encoder, objective).to(place).train()
+    optimizer = MomentumSGD(model, momentum=0.9, weight_decay=1e-6)
+    labels = torch.zeros(cell["batch"], dtype=torch.long, device=place)
+
+    def step(batch: int) -> None:
+        views = source.views(np.arange(batch), augment, 0)
+        with device.autocast(place, cell["precision"]):
+            loss, _ = model(views, labels[:batch])
+        loss.backward()
+        optimizer.step(1e-3)
+        loss.item()
+
+    return 2 * rate(step, cell["batch"], seconds)
+
+
+def benchmark_spec(cell: dict[str, Any]) -> PretrainSpec:
+    rest = {"dataset": "", "training": {}, "compile": False, "device": "auto", "processes": 1, "seed": 0}
+    own = {key: cell[key] for key in ("backbone", "projector_dim", "augment", "precision", "threads")}
+    return PretrainSpec.of(rest | own | {"loss": LOSS, "batch_size": cell["batch"]})
+
+
+def rate(step: Callable[[int], None], batch: int, seconds: float) -> float:
+    """Instances a second of step(batch), or of a part of the batch where one step would take longer than `seconds`."""
+    part = min(batch, 8)
+    step(part)
+    started = time.perf_counter()
+    step(part)
+    once = (time.perf_counter() - started) / part
+    while part < batch and 2 * part * once <= seconds:
+        part = min(2 * part, batch)
+    step(part)
+    started, steps = time.perf_counter(), 0
+    while steps == 0 or time.perf_counter() - started < seconds:
+        step(part)
+        steps += 1
+    return part * steps / (time.perf_counter() - started)
+
+
+def disk(suite: Suite) -> list[tuple[str, int, int]]:
+    """(what, bytes in the end, bytes that are there already); of data sets those while they are prepared."""
+    rows = []
+    for dataset in suite.datasets:
+        there = Path("data", dataset, "manifest.json").is_file()
+        rows.append((f"data/{dataset}", SIZES[dataset].disk, SIZES[dataset].disk if there else 0))
+    weights = momentum = done_weights = done_momentum = 0
+    for dataset in suite.datasets:
+        settings = suite.settings(dataset)
+        with torch.device("meta"):
+            encoder = build_encoder(settings["backbone"], SIZES[dataset].channels)
+            projector = build_projector(encoder.features, suite.config["projector_dim"])
+        size = memory.model_bytes(encoder) + memory.model_bytes(projector)
+        runs = [run for run in suite.runs if run.dataset == dataset and run.trained]
+        done = sum(is_trained(run) for run in runs)
+        weights, done_weights = weights + len(runs) * (size + SMALL_FILES), done_weights + done * (size + SMALL_FILES)
+        momentum, done_momentum = momentum + len(runs) * 2 * size, done_momentum + done * 2 * size
+    rows.append((f"results/runs/{suite.name}", weights, done_weights))
+    rows.append((f"scratch/{suite.name}, checkpoints", momentum, done_momentum))
+    return rows
+
+
+def report(suite: Suite, rows: list[Row], rates: dict[str, float] | None, unit: str, threads: int) -> str:
+    """The plan as text."""
+
+    def hours(row: Row) -> float:
+        return row.left / rates[row.cell] / 3600 * threads if rates else 0.0
+
+    headers = ["data set", "what", "M", "jobs", "done", "images a job", "images to do"]
+    headers += ["images/s", "hours a job", f"{unit} to do", "hours spent"] if rates else []
+    lines = []
+    for row in rows:
+        jobs = ["", ""] if row.kind == "augmented" else [row.jobs, row.done]
+        what = f"{row.what}, augmented probe" if row.kind == "augmented" else row.what
+        line = [row.dataset, what, row.batch_size or "", *jobs, f"{row.images:,}", f"{row.left:,}"]
+        if rates:
+            spent = f"{row.spent / 3600:,.2f}" if row.kind == "training" else ""
+            each = row.images / rates[row.cell] / 3600
+            line += [f"{rates[row.cell]:,.0f}", f"{each:,.2f}", f"{hours(row):,.2f}", spent]
+        lines.append(line)
+    counted = [row for row in rows if row.kind != "augmented"]
+    trained = [row for row in rows if row.kind == "training"]
+    total = ["all", "", "", sum(row.jobs for row in counted), sum(row.done for row in counted), ""]
+    total += [f"{sum(row.left for row in rows):,}"]
+    if rates:
+        total += ["", "", f"{sum(map(hours, rows)):,.2f}", f"{sum(row.spent for row in rows) / 3600:,.2f}"]
+    aligned = ["left", "left", *["right"] * (len(headers) - 2)]
+    text = [
+        f"{suite.name}: {sum(r.jobs for r in trained)} trainings, {sum(r.done for r in trained)} of them done "
+        "(by their files; `snakemake -n` says what is out of date)",
+        "",
+        tabulate([*lines, total], headers, tablefmt="simple", colalign=aligned, disable_numparse=True),
+        "",
+    ]
+    space = [[name, memory.gigabytes(size), memory.gigabytes(there)] for name, size, there in disk(suite)]
+    text.append(tabulate(space, ["disk", "needed", "there"], colalign=["left", "right", "right"]))
+    return "\n".join(text)
+
+
+def main() -> None:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--root", default=Path(), type=Path, help="repository folder, whose config is read")
+    parser.add_argument("--suite", required=True, help="name of the suite")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="device to measure on (default: the suite's)")
+    parser.add_argument("--no-measure", action="store_true", help="counts and disk alone, no hours")
+    args = parser.parse_args()
+
+    suite = Suite.load(args.root, args.suite)
+    place, precision = device.resolve(args.device or suite.config["device"], suite.config["precision"])
+    rows = [*training_rows(suite, precision), *evaluation_rows(suite)]
+    on_gpu = place.type == "cuda"
+    rates = None if args.no_measure else throughput([row.cell for row in rows], place)
+    threads = 1 if on_gpu else suite.config["threads"]
+    print(report(suite, rows, rates, "GPU-hours" if on_gpu else "core-hours", threads))
+    if rates:
+        print(f"\nmeasured on {name_of(place)}, {precision}; kept in {THROUGHPUT}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,54 @@
+"""How much a suite computes, by its config alone: images of each data set, steps and views of each run."""
+
+from typing import Any
+
+from dhel_kcl.datasets.sizes import SIZES
+from dhel_kcl.suite import Run, Suite
+
+
+def split_sizes(dataset: str, split: dict[str, Any]) -> dict[str, int]:
+    """Number of images by part, as `split.draw` will take them: pretrain, train, validation, test.
+
+    Raises ValueError if the split asks for more images than the data set has.
+    """
+    size, train = SIZES[dataset], split["train"]
+    left = size.train - split["validation"] - (0 if size.test else split["test"])
+    if left < (train or 1) or (size.test and split["test"] > size.test):
+        raise ValueError(f"{dataset}: the split asks for more images than the {size.train + size.test} that there are")
+    train = left if train is None else train
+    parts = {"train": train, "validation": split["validation"], "test": split["test"]}
+    return {"pretrain": train + size.unlabeled} | parts
+
+
+def steps(suite: Suite, run: Run) -> int:
+    """Updates of one run: epochs * floor(images / M); 0 for the floors that are not trained.
+
+    Raises ValueError for a batch larger than the training set.
+    """
+    if run.method in ("pixels", "random"):
+        return 0
+    settings = suite.settings(run.dataset)
+    part = "train" if run.method == "supervised" else "pretrain"
+    images = split_sizes(run.dataset, settings["split"])[part]
+    if run.batch_size > images:
+        where = f"{suite.name}, {run.dataset}"
+        raise ValueError(f"{where}: batch size {run.batch_size} is larger than the training set of {images} images")
+    epochs: int = settings["training"]["epochs"]
+    return epochs * (images // run.batch_size)
+
+
+def views(suite: Suite, run: Run) -> int:
+    """Views that one run trains on, as its provenance.json will state: 2 M a step."""
+    return 2 * run.batch_size * steps(suite, run)
+
+
+def evaluated_images(suite: Suite, dataset: str) -> tuple[int, int]:
+    """Images that the evaluation of one encoder passes through it: plain ones, and augmented ones of the paper's probe.
+
+    Plain: the three parts, and two views of each test image. Augmented: the training images in each epoch.
+    """
+    settings = suite.settings(dataset)
+    parts = split_sizes(dataset, settings["split"])
+    plain = parts["train"] + parts["validation"] + 3 * parts["test"]
+    augmented = settings["probe"].get("augmented")
+    return plain, augmented["epochs"] * parts["train"] if augmented else 0
