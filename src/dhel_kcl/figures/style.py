@@ -48,11 +48,40 @@ def look(method: str, suite: Suite) -> dict[str, Any]:
     return {"color": colour, "marker": marker}
 
 
-def panels(count: int, height: float = 2.1, sharey: bool = True) -> tuple[Figure, list[Axes]]:
-    """A row of `count` panels: a column wide for one, else a page wide."""
+def panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
+    """A row of `count` panels with axes of their own: a column wide for one, else a page wide."""
     width = COLUMN if count == 1 else PAGE
-    fig, axes = plt.subplots(1, count, figsize=(width, height), sharey=sharey, squeeze=False, layout="constrained")
+    fig, axes = plt.subplots(1, count, figsize=(width, height), squeeze=False, layout="constrained")
     return fig, list(axes[0])
+
+
+def cells(results: Results, xlabel: str, ylabel: str) -> tuple[Figure, dict[tuple[str, int], Axes]]:
+    """A row of panels a data set, a column a batch size, those that the suite asks for; each row shares its y axis."""
+    datasets, sizes = results.datasets, results.all_sizes
+    height = 2.1 if len(datasets) == 1 else 0.7 + 1.4 * len(datasets)
+    width = COLUMN if len(datasets) == len(sizes) == 1 else PAGE
+    fig, axes = plt.subplots(
+        len(datasets), len(sizes), figsize=(width, height), sharey="row", squeeze=False, layout="constrained"
+    )
+    fig.supxlabel(xlabel, fontsize="medium")
+    found = {}
+    for dataset, row in zip(datasets, axes, strict=True):
+        asked = results.sizes(dataset)
+        for size, ax in zip(sizes, row, strict=True):
+            if size not in asked:
+                ax.set_axis_off()
+                continue
+            if size == asked[0]:
+                ax.set_ylabel(ylabel)
+                ax.tick_params(labelleft=True)
+            ax.set_title(f"{dataset}, M = {size}")
+            found[dataset, size] = ax
+    return fig, found
+
+
+def not_run(ax: Axes) -> None:
+    """Say that there is nothing to draw."""
+    ax.text(0.5, 0.5, "not run", ha="center", va="center", transform=ax.transAxes, color=FLOOR_COLOUR)
 
 
 def legend(fig: Figure, handles: list[Line2D], columns: int = 5) -> None:
