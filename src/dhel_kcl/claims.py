@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from dhel_kcl import cli
 from dhel_kcl.files import write_text
 from dhel_kcl.inference import Estimate, contrast, holm, image_interval, satterthwaite
-from dhel_kcl.results import Results, datasets_of
+from dhel_kcl.results import Results
 from dhel_kcl.suite import Suite
 
 LEDGER = Path(__file__).with_name("claims.yaml")
@@ -106,6 +106,12 @@ class Evidence:
             return Estimate(0.0, seeds=min(len(cells[key]) for key in weights))
         return contrast(pd.DataFrame(parts))
 
+    def by_size(self, pair: tuple[str, ...], column: str) -> str:
+        """Mean differences at each batch size, to read beside their contrast."""
+        of, against = pair
+        parts = {m: self.over_seeds(_differences(of, against, {m: 1.0}), column) for m in self.sizes(of, against)}
+        return "; ".join(f"M = {size}: {part.value:+.2f}" for size, part in parts.items())
+
     def over_images(self, weights: Weights) -> tuple[float, float]:
         """Interval of a contrast in test accuracy over draws of the test images."""
         correct = self.results.correct
@@ -148,12 +154,13 @@ class Evidence:
         if not differences:
             return Estimate(math.nan, note="no complete grid of both")
         if unequal := [pair for pair in counts if pair[0] != pair[1]]:
-            return Estimate(math.nan, note=f"grids of {unequal[0][0]} and {unequal[0][1]} points do not compare")
+            note = f"grids of {unequal[0][0]} and {unequal[0][1]} points do not compare"
+            return Estimate(math.nan, seeds=1, note=note)
         noises = [self.noise(method, [column]) for method in (of, against)]
         mean_share = np.mean([share(pair[0]) for pair in counts])
         variances = [covariance[0, 0] * mean_share / len(differences) for covariance, _, _ in noises]
         df = satterthwaite(variances, [df for _, df, _ in noises]) if sum(variances) > 0 else math.nan
-        seeds = min(seeds for _, _, seeds in noises)
+        seeds = max(1, min(seeds for _, _, seeds in noises))
         return Estimate(float(np.mean(differences)), math.sqrt(sum(variances)), df, seeds, self.share(len(differences)))
 
     def whole_grid(self, method: str, size: int) -> pd.DataFrame:
@@ -187,11 +194,13 @@ class Evidence:
         """
         noises = {m: self.noise(m, ["z_alignment", column], log=("z_alignment",)) for m in (of, against)}
         rng = np.random.default_rng(0)
-        differences, drawn = [], []
+        seeds = max(1, min(seeds for _, _, seeds in noises.values()))
+        differences, drawn, seen = [], [], False
         for size in self.results.sizes(self.dataset):
             curves = {method: self.curve(method, size, column) for method in (of, against)}
             if any(len(curve) < 2 for curve in curves.values()):
                 continue
+            seen = True
             if _overlap(*(curve.log_alignment.to_numpy() for curve in curves.values())) < self.book["least_overlap"]:
                 continue
             points = [curve[["log_alignment", "rank"]].to_numpy() for curve in curves.values()]
@@ -205,8 +214,8 @@ class Evidence:
                 moved.append(part + errors / np.sqrt(curves[method].seeds.to_numpy())[:, None])
             drawn.append([_between(*pair) for pair in zip(*moved, strict=True)])
         if not differences:
-            return Estimate(math.nan, note="the two losses do not reach the same alignment")
-        seeds = min(seeds for _, _, seeds in noises.values())
+            missing = "the two losses do not reach the same alignment" if seen else "needs two settings of each loss"
+            return Estimate(math.nan, seeds=seeds if seen else 0, note=missing)
         value, note = float(np.mean(differences)), self.share(len(differences))
         if not drawn:
             return Estimate(value, seeds=seeds, note=note)
@@ -279,7 +288,7 @@ def _between(first: NDArray, second: NDArray) -> float:
     return float(np.mean(np.interp(x, *first.T) - np.interp(x, *second.T)))
 
 
-def estimate(evidence: Evidence, statement: dict[str, Any], pair: tuple[str, str]) -> tuple[Estimate, Weights]:
+def estimate(evidence: Evidence, statement: dict[str, Any], pair: tuple[str, ...]) -> tuple[Estimate, Weights]:
     """Estimate of a statement's statistic, with the weights of the contrast between selected settings it is, if any."""
     statistic, column = getattr(evidence, statement["statistic"]), statement["column"]
     if statement["statistic"] in ("level", "drop", "interaction"):
@@ -293,7 +302,7 @@ def estimate(evidence: Evidence, statement: dict[str, Any], pair: tuple[str, str
 
 def verdict(result: Estimate, adjusted: float, statement: dict[str, Any], alpha: float, minimum: int) -> str:
     """supported, contradicted, not distinguishable or not run."""
-    if math.isnan(result.value):
+    if result.seeds == 0:
         return "not run"
     if result.seeds < minimum or not adjusted < alpha:
         return "not distinguishable"
@@ -307,14 +316,14 @@ def judge(results: Results, book: dict[str, Any]) -> pd.DataFrame:
     alpha, suite, rows, judged = 1 - book["confidence"], results.suite, [], []
     for dataset in results.datasets:
         evidence, methods = Evidence(results, dataset, book), results.methods("losses", dataset)
-        asked = [
+        asked: list[tuple[dict[str, Any], tuple[str, ...], int, bool]] = [
             (statement, tuple(pair), book["minimum_seeds"], set(pair) <= set(methods))
             for statement in book["statements"]
             for pair in book["pairs"]
         ]
-        if "trade_off" in suite.config:
-            extra, runs_it = book["trade_off"], dataset in datasets_of(suite, "trade_off")
-            asked += [(statement, (), extra["minimum_seeds"], runs_it) for statement in extra["statements"]]
+        if dataset in results.datasets_of("trade_off"):
+            extra = book["trade_off"]
+            asked += [(statement, (), extra["minimum_seeds"], True) for statement in extra["statements"]]
         for statement, pair, minimum, in_suite in asked:
             names = dict(zip(("of", "against"), (_title(suite, method) for method in pair), strict=False))
             row = {key: statement[key] for key in ("claim", "id", "source", "unit", "direction", "threshold", "margin")}
@@ -326,8 +335,10 @@ def judge(results: Results, book: dict[str, Any]) -> pd.DataFrame:
             else:
                 result, weights = Estimate(math.nan, note="not in this suite"), {}
             row |= _numbers(result, book, minimum, statement)
-            if weights and statement["column"] == "test_accuracy" and not math.isnan(result.value):
-                row["images_low"], row["images_high"] = evidence.over_images(weights)
+            if weights and not math.isnan(result.value):
+                row["by_batch_size"] = evidence.by_size(pair, statement["column"])
+                if statement["column"] == "test_accuracy":
+                    row["images_low"], row["images_high"] = evidence.over_images(weights)
             rows.append(row)
             judged.append((result, statement, minimum, in_suite))
 
@@ -346,7 +357,7 @@ def judge(results: Results, book: dict[str, Any]) -> pd.DataFrame:
 
 COLUMNS = ["claim", "id", "dataset", "of", "against", "statement", "source", "unit", "direction", "threshold", "margin"]
 COLUMNS += ["estimate", "low", "high", "df", "seeds", "minimum_seeds", "p", "p_holm", "blocked_low", "blocked_high"]
-COLUMNS += ["images_low", "images_high", "equivalent", "verdict", "note"]
+COLUMNS += ["images_low", "images_high", "by_batch_size", "equivalent", "verdict", "note"]
 
 
 def _title(suite: Suite, method: str) -> str:
@@ -377,7 +388,7 @@ def _remarks(row: dict[str, Any], result: Estimate, minimum: int, level: float) 
     if not result.error > 0:
         remarks.append("no spread between seeds to judge by")
     if row["equivalent"]:
-        remarks.append(f"differs by less than {row['margin']:g} {row['unit']}")
+        remarks.append(f"the difference lies within ±{row['margin']:g} {row['unit']}")
     if row["verdict"] == "not distinguishable" and not row["low"] <= row["threshold"] <= row["high"]:
         remarks.append(f"p = {row['p']:.2g} alone, {row['p_holm']:.2g} among all statements")
     for name, what in (("blocked", "whole seeds"), ("images", "test images")):

@@ -102,7 +102,7 @@ def run_row(suite: Suite, run: Run, selected: bool) -> dict[str, Any]:
     }
     row["knn_accuracy"] = probe["knn"]["test"] if "knn" in probe else None
     row["cached_test_accuracy"] = probe["cached"]["test"]["accuracy"] if "cached" in probe else None
-    for target in suite.datasets:
+    for target in suite.datasets if "transfer" in suite.config else []:
         path = folder / "transfer" / f"{target}.json"
         if target != run.dataset:
             row[f"transfer_{target}"] = read_json(path)["test"]["accuracy"] if path.is_file() else None

@@ -55,7 +55,7 @@ class Results:
 
     def settings(self, dataset: str) -> dict[str, Any]:
         """What the suite asks of a data set."""
-        return settings(self.suite, dataset)
+        return self.suite.settings(dataset)
 
     def sizes(self, dataset: str) -> list[int]:
         """Batch sizes of a data set, ascending."""
@@ -67,24 +67,13 @@ class Results:
 
     def methods(self, part: str, dataset: str | None = None) -> list[str]:
         """Losses of a part in the config's order, of one data set or of all."""
-        names = [name for name, entry in self.suite.methods.items() if entry["part"] == part]
-        if dataset is None:
-            return names
-        if part == "losses":
-            return [name for name in names if name in self.settings(dataset)["losses"]]
-        return names if dataset in datasets_of(self.suite, part) else []
+        entries = self.suite.methods_of(dataset) if dataset else self.suite.methods
+        return [name for name, entry in entries.items() if entry["part"] == part]
 
-
-def settings(suite: Suite, dataset: str) -> dict[str, Any]:
-    """What a suite asks of a data set."""
-    return suite.config | suite.config["datasets"][dataset]
-
-
-def datasets_of(suite: Suite, part: str) -> list[str]:
-    """Data sets on which a suite runs its "ablations" or its "trade_off"; none if it has no such part."""
-    if part not in suite.config:
-        return []
-    return suite.config[part].get("datasets") or suite.datasets
+    def datasets_of(self, part: str) -> list[str]:
+        """Data sets on which the suite runs its "ablations" or its "trade_off"; none if it has no such part."""
+        asked = self.suite.config.get(part, {}).get("datasets", [])
+        return [dataset for dataset in self.datasets if dataset in asked]
 
 
 def pack(correct: NDArray[np.bool_]) -> str:

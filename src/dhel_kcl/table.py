@@ -17,7 +17,7 @@ from dhel_kcl import cli
 from dhel_kcl.claims import ledger
 from dhel_kcl.files import write_text
 from dhel_kcl.inference import expected_best_of
-from dhel_kcl.results import Results, datasets_of, settings
+from dhel_kcl.results import Results
 from dhel_kcl.suite import FLOORS, Suite
 
 NOT_RUN = "not run"
@@ -70,7 +70,7 @@ def claims(results: Results) -> pd.DataFrame:
             "95 % interval": _intervals(table.low, table.high),
             "unit": table.unit.where(trained, "").fillna(""),
             "over test images": _intervals(table.images_low, table.images_high),
-            "p (Holm)": ["" if pd.isna(p) else f"{p:.2g}" for p in table.p_holm],
+            "p (Holm)": ["" if pd.isna(p) else "< 0.0001" if p < 1e-4 else f"{p:.2g}" for p in table.p_holm],
             "seeds": ["" if pd.isna(n) else f"{n:.0f}" for n in table.seeds.where(trained)],
             "verdict": table.verdict,
             "note": table.note.fillna(""),
@@ -140,7 +140,7 @@ def ablations(results: Results) -> pd.DataFrame:
     """Variants against the main losses at one batch size, each at its own selected setting."""
     suite, runs, rows = results.suite, results.selected, []
     size = suite.config["ablations"]["batch_size"]
-    for dataset in datasets_of(suite, "ablations"):
+    for dataset in results.datasets_of("ablations"):
         here = runs[(runs.dataset == dataset) & (runs.batch_size == size)]
         for method in [*results.methods("losses", dataset), *results.methods("ablations", dataset)]:
             group = here[here.method == method]
@@ -198,17 +198,17 @@ def _spread_over_grid(accuracy: pd.Series, close: float) -> dict[str, str]:
 
 def transfer(results: Results) -> pd.DataFrame:
     """Test accuracy (%) of a linear probe on each data set, on features learned on another one."""
-    runs, rows = results.selected, []
+    runs, rows, size = results.selected, [], results.suite.config["transfer"]["batch_size"]
+    runs = runs[runs.batch_size == size]
     for dataset in results.datasets:
         here = runs[runs.dataset == dataset]
         for method in results.methods("losses", dataset):
-            for size in results.sizes(dataset):
-                cell = here[(here.method == method) & (here.batch_size == size)]
-                row = {"trained on": dataset, "loss": results.suite.title(method), "M": size}
-                for target in results.datasets:
-                    column = "test_accuracy" if target == dataset else f"transfer_{target}"
-                    row[target] = mean_and_spread(cell[column].dropna(), 2)
-                rows.append(row)
+            cell = here[here.method == method]
+            row = {"trained on": dataset, "loss": results.suite.title(method), "M": size}
+            for target in results.datasets:
+                column = "test_accuracy" if target == dataset else f"transfer_{target}"
+                row[target] = mean_and_spread(cell[column].dropna(), 2)
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -224,7 +224,8 @@ def published(results: Results) -> pd.DataFrame:
                 "data set": entry["dataset"],
                 "loss": loss,
                 "M": entry["batch_size"] or "not stated",
-                "temperature": entry["temperature"] or ("tuned" if entry["temperature_tuned"] == "yes" else ""),
+                "temperature": entry["temperature"]
+                or ("tuned" if entry["temperature_tuned"] == "yes" else "not stated"),
                 "probe": entry["probe"].split(",")[0],
                 "published (%)": value,
                 "ours (%)": ours(results, entry),
@@ -306,12 +307,12 @@ TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
 
 def tables_of(suite: Suite) -> list[str]:
     """Tables that a suite has: some only where it runs what they show, or where others published on its data sets."""
-    probes = [settings(suite, dataset)["probe"] for dataset in suite.datasets]
+    probes = [suite.settings(dataset)["probe"] for dataset in suite.datasets]
     absent = {
         "cached_probe": not any(probe.get("augmented") for probe in probes),
         "knn": not any("neighbours" in probe for probe in probes),
         "ablations": "ablations" not in suite.config,
-        "transfer": len(suite.datasets) < 2,
+        "transfer": "transfer" not in suite.config,
         "published": published_figures(suite.datasets).empty,
     }
     return [name for name in TABLES if not absent.get(name)]

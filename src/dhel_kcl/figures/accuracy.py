@@ -16,7 +16,7 @@ from dhel_kcl.suite import FLOORS
 
 def draw(results: Results) -> Figure:
     suite, runs, drawn = results.suite, results.selected, set()
-    fig, axes = style.panels(len(results.datasets), height=2.6)
+    fig, axes = style.panels(len(results.datasets), height=2.6, sharey=False)
     for ax, dataset in zip(axes, results.datasets, strict=True):
         sizes, methods = results.sizes(dataset), results.methods("losses", dataset)
         here = runs[runs.dataset == dataset]
@@ -33,10 +33,15 @@ def draw(results: Results) -> Figure:
         drawn |= set(floors.drop(below.index).index)
         for floor, value in floors.drop(below.index).items():
             ax.axhline(value, color=style.FLOOR_COLOUR, linestyle=style.FLOOR_LINES[floor], linewidth=1)
-        text = "\n".join(f"below: {suite.title(floor)} {value:.1f} %" for floor, value in below.items())
-        ax.text(0.02, 0.03, text, transform=ax.transAxes, color=style.FLOOR_COLOUR, fontsize="small")
         ax.set_xscale("log", base=2)
+        ax.set_xlim(min(sizes) / 1.4, max(sizes) * 1.4)
+        if len(below):  # room for their names
+            bottom, top = ax.get_ylim()
+            ax.set_ylim(bottom - 0.1 * len(below) * (top - bottom))
+        text = "\n".join(f"below: {suite.title(floor)} {value:.1f} %" for floor, value in below.items())
+        ax.text(0.02, 0.03, text, transform=ax.transAxes, color=style.FLOOR_COLOUR, fontsize="x-small")
         ax.set_xticks(sizes, [str(size) for size in sizes])
+        ax.minorticks_off()
         ax.set(xlabel="batch size M", title=dataset)
         if trained.empty:
             style.not_run(ax)
@@ -44,7 +49,7 @@ def draw(results: Results) -> Figure:
     handles = [style.handle(m, suite) for m in results.methods("losses")] + [
         style.floor_handle(f, suite) for f in FLOORS if f in drawn
     ]
-    style.legend(fig, handles, columns=2 if len(axes) == 1 else 8)
+    style.legend(fig, handles, columns=2 if len(axes) == 1 else 5)
     return fig
 
 

@@ -17,7 +17,7 @@ from dhel_kcl.results import Results
 def draw(results: Results) -> Figure:
     suite, runs = results.suite, results.selected
     diameters = {size: 3 + 2 * rank for rank, size in enumerate(results.all_sizes)}
-    fig, axes = style.panels(len(results.datasets), height=2.9)
+    fig, axes = style.panels(len(results.datasets), height=2.9, sharey=False)
     for ax, dataset in zip(axes, results.datasets, strict=True):
         methods = results.methods("losses", dataset)
         if runs[(runs.dataset == dataset) & runs.method.isin(methods)].empty:
@@ -41,7 +41,7 @@ def draw(results: Results) -> Figure:
         Line2D([], [], linestyle="", marker="o", color=style.FLOOR_COLOUR, markersize=diameter, label=f"M = {size}")
         for size, diameter in diameters.items()
     ]
-    style.legend(fig, handles, columns=3 if len(axes) == 1 else 8)
+    style.legend(fig, handles, columns=3 if len(axes) == 1 else 5)
     return fig
 
 

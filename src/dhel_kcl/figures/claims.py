@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -19,7 +20,7 @@ from dhel_kcl.figures import style
 from dhel_kcl.results import Results
 
 # Filled, half filled and open, so that the verdict can be told without colour.
-VERDICTS = {
+VERDICTS: dict[str, Any] = {
     "supported": {"color": "#0072B2", "fillstyle": "full"},
     "contradicted": {"color": "#D55E00", "fillstyle": "bottom"},
     "not distinguishable": {"color": "#555555", "fillstyle": "none"},
@@ -34,7 +35,7 @@ def draw(results: Results) -> Figure:
     statements = book["statements"]
     pairs = [tuple(pair) for pair in book["pairs"] if set(pair) <= set(suite.methods)]
     rows = -(-len(statements) // COLUMNS)
-    height = 0.8 + rows * (0.55 + 0.14 * max(len(pairs), 1) * max(len(results.datasets), 1.3))
+    height = 0.8 + rows * (0.55 + max(len(pairs), 1) * (0.08 + 0.1 * len(results.datasets)))
     fig, axes = plt.subplots(rows, COLUMNS, figsize=(style.PAGE, height), squeeze=False, layout="constrained")
     for ax in axes.flat[len(statements) :]:
         ax.set_axis_off()
@@ -45,8 +46,10 @@ def draw(results: Results) -> Figure:
         first = statement in statements[::COLUMNS]
         ax.set_yticks(range(len(pairs)), labels if first else [""] * len(pairs))
         frame(ax, statement)
-        ax.set_title(f"{statement['claim']}  {statement['short']}", fontsize="small")
-    legend = [Line2D([], [], marker="o", linestyle="", markersize=4, label=v, **look) for v, look in VERDICTS.items()]
+        ax.set_title(f"{statement['claim']}\n{statement['short']}", fontsize="small")
+    legend: list[Artist] = [
+        Line2D([], [], marker="o", linestyle="", markersize=4, label=v, **look) for v, look in VERDICTS.items()
+    ]
     legend.append(Patch(color="#E8E8E8", label="counts as none"))
     if len(results.datasets) > 1:
         looks = zip(results.datasets, MARKERS, strict=False)
@@ -58,14 +61,16 @@ def draw(results: Results) -> Figure:
 def forest(ax: Axes, rows: list[pd.DataFrame], datasets: list[str]) -> None:
     """Estimates and intervals, one line a row from the top; data sets side by side within a row."""
     for position, row in enumerate(rows):
-        for entry in row.itertuples():
+        if row.estimate.isna().all():
+            text = "not run" if (row.verdict == "not run").all() else "not comparable"
+            ax.annotate(text, (0.5, position), xycoords=("axes fraction", "data"), ha="center", va="center", fontsize=6)
+            continue
+        if len(datasets) > 1 and position:
+            ax.axhline(position - 0.5, color="#DDDDDD", linewidth=0.5, zorder=-3)
+        for entry in row.dropna(subset="estimate").itertuples():
             index = datasets.index(entry.dataset)
             y = position + 0.7 * ((index + 0.5) / len(datasets) - 0.5)
-            if pd.isna(entry.estimate):
-                text = "not run" if entry.verdict == "not run" else "not comparable"
-                ax.annotate(text, (0.97, y), xycoords=("axes fraction", "data"), ha="right", va="center", fontsize=5.5)
-                continue
-            look: dict[str, Any] = VERDICTS[entry.verdict]
+            look = VERDICTS[entry.verdict]
             if not pd.isna(entry.low):
                 ax.hlines(y, entry.low, entry.high, color=look["color"], linewidth=1)
             ax.plot(entry.estimate, y, marker=MARKERS[index % len(MARKERS)], markersize=3.5, **look)

@@ -15,7 +15,7 @@ from dhel_kcl.results import Results
 
 def draw(results: Results) -> Figure:
     suite, grid = results.suite, results.runs[results.runs.role == "grid"]
-    fig, axes = style.cells(results, "points of the grid, each loss by rising parameter", "test accuracy (%)")
+    fig, axes = style.cells(results, "by rising parameter", "test accuracy (%)")
     for (dataset, size), ax in axes.items():
         methods = results.methods("losses", dataset)
         if grid[(grid.dataset == dataset) & (grid.batch_size == size) & grid.method.isin(methods)].empty:

@@ -1,6 +1,7 @@
 """Figure: density of the dot products of pairs of test embeddings z against that of uniform points (black).
 
-Mean over seeds. The area between the two distribution functions is the Wasserstein uniformity.
+Means over seeds; shaded, one standard deviation. The area between the two distribution functions is
+the Wasserstein uniformity.
 
 Example:
     python -m dhel_kcl.figures.similarities --root . --suite digits --results results/digits --out similarities
@@ -29,7 +30,7 @@ def draw(results: Results) -> Figure:
         for method in methods:
             line = here[here.method == method]
             look = style.look(method, suite)
-            ax.plot(line.similarity + width / 2, line["mean"], **look, markevery=8, markersize=3.5, linewidth=1.2)
+            style.curve(ax, line.similarity + width / 2, line["mean"], line["std"], every=8, **look)
         ax.plot(s, ideal, color="black", linestyle="--", linewidth=1)
         ax.set_xlim(-0.8, 1)
     ideal_handle = Line2D([], [], color="black", linestyle="--", linewidth=1, label="uniform")

@@ -14,13 +14,13 @@ from dhel_kcl import cli
 from dhel_kcl.claims import ledger, trade_off_points
 from dhel_kcl.figures import style
 from dhel_kcl.figures.claims import VERDICTS, forest, frame
-from dhel_kcl.results import Results, datasets_of
+from dhel_kcl.results import Results
 
 TITLES = {"simclr": "SimCLR", "dcl": "DCL", "dhel-mean": "DHEL mean", "dhel-anchor": "DHEL anchor", "dhel-sum": "DHEL"}
 
 
 def draw(results: Results) -> Figure:
-    datasets = datasets_of(results.suite, "trade_off")
+    datasets = results.datasets_of("trade_off")
     fig, axes = plt.subplots(
         len(datasets),
         3,
@@ -58,7 +58,9 @@ def draw(results: Results) -> Figure:
         by_accuracy.set(xlabel="test accuracy (%)", title=dataset)
         of_dataset = claims[claims.dataset == dataset]
         forest(effects, [of_dataset[of_dataset.id == s["id"]] for s in statements], results.datasets)
-        effects.set_yticks(range(len(statements)), [s["short"].replace(" - ", "\n− ") for s in statements])
+        effects.set_yticks(
+            range(len(statements)), [s["short"].replace(": ", "\n").replace(" - ", " − ") for s in statements]
+        )
         frame(effects, statements[0])
         effects.set_title("effect on the rank")
     handles = [

@@ -1,7 +1,7 @@
 """Figure: gap of the training loss to its known least value, by epoch, at the selected setting; mean over seeds.
 
-Losses have different scales and hyperparameters, so the gap of each is divided by its value in the first epoch.
-Where no least value is known for a batch size, the panel says so.
+Losses have different scales and hyperparameters, so the gap of each is divided by its value in the first epoch; shaded,
+one standard deviation. Where no least value is known for a batch size, the panel says so.
 
 Example:
     python -m dhel_kcl.figures.training_curves --root . --suite digits --results results/digits --out curves
@@ -30,8 +30,9 @@ def draw(results: Results) -> Figure:
             gap = here[here.method == method].pivot(index="epoch", columns="seed", values="gap")
             if gap.empty:
                 continue
-            relative = (gap / gap.iloc[0]).mean(axis=1)
-            ax.plot(relative.index, relative, **style.look(method, suite), markevery=3, markersize=3.5, linewidth=1.2)
+            relative, every = gap / gap.iloc[0], max(1, len(gap) // 5)
+            mean, spread = relative.mean(axis=1), relative.std(axis=1)
+            style.curve(ax, relative.index, mean, spread, every, **style.look(method, suite))
     style.legend(fig, [style.handle(method, suite) for method in results.methods("losses")])
     return fig
 
