@@ -1,13 +1,31 @@
 """Tidy tables of runs that never were, with known truth, for the tests of claims, tables and figures."""
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+import yaml
 
 from dhel_kcl.combine import CONFIGURATION, CURVES, over_seeds, summary
 from dhel_kcl.files import write_json
 from dhel_kcl.results import Results, pack
+from dhel_kcl.suite import Suite
 
+ROOT = Path(__file__).parents[1]
 IMAGES = 400
+
+
+def suite_of(folder, change=lambda content: None, base="digits"):
+    """A suite with what `change` does to the config of another one."""
+    for name in ("config", "workflow/schemas"):
+        shutil.copytree(ROOT / name, folder / name, dirs_exist_ok=True)
+    content = yaml.safe_load((ROOT / f"config/suites/{base}.yaml").read_text())
+    change(content)
+    text = yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=False)  # without references
+    (folder / "config/suites/changed.yaml").write_text(text)
+    return Suite.load(folder, "changed")
 
 
 def parameters(loss):

@@ -27,8 +27,8 @@ from dhel_kcl.suite import Suite
 
 LEDGER = Path(__file__).with_name("claims.yaml")
 THEORY = "see paper_figures/theory/verdicts.md"
-POINTS = 51
-"""Where two curves are compared, evenly over their common range."""
+POINTS = 50
+"""At which two curves are compared, evenly over their common range (midpoint rule)."""
 
 Weights = dict[tuple[str, int], float]
 """{(method, batch size): weight} of a contrast between selected settings."""
@@ -104,7 +104,7 @@ class Evidence:
             parts[size] = pd.concat(terms, axis=1, join="inner").sum(axis=1, skipna=False)
         if not parts:  # all weights cancel
             return Estimate(0.0, seeds=min(len(cells[key]) for key in weights))
-        return contrast(pd.DataFrame(parts))
+        return contrast(pd.DataFrame(parts).to_numpy(float))
 
     def by_size(self, pair: tuple[str, ...], column: str) -> str:
         """Mean differences at each batch size, to read beside their contrast."""
@@ -164,15 +164,10 @@ class Evidence:
         return Estimate(float(np.mean(differences)), math.sqrt(sum(variances)), df, seeds, self.share(len(differences)))
 
     def whole_grid(self, method: str, size: int) -> pd.DataFrame:
-        """Grid runs of a loss at a batch size; none if the suite asks for more than there are."""
-        asked = [
-            run
-            for run in self.results.suite.runs
-            if (run.dataset, run.part, run.method, run.batch_size, run.role)
-            == (self.dataset, "losses", method, size, "grid")
-        ]
+        """Grid runs of a loss at a batch size; none if there are fewer than the suite asks for, or than two."""
+        asked = self.results.suite.candidates(self.dataset, method, size)
         points = self.grid[(self.grid.method == method) & (self.grid.batch_size == size)]
-        return points if len(points) == len(asked) else points.iloc[:0]
+        return points if len(points) == len(asked) > 1 else points.iloc[:0]
 
     def noise(self, method: str, columns: list[str], log: tuple[str, ...] = ()) -> tuple[NDArray, int, int]:
         """Covariance of a run's values over seeds at the selected settings, pooled over batch sizes; its degrees of
@@ -272,7 +267,7 @@ def _differences(of: str, against: str, by_size: dict[int, float]) -> Weights:
 def _mean_effect(effects: pd.Series) -> Estimate:
     """Mean over all settings of an effect with index (seed, ...), each setting a fixed effect."""
     table = effects.unstack("seed").T.dropna(axis=1, how="all")
-    return contrast(table / max(len(table.columns), 1))
+    return contrast(table.to_numpy(float) / max(len(table.columns), 1))
 
 
 def _overlap(first: NDArray, second: NDArray) -> float:
@@ -284,7 +279,8 @@ def _between(first: NDArray, second: NDArray) -> float:
     first, second = (points[points[:, 0].argsort()] for points in (first, second))
     if _overlap(first[:, 0], second[:, 0]) <= 0:
         return math.nan
-    x = np.linspace(max(first[0, 0], second[0, 0]), min(first[-1, 0], second[-1, 0]), POINTS)
+    low, high = max(first[0, 0], second[0, 0]), min(first[-1, 0], second[-1, 0])
+    x = low + (high - low) * (np.arange(POINTS) + 0.5) / POINTS
     return float(np.mean(np.interp(x, *first.T) - np.interp(x, *second.T)))
 
 

@@ -81,7 +81,7 @@ def verify(suite: Suite, run: Run) -> None:
         raise DamagedError(f"{folder / changed[0]} is not the file that training wrote; {REMEDY}")
 
 
-def run_row(suite: Suite, run: Run, selected: bool) -> dict[str, Any]:
+def run_row(suite: Suite, run: Run, selected: bool, partial: bool) -> dict[str, Any]:
     folder = Path(run.folder)
     probe, geometry = read_json(folder / "probe.json"), read_json(folder / "geometry.json")
     loss = read_json(folder / "spec.json")["loss"] if run.trained else run.loss
@@ -102,10 +102,11 @@ def run_row(suite: Suite, run: Run, selected: bool) -> dict[str, Any]:
     }
     row["knn_accuracy"] = probe["knn"]["test"] if "knn" in probe else None
     row["cached_test_accuracy"] = probe["cached"]["test"]["accuracy"] if "cached" in probe else None
-    for target in suite.datasets if "transfer" in suite.config else []:
+    row |= {f"transfer_{target}": None for target in suite.datasets if "transfer" in suite.config}
+    for target in suite.transfers(run):
         path = folder / "transfer" / f"{target}.json"
-        if target != run.dataset:
-            row[f"transfer_{target}"] = read_json(path)["test"]["accuracy"] if path.is_file() else None
+        if path.is_file() or not partial:
+            row[f"transfer_{target}"] = read_json(path)["test"]["accuracy"]
     for space in SPACES:
         row |= {f"{space}_{metric}": geometry.get(space, {}).get(metric) for metric in GEOMETRY}
     if wrong := [name for name in row if name not in TEXT and not isinstance(row[name], int | float | None)]:
@@ -170,7 +171,7 @@ def main() -> None:
             if run.trained:
                 verify(suite, run)
             selected = is_selected(run, args.partial)
-            row = run_row(suite, run, selected)
+            row = run_row(suite, run, selected, args.partial)
             rows.append(row)
             key = {name: row[name] for name in CONFIGURATION}
             if run.trained and run.method != "random":

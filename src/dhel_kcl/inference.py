@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True)
@@ -38,30 +37,31 @@ class Estimate:
         return float(2 * t.sf(abs(self.value - threshold) / self.error, self.df)) if self.error > 0 else math.nan
 
 
-def satterthwaite(variances: Sequence[float], df: Sequence[float]) -> float:
+def satterthwaite(variances: ArrayLike, df: ArrayLike) -> float:
     """Degrees of freedom of a sum of independent variance estimates (Satterthwaite 1946)."""
     v, n = np.asarray(variances, float), np.asarray(df, float)
     return float(v.sum() ** 2 / (v**2 / n).sum()) if v.sum() > 0 else math.nan
 
 
-def contrast(table: pd.DataFrame) -> Estimate:
+def contrast(values: NDArray[np.float64]) -> Estimate:
     """Sum of the columns' means, each column with a mean (fixed effect) and a variance of its own.
 
-    table: one row a seed, one column a batch size, empty where a seed was not run; rows of different columns are
-    taken as independent. A spread of exactly 0 counts as unknown.
+    values: shape (seeds, batch sizes), NaN where a seed was not run; rows of different columns are taken as
+    independent. A spread of exactly 0 counts as unknown.
     """
-    if table.empty or table.count().min() == 0:
+    there = ~np.isnan(values)
+    counts = there.sum(axis=0)
+    if counts.size == 0 or counts.min() == 0:
         return Estimate(math.nan)
-    counts = table.count()
-    blocked = Estimate(math.nan)
-    if len(table.columns) > 1 and len(complete := table.dropna()):
-        blocked = contrast(complete.sum(axis=1).to_frame())
-    value, seeds = float(table.mean().sum()), int(counts.min())
+    columns = [column[known] for column, known in zip(values.T, there.T, strict=True)]
+    complete, blocked = values[there.all(axis=1)], Estimate(math.nan)
+    if len(columns) > 1 and len(complete):
+        blocked = contrast(complete.sum(axis=1, keepdims=True))
+    value, seeds = float(sum(column.mean() for column in columns)), int(counts.min())
     if seeds < 2:
         return Estimate(value, seeds=seeds, blocked=blocked)
-    variances = table.var() / counts
-    error, df = math.sqrt(variances.sum()), satterthwaite(variances, counts - 1)
-    return Estimate(value, error, df, seeds, blocked=blocked)
+    variances = np.array([column.var(ddof=1) for column in columns]) / counts
+    return Estimate(value, math.sqrt(variances.sum()), satterthwaite(variances, counts - 1), seeds, blocked=blocked)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -18,7 +18,7 @@ from dhel_kcl.claims import ledger
 from dhel_kcl.files import write_text
 from dhel_kcl.inference import expected_best_of
 from dhel_kcl.results import Results
-from dhel_kcl.suite import FLOORS, Suite
+from dhel_kcl.suite import FLOORS, Run, Suite
 
 NOT_RUN = "not run"
 PUBLISHED = Path(__file__).with_name("published.csv")
@@ -159,13 +159,15 @@ def ablations(results: Results) -> pd.DataFrame:
 
 
 def robustness(results: Results) -> pd.DataFrame:
-    """Test accuracy (%) over the grid, one seed a point; settings are picked on validation, as `select` does."""
+    """Test accuracy (%) over grids of two points or more, one seed a point; picked on validation, as `select` does."""
     rows = []
     grid = results.runs[results.runs.role == "grid"]
     close = ledger()["close"]
     for dataset in results.datasets:
         for method in results.methods("losses", dataset):
             for size in results.sizes(dataset):
+                if len(results.suite.candidates(dataset, method, size)) < 2:
+                    continue
                 row = {"data set": dataset, "loss": results.suite.title(method), "M": size}
                 points = grid[(grid.dataset == dataset) & (grid.method == method) & (grid.batch_size == size)]
                 order = points.sort_values(
@@ -305,6 +307,10 @@ TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
 }
 
 
+def _grid_runs(suite: Suite) -> list[Run]:
+    return [run for run in suite.runs if (run.part, run.role) == ("losses", "grid")]
+
+
 def tables_of(suite: Suite) -> list[str]:
     """Tables that a suite has: some only where it runs what they show, or where others published on its data sets."""
     probes = [suite.settings(dataset)["probe"] for dataset in suite.datasets]
@@ -312,6 +318,7 @@ def tables_of(suite: Suite) -> list[str]:
         "cached_probe": not any(probe.get("augmented") for probe in probes),
         "knn": not any("neighbours" in probe for probe in probes),
         "ablations": "ablations" not in suite.config,
+        "robustness": not any(len(suite.candidates(r.dataset, r.method, r.batch_size)) > 1 for r in _grid_runs(suite)),
         "transfer": "transfer" not in suite.config,
         "published": published_figures(suite.datasets).empty,
     }
