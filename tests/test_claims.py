@@ -181,7 +181,7 @@ def test_the_distance_of_two_curves_against_an_integral():
 
 @pytest.mark.parametrize("statement", ["untuned", "worst-setting", "rank-at-alignment"])
 def test_intervals_of_the_grid_cover_the_truth(tmp_path, statement):
-    """100 simulated suites with one batch size: 95 % intervals miss the truth in at most 12 of them. 2 s each."""
+    """100 simulated suites with one batch size: 95 % intervals miss the truth in at most 12 of them. 2 to 6 s."""
 
     def one(content):
         small(content)
@@ -214,7 +214,7 @@ def test_trade_off_curves_tell_decoupling_from_weight(tmp_path):
     weight, temperature = (ruled(results, name, pair=None) for name in ("weight", "temperature"))
     assert (weight.verdict, temperature.verdict) == ("supported", "supported")
     for row, effect in ((weight, 5 * np.log(2)), (temperature, 3 * np.log(10))):
-        assert abs(row.estimate - effect) < row.high - row.low < 0.5
+        assert abs(row.estimate - effect) < row.high - row.low < 1
     decoupling = ruled(results, "decoupling", pair=None)
     assert decoupling.verdict == "not distinguishable"
     assert decoupling.equivalent

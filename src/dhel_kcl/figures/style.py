@@ -102,7 +102,8 @@ def curve(ax: Axes, x: pd.Series, mean: pd.Series, spread: pd.Series, every: int
 
 def legend(fig: Figure, handles: Sequence[Artist], columns: int = 5) -> None:
     """One legend for all panels, below them."""
-    fig.legend(handles=handles, loc="outside lower center", ncols=min(columns, len(handles)), frameon=False)
+    if handles:
+        fig.legend(handles=handles, loc="outside lower center", ncols=min(columns, len(handles)), frameon=False)
 
 
 def handle(method: str, suite: Suite, **changes: Any) -> Line2D:
