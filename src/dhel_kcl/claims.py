@@ -53,10 +53,12 @@ class Evidence:
         self.runs = runs[runs.part == "losses"]
         self.selected = self.runs[self.runs.selected]
         self.grid = self.runs[self.runs.role == "grid"]
+        cells = self.selected.groupby(["method", "batch_size"])
+        self.cells = {key: group.set_index("seed") for key, group in cells}
 
     def sizes(self, of: str, against: str) -> list[int]:
         """Batch sizes at which a seed of both losses was run at the selected setting."""
-        seeds = {key: set(group.seed) for key, group in self.selected.groupby(["method", "batch_size"])}
+        seeds = {key: set(cell.index) for key, cell in self.cells.items()}
         common = self.results.sizes(self.dataset)
         return [size for size in common if seeds.get((of, size), set()) & seeds.get((against, size), set())]
 
@@ -96,14 +98,13 @@ class Evidence:
 
     def over_seeds(self, weights: Weights, column: str) -> Estimate:
         """A contrast between selected settings, paired by seed within each batch size."""
-        cells = {key: group.set_index("seed")[column] for key, group in self.selected.groupby(["method", "batch_size"])}
         sizes = sorted({size for (_, size), weight in weights.items() if weight})
         parts = {}
         for size in sizes:
-            terms = [weight * cells[key] for key, weight in weights.items() if key[1] == size and weight]
+            terms = [weight * self.cells[key][column] for key, weight in weights.items() if key[1] == size and weight]
             parts[size] = pd.concat(terms, axis=1, join="inner").sum(axis=1, skipna=False)
         if not parts:  # all weights cancel
-            return Estimate(0.0, seeds=min(len(cells[key]) for key in weights))
+            return Estimate(0.0, seeds=min(len(self.cells[key]) for key in weights))
         return contrast(pd.DataFrame(parts).to_numpy(float))
 
     def by_size(self, pair: tuple[str, ...], column: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtr, stdtrit
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,12 @@ class Estimate:
 
     def interval(self, level: float) -> tuple[float, float]:
         """Two-sided Student t interval; (nan, nan) without an error."""
-        from scipy.stats import t
-
-        half = t.ppf((1 + level) / 2, self.df) * self.error if self.error > 0 else math.nan
+        half = stdtrit(self.df, (1 + level) / 2) * self.error if self.error > 0 else math.nan
         return self.value - half, self.value + half
 
     def p_value(self, threshold: float) -> float:
         """Two-sided p of the hypothesis that the true value is `threshold`; NaN without an error."""
-        from scipy.stats import t
-
-        return float(2 * t.sf(abs(self.value - threshold) / self.error, self.df)) if self.error > 0 else math.nan
+        return float(2 * stdtr(self.df, -abs(self.value - threshold) / self.error)) if self.error > 0 else math.nan
 
 
 def satterthwaite(variances: ArrayLike, df: ArrayLike) -> float:
