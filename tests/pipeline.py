@@ -9,15 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from dhel_kcl.figures import figures_of
+from dhel_kcl.suite import Suite
+from dhel_kcl.table import tables_of
+
 ROOT = Path(__file__).parents[1]
 SOURCES = (".dvcignore", ".gitignore", "Snakefile", "config", "dvc.yaml", "profiles", "src", "workflow")
 WHO = {"GIT_AUTHOR_NAME": "test", "GIT_AUTHOR_EMAIL": "test@example.org"}
 WHO |= {"GIT_COMMITTER_NAME": "test", "GIT_COMMITTER_EMAIL": "test@example.org"}
-COMBINED = {
-    "combine_results", "draw_figure_accuracy", "draw_figure_alignment_uniformity", "draw_figure_hyperparameters",
-    "draw_figure_similarities", "draw_figure_spectra", "draw_figure_training_curves", "make_table_ablations",
-    "make_table_costs", "make_table_geometry", "make_table_linear_evaluation", "stamp_provenance", "all",
-}  # fmt: skip
+SMOKE = Suite.load(ROOT, "smoke")
+COMBINED = {"combine_results", "judge_claims", "stamp_provenance", "all"}
+COMBINED |= {f"draw_figure_{name}" for name in figures_of(SMOKE)} | {f"make_table_{name}" for name in tables_of(SMOKE)}
 """Rules that gather all runs of a suite."""
 
 

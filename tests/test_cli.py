@@ -7,7 +7,19 @@ import pytest
 from dhel_kcl.figures import FIGURES
 from dhel_kcl.theory import EXPERIMENTS
 
-STEPS = ["fetch", "split", "pretrain", "probe", "select", "combine", "table", "stamp", "compare", "theory.tables"]
+STEPS = [
+    "fetch",
+    "split",
+    "pretrain",
+    "probe",
+    "select",
+    "combine",
+    "claims",
+    "table",
+    "stamp",
+    "compare",
+    "theory.tables",
+]
 STEPS += [f"figures.{name}" for name in FIGURES]
 STEPS += [f"{package}.{name}" for name in EXPERIMENTS for package in ("theory", "figures.theory")]
 

@@ -1,18 +1,27 @@
 import io
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot as plt
 
-from dhel_kcl import combine, compare, table
+from dhel_kcl import claims, combine, compare, table
+from dhel_kcl.claims import judge, ledger
+from dhel_kcl.figures import figures_of
+from dhel_kcl.results import Results
 from dhel_kcl.suite import Suite
+from tests.synthetic import results_of, suite_of, write
 from tests.test_config import ROOT
+
+BOOK = ledger() | {"draws": 50}
 
 
 def test_mean_spread_and_n():
     assert table.mean_and_spread(pd.Series([1.0, 2.0, 3.0]), 2) == "2.00 ± 1.00 (n=3)"
     assert table.mean_and_spread(pd.Series([1.0]), 1) == "1.0 (n=1)"
-    assert table.mean_and_spread(pd.Series([np.nan]), 1) == "-"
+    assert table.mean_and_spread(pd.Series([np.nan]), 1) == "-", "run, but without such a value"
+    assert table.mean_and_spread(pd.Series([], dtype=float), 1) == "not run"
 
 
 def test_over_seeds_counts_and_averages():
@@ -42,8 +51,10 @@ def test_the_digits_suite_runs_what_it_says():
     assert {run.seed for run in main if run.role == "selected"} == {1, 2, 3, 4}
     assert {run.method for run in suite.runs if run.part == "floors"} == {"pixels", "random", "supervised"}
     one = next(run for run in main if run.role == "selected")
-    assert [r.role for r in suite.candidates(one)] == ["grid"] * 3
-    assert {(r.method, r.batch_size) for r in suite.candidates(one)} == {(one.method, one.batch_size)}
+    assert [r.role for r in suite.candidates(one.dataset, one.method, one.batch_size)] == ["grid"] * 3
+    assert {(r.method, r.batch_size) for r in suite.candidates(one.dataset, one.method, one.batch_size)} == {
+        (one.method, one.batch_size)
+    }
 
 
 def test_swapped_values_change_the_digest_but_comments_do_not(tmp_path):
@@ -86,3 +97,179 @@ def test_latex_escapes_what_latex_would_read():
     assert r"90.0 $\pm$ 1.0" in text
     assert r"sum\_a" in text
     assert r"\toprule" in text
+
+
+def several(content):
+    """Data sets with other batch sizes, losses and seeds, and every optional part."""
+    split = {"split": {"train": 100, "validation": 40, "test": 60}}
+    losses = {name: content["losses"][name] for name in ("dcl", "dhel")}
+    fixed = {name: entry | {"temperature": 0.3} for name, entry in losses.items()}
+    content["datasets"] = {
+        "cifar10": split,
+        "cifar100": split | {"batch_sizes": [32, 256]},
+        "stl10": split | {"batch_sizes": [256], "losses": fixed, "seeds": {"selected": [1, 2]}},
+    }
+    content["batch_sizes"] = [16, 32, 64]
+    content["ablations"] |= {"datasets": ["cifar10"]}
+    curve = {"temperature": [0.1, 1.0], "energy_weight": [1.0, 2.0]}
+    curves = {"dcl-w": {"loss": "dcl"} | curve, "dhel-w": {"loss": "dhel", "form": "mean"} | curve}
+    content["trade_off"] = {"datasets": ["cifar10"], "batch_size": 32, "seeds": [0, 1, 2], "losses": curves}
+    content["transfer"] = {"batch_size": 32}
+    content["probe"]["augmented"] = {"augment": {"flip": 0.5}}
+
+
+def complete(results):
+    """The results with claims.csv."""
+    judge(results, BOOK).to_csv(results.folder / "claims.csv", index=False)
+    return results
+
+
+def tables_from(results):
+    return {name: table.TABLES[name](results) for name in table.tables_of(results.suite)}
+
+
+def draw_all(results):
+    for name in figures_of(results.suite):
+        plt.close(import_module(f"dhel_kcl.figures.{name}").draw(results))
+
+
+def said(cells):
+    """All text of a table."""
+    return " ".join(cells.astype(str).to_numpy().ravel())
+
+
+SUBSETS = {
+    "a loss": lambda runs: runs.method != "simclr",
+    "a batch size": lambda runs: runs.batch_size != 16,
+    "the selected seeds": lambda runs: runs.role != "selected",
+    "the grid": lambda runs: runs.role != "grid",
+    "all losses": lambda runs: runs.part != "losses",
+    "the floors": lambda runs: runs.part != "floors",
+}
+
+
+@pytest.mark.parametrize("missing", SUBSETS)
+def test_tables_and_figures_of_a_partly_done_suite(tmp_path, missing):
+    """Of the committed digits, without one part of the runs. Figures take 2 s."""
+    suite, runs = Suite.load(ROOT, "digits"), pd.read_csv(ROOT / "results/digits/runs.csv")
+    runs = runs.reindex(columns=runs.columns.union(["knn_accuracy", "cached_test_accuracy"], sort=False))
+    write(tmp_path, runs[SUBSETS[missing](runs)])
+    tables = tables_from(complete(Results(tmp_path, suite)))
+    if missing in ("a loss", "the selected seeds", "all losses"):
+        draw_all(Results(tmp_path, suite))
+    accuracy = tables["linear_evaluation"].set_index("loss")
+    assert len(accuracy) == 8
+    expected = {
+        "a loss": accuracy.loc["SimCLR"].iloc[1:],
+        "a batch size": accuracy["M = 16"].drop(["floor: raw pixels", "floor: random encoder", "floor: supervised"]),
+        "all losses": accuracy.iloc[:5, 1:].stack(),
+        "the floors": accuracy.iloc[5:, 1:].stack(),
+    }
+    if missing in expected:
+        assert set(expected[missing]) == {"not run"}
+        assert "not run" in said(tables["geometry"])
+    else:
+        assert "not run" not in said(accuracy)
+    assert ("not run" in said(tables["robustness"])) == (
+        missing in ("a loss", "a batch size", "the grid", "all losses")
+    )
+
+
+def test_a_suite_of_several_data_sets_has_all_tables_and_figures(tmp_path):
+    """One data set is not run at all. 6 s, for the figures."""
+    suite = suite_of(tmp_path, several)
+    truth = {"cifar10": 88.0, "cifar100": 60.0, "stl10": 84.0}
+
+    def accuracy(run, loss):
+        weight, temperature = loss.get("energy_weight", 1.0), loss.get("temperature", 1.0)
+        at = {
+            "z_alignment": 0.2 * (weight / temperature) ** 0.5,
+            "z_effective_rank": 20 + 5 * np.log(weight / temperature),
+        }
+        return at | {"test_accuracy": truth[run.dataset], "transfer_cifar10": 70.0, "transfer_cifar100": 50.0}
+
+    results = results_of(tmp_path / "results", suite, accuracy, without=lambda run: run.dataset == "stl10")
+    results.runs["transfer_stl10"] = 1.0
+    tables = tables_from(complete(results))
+    draw_all(results)
+    assert tables.keys() == table.TABLES.keys()
+    rows = tables["linear_evaluation"].set_index(["data set", "loss"])
+    assert rows.loc[("cifar100", "DCL"), "M = 16"] == "", "not asked for"
+    assert rows.loc[("cifar100", "DCL"), "M = 256"].endswith("(n=5)")
+    assert rows.loc[("stl10", "DHEL"), "M = 256"] == "not run"
+    assert ("stl10", "SimCLR") not in rows.index
+    assert set(tables["knn"].loc[0, ["M = 16", "M = 32"]]) == {"75.00 ± 0.00 (n=5)"}
+    assert tables["cached_probe"].loc[0, "M = 16"] == "79.00 ± 0.00 (n=5)"
+    across = tables["transfer"].set_index(["trained on", "loss"])
+    assert across.loc[("cifar10", "DCL"), "cifar100"] == "50.00 ± 0.00 (n=5)"
+    assert across.loc[("stl10", "DCL"), "cifar100"] == "not run"
+    assert set(tables["robustness"]["data set"]) == {"cifar10", "cifar100"}, "one setting is no grid"
+    summary = tables["claims_summary"].set_index(["claim", "data set"])
+    assert summary.loc[("C3", "stl10"), "not run"] == "6"
+    assert summary.loc["C1", "judged by"].iloc[0] == "see paper_figures/theory/verdicts.md"
+
+
+def test_the_spread_over_the_grid_by_hand():
+    cells = table._spread_over_grid(pd.Series([97.0, 98.0, 96.5]), close=1.0)  # in the order of choice on validation
+    assert cells == {
+        "points": "3",
+        "expected of 1": "97.17",
+        "expected best of 2": f"{(2 * 97 + 98) / 3:.2f}",
+        "selected": "97.00",
+        "worst": "96.50",
+        "within 1 point of the best": "2/3",
+        "gain if selected on test": "1.00",
+    }
+
+
+def paper_like(content):
+    content["datasets"] = {"cifar10": {"split": {"train": 100, "validation": 40, "test": 60}}}
+    content["backbone"] = {"name": "resnet18"}
+    content["training"]["epochs"] = 200
+    content["batch_sizes"] = [64, 256]
+    content["probe"]["augmented"] = {"augment": {"flip": 0.5}}
+
+
+def test_published_figures_stand_beside_ours_only_where_the_conditions_are_the_same(tmp_path):
+    level = {"simclr": 83.0, "dcl": 85.5, "dhel": 87.0, "dhel-mean": 86.0}
+
+    def truth(run, loss):
+        return {"test_accuracy": level.get(run.method, 0.0), "cached_test_accuracy": level.get(run.method, 1.0) - 1}
+
+    results = results_of(tmp_path / "a", suite_of(tmp_path, paper_like), truth, {})
+    rows = table.published(results).set_index(["loss", "M", "probe"])["ours (%)"].to_dict()
+    assert rows["dhel sum", "256", "augmented"] == "87.00 ± 0.00 (n=5)"
+    assert rows["best baseline", "256", "augmented"] == "85.50 ± 0.00 (n=5)"
+    assert rows["dcl", "64", "cached features"] == "84.50 ± 0.00 (n=5)", "not DCL with twice the weight"
+    assert rows["dhel mean", "64", "cached features"] == "85.00 ± 0.00 (n=3)"
+    assert rows["simclr", "32", "cached features"] == "", "this batch size was not asked for"
+    assert "about 86.4" in set(table.published(results)["published (%)"])
+
+    def shorter(content):
+        paper_like(content)
+        content["training"]["epochs"] = 100
+
+    other = results_of(tmp_path / "b", suite_of(tmp_path, shorter), truth, {})
+    assert set(table.published(other)["ours (%)"]) == {""}
+    assert "published" not in table.tables_of(Suite.load(ROOT, "digits"))
+
+
+def test_published_figures_name_their_source_and_what_is_not_known():
+    figures = table.published_figures(["cifar10", "cifar100", "stl10", "imagenet100"])
+    assert (figures.source != "").all()
+    assert set(figures.precision) <= {"printed", "read off a chart"}
+    assert figures.comparable.str.match("yes|partly: |no: ").all()
+
+
+def test_claims_are_written_where_tables_find_them(tmp_path, monkeypatch):
+    suite = Suite.load(ROOT, "smoke")
+    results_of(tmp_path, suite)
+    where = ["--root", str(ROOT), "--suite", "smoke", "--results", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", ["claims", *where, "--out", str(tmp_path / "claims.csv")])
+    claims.main()
+    monkeypatch.setattr("sys.argv", ["table", *where, "--name", "claims", "--out", str(tmp_path / "table")])
+    table.main()
+    text = (tmp_path / "table.md").read_text()
+    assert "DHEL reaches a higher test accuracy than SimCLR" in text
+    assert "too few seeds: 2 of 5" in text
+    assert r"\bottomrule" in (tmp_path / "table.tex").read_text()

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dhel_kcl.figures import FIGURES
+from dhel_kcl.figures import figures_of
 from dhel_kcl.files import read_json
 from dhel_kcl.suite import Suite
 from dhel_kcl.table import tables_of
@@ -43,7 +43,7 @@ def source(tmp_path):
 
 def test_every_artefact_is_there(smoke):
     suite = Suite.load(ROOT, "smoke")
-    for figure in FIGURES:
+    for figure in figures_of(suite):
         assert (smoke / f"paper_figures/smoke/{figure}.pdf").read_bytes().startswith(b"%PDF")
         assert (smoke / f"paper_figures/smoke/{figure}.png").read_bytes().startswith(b"\x89PNG")
     for table in tables_of(suite):
@@ -103,7 +103,7 @@ def test_a_folder_with_what_git_holds_plans_the_whole_default_suite_and_the_theo
     assert code == 0, output
     assert plan["pretrain"] == len([run for run in suite.runs if run.trained])
     assert plan["probe"] == len(suite.runs)
-    assert all(plan[f"draw_figure_{name}"] == 1 for name in FIGURES)
+    assert all(plan[f"draw_figure_{name}"] == 1 for name in figures_of(suite))
     assert all(plan[f"compute_{name}"] == plan[f"draw_{name}"] == 1 for name in EXPERIMENTS)
 
 
@@ -136,11 +136,14 @@ def test_the_report_shows_every_figure_and_table(copy):
     code, output = snakemake(copy, "--report", "report.html", "smoke")
     assert code == 0, output
     page = (copy / "report.html").read_text()
-    for name in (*FIGURES, *tables_of(Suite.load(ROOT, "smoke"))):
+    suite = Suite.load(ROOT, "smoke")
+    for name in (*figures_of(suite), *tables_of(suite)):
         assert f"paper_figures/smoke/{name}." in page
         assert (ROOT / f"workflow/report/{name}.rst").is_file()
     categories = json.loads(re.search(r"var categories = (\{.*\})", page)[1])
-    assert categories["smoke"].keys() == {"figures", "tables"}
+    assert categories.keys() == {"claims", "smoke"}
+    assert categories["claims"].keys() == {"smoke"}
+    assert categories["smoke"].keys() == {"figures", "runs", "tables"}
     assert "WARNING" not in output, "a text that reStructuredText stumbles over is shown as such on the page"
 
 

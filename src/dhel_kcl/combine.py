@@ -3,26 +3,30 @@
 Writes into --out:
     runs.csv          one row a run: configuration, role, accuracies (%), geometry of z and h
     epochs.csv        training curves of the selected settings
+    predictions.csv   which test images each run of the selected settings classifies right, packed in base64
     spectra.csv       normalised singular values of the selected settings, mean and spread over seeds
     similarities.csv  densities of pairwise similarities, likewise
     costs.csv         training time and speed by loss and batch size
     metrics.json      the selected settings' test accuracy and geometry, for `dvc metrics`
 
 Only runs that the suite's config asks for are read, and only if they were made with this config and code: leftovers
-and files copied in by hand never reach a table.
+and files copied in by hand never reach a table. With --partial, runs that are not complete are left out, so that a
+suite can be looked at while it runs; damaged and foreign ones are refused in either case.
 
 Example:
     python -m dhel_kcl.combine --root . --suite digits --out results/digits
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dhel_kcl import cli, digest
 from dhel_kcl.files import DamagedError, read_json, reading, sha256, write_json, write_text
+from dhel_kcl.results import pack
 from dhel_kcl.suite import Run, Suite
 
 REMEDY = "delete it and run again to rebuild it, or restore it with `dvc checkout`"
@@ -36,15 +40,32 @@ GEOMETRY = (
     "covariance_rank",
 )
 CONFIGURATION = ["dataset", "part", "method", "batch_size"]
+CURVES = [*CONFIGURATION, "seed", "epoch", "step", "loss", "alignment_term", "energy_term", "alignment", "gap"]
 TEXT = ("dataset", "part", "method", "role", "parameters")
+TRAINED = ("spec.json", "log.csv", "encoder.safetensors", "projector.safetensors", "provenance.json")
+PROBED = ("probe.json", "predictions.csv", "geometry.json", "spectrum.csv", "similarities.csv")
 
 
-def is_selected(run: Run) -> bool:
-    """Whether a run is of the selected setting: by its role, or because `select` chose its grid point."""
+def is_complete(run: Run) -> bool:
+    """Whether every file of a run is there, and the setting it was trained with."""
+    folder = Path(run.folder)
+    files = [folder / name for name in (*PROBED, *(TRAINED if run.trained else ()))]
+    files += [folder.parent / "selected.json"] if run.role == "selected" else []
+    return all(path.is_file() for path in files)
+
+
+def selection(run: Run) -> Path:
+    """Where `select` writes the setting of a run's loss and batch size."""
+    return Path(run.folder).parents[1] / f"{run.method}_m{run.batch_size}_selected" / "selected.json"
+
+
+def is_selected(run: Run, partial: bool) -> bool:
+    """Whether a run is of the selected setting or a floor: by its role, or because `select` chose its grid point."""
     if run.role != "grid":
-        return True
-    chosen = read_json(Path(run.folder).parents[1] / f"{run.method}_m{run.batch_size}_selected" / "selected.json")
-    return chosen["run"] == run.name
+        return run.role != "point"
+    if partial and not selection(run).is_file():
+        return False
+    return read_json(selection(run))["run"] == run.name
 
 
 def verify(suite: Suite, run: Run) -> None:
@@ -60,11 +81,11 @@ def verify(suite: Suite, run: Run) -> None:
         raise DamagedError(f"{folder / changed[0]} is not the file that training wrote; {REMEDY}")
 
 
-def run_row(run: Run, selected: bool) -> dict[str, Any]:
+def run_row(suite: Suite, run: Run, selected: bool, partial: bool) -> dict[str, Any]:
     folder = Path(run.folder)
     probe, geometry = read_json(folder / "probe.json"), read_json(folder / "geometry.json")
     loss = read_json(folder / "spec.json")["loss"] if run.trained else run.loss
-    row = {
+    row: dict[str, Any] = {
         "dataset": run.dataset,
         "part": run.part,
         "method": run.method,
@@ -79,6 +100,13 @@ def run_row(run: Run, selected: bool) -> dict[str, Any]:
         "test_cross_entropy": probe["test"]["cross_entropy"],
         "test_images": probe["test"]["images"],
     }
+    row["knn_accuracy"] = probe["knn"]["test"] if "knn" in probe else None
+    row["cached_test_accuracy"] = probe["cached"]["test"]["accuracy"] if "cached" in probe else None
+    row |= {f"transfer_{target}": None for target in suite.datasets if "transfer" in suite.config}
+    for target in suite.transfers(run):
+        path = folder / "transfer" / f"{target}.json"
+        if path.is_file() or not partial:
+            row[f"transfer_{target}"] = read_json(path)["test"]["accuracy"]
     for space in SPACES:
         row |= {f"{space}_{metric}": geometry.get(space, {}).get(metric) for metric in GEOMETRY}
     if wrong := [name for name in row if name not in TEXT and not isinstance(row[name], int | float | None)]:
@@ -86,16 +114,23 @@ def run_row(run: Run, selected: bool) -> dict[str, Any]:
     return row
 
 
-def read_distribution(path: Path, columns: list[str]) -> pd.DataFrame:
-    """CSV with the column "space" and columns of numbers. Raises ValueError or KeyError if it is anything else."""
-    table = pd.read_csv(path)[["space", *columns]]
+def read_numbers(path: Path, columns: list[str], text: tuple[str, ...] = ()) -> pd.DataFrame:
+    """CSV with columns of numbers and columns of text. Raises ValueError or KeyError if it is anything else."""
+    table = pd.read_csv(path)[[*text, *columns]]
     table[columns].apply(pd.to_numeric)
     return table
 
 
-def over_seeds(parts: Iterable[pd.DataFrame], by: list[str], value: str) -> pd.DataFrame:
+def read_correct(path: Path) -> tuple[list[int], NDArray[np.bool_]]:
+    """Test images in a predictions.csv, and which of them are classified right."""
+    table = read_numbers(path, ["image", "label", "prediction"])
+    return table.image.tolist(), (table.label == table.prediction).to_numpy()
+
+
+def over_seeds(parts: list[pd.DataFrame], by: list[str], value: str) -> pd.DataFrame:
     """Mean, standard deviation (empty for one seed) and number of `value` over seeds."""
-    grouped = pd.concat(parts).groupby([*CONFIGURATION, *by], sort=False)[value]
+    empty = pd.DataFrame(columns=[*CONFIGURATION, *by, value])
+    grouped = pd.concat(parts or [empty]).groupby([*CONFIGURATION, *by], sort=False)[value]
     return grouped.agg(["mean", "std", "count"]).rename(columns={"count": "seeds"}).reset_index()
 
 
@@ -122,17 +157,21 @@ def main() -> None:
     parser.add_argument("--root", required=True, type=Path, help="repository folder, whose config is read")
     parser.add_argument("--suite", required=True, help="name of the suite")
     parser.add_argument("--out", required=True, type=Path, help="folder to write")
+    parser.add_argument("--partial", action="store_true", help="leave out runs that are not complete")
     args = parser.parse_args()
 
     suite = Suite.load(args.root, args.suite)
-    rows, epochs, spectra, similarities, costs = [], [], [], [], []
+    rows, epochs, spectra, similarities, costs, predictions = [], [], [], [], [], []
+    tested: dict[str, list[int]] = {}
     for run in suite.runs:
+        if args.partial and not is_complete(run):
+            continue
         folder = Path(run.folder)
         with reading(folder, REMEDY):
             if run.trained:
                 verify(suite, run)
-            selected = is_selected(run)
-            row = run_row(run, selected)
+            selected = is_selected(run, args.partial)
+            row = run_row(suite, run, selected, args.partial)
             rows.append(row)
             key = {name: row[name] for name in CONFIGURATION}
             if run.trained and run.method != "random":
@@ -142,23 +181,36 @@ def main() -> None:
                 if selected:
                     epochs.append(log.assign(**key, seed=run.seed))
             if selected:
-                spectrum = read_distribution(folder / "spectrum.csv", ["index", "singular_value"])
+                images, correct = read_correct(folder / "predictions.csv")
+                if images != tested.setdefault(run.dataset, images):
+                    raise ValueError("other test images than those of the runs before it")
+                if abs(np.mean(correct) - row["test_accuracy"] / 100) > 1e-9:
+                    raise ValueError("predictions.csv does not give the accuracy in probe.json")
+                predictions.append(key | {"seed": run.seed, "images": len(images), "correct": pack(correct)})
+                spectrum = read_numbers(folder / "spectrum.csv", ["index", "singular_value"], text=("space",))
                 spectra.append(spectrum.assign(**key))
-                density = read_distribution(folder / "similarities.csv", ["similarity", "density"])
+                density = read_numbers(folder / "similarities.csv", ["similarity", "density"], text=("space",))
                 similarities.append(density.assign(**key))
 
+    if not rows:
+        raise ValueError(f"no run of suite {suite.name} is complete")
     runs = pd.DataFrame(rows)
-    curves = pd.concat(epochs).drop(columns=["views_per_second", "learning_rate"])
-    by_cost = pd.DataFrame(costs).groupby(CONFIGURATION, sort=False)
-    cost = by_cost.agg(
-        runs=("seconds", "size"),
-        seconds_a_run=("seconds", "mean"),
-        total_seconds=("seconds", "sum"),
-        views_per_second=("views_per_second", "mean"),
-    ).reset_index()
+    curves = pd.concat(epochs) if epochs else pd.DataFrame()
+    by_cost = pd.DataFrame(costs, columns=[*CONFIGURATION, "seconds", "views_per_second"])
+    cost = (
+        by_cost.groupby(CONFIGURATION, sort=False)
+        .agg(
+            runs=("seconds", "size"),
+            seconds_a_run=("seconds", "mean"),
+            total_seconds=("seconds", "sum"),
+            views_per_second=("views_per_second", "mean"),
+        )
+        .reset_index()
+    )
     tables = {
         "runs": runs,
-        "epochs": curves[[*CONFIGURATION, "seed", *[c for c in curves if c not in (*CONFIGURATION, "seed")]]],
+        "epochs": curves.reindex(columns=CURVES),
+        "predictions": pd.DataFrame(predictions, columns=[*CONFIGURATION, "seed", "images", "correct"]),
         "spectra": over_seeds(spectra, ["space", "index"], "singular_value"),
         "similarities": over_seeds(similarities, ["space", "similarity"], "density"),
         "costs": cost,

@@ -1,6 +1,7 @@
-"""Step 7: one table of a suite as CSV, Markdown and LaTeX (booktabs).
+"""Step 8: one table of a suite as CSV, Markdown and LaTeX (booktabs).
 
-Tables: linear_evaluation, geometry, ablations, costs.
+Tables: claims_summary, claims, linear_evaluation, cached_probe, knn, geometry, ablations, robustness, transfer,
+published, costs. A cell that the suite asks for and that has no run says "not run".
 
 Example:
     python -m dhel_kcl.table --root . --suite digits --results results/digits --name geometry --out geometry
@@ -8,14 +9,20 @@ Example:
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from dhel_kcl import cli
+from dhel_kcl.claims import ledger
 from dhel_kcl.files import write_text
+from dhel_kcl.inference import expected_best_of
 from dhel_kcl.results import Results
-from dhel_kcl.suite import FLOORS, Suite
+from dhel_kcl.suite import FLOORS, Run, Suite
 
+NOT_RUN = "not run"
+PUBLISHED = Path(__file__).with_name("published.csv")
+VERDICTS = ("supported", "contradicted", "not distinguishable", NOT_RUN)
 GEOMETRY_HEADERS = {
     "alignment": "alignment",
     "uniformity": "uniformity",
@@ -26,7 +33,9 @@ GEOMETRY_HEADERS = {
 
 
 def mean_and_spread(values: pd.Series, digits: int) -> str:
-    """ "mean ± standard deviation (n)"; without ± for one value, "-" for none."""
+    """ "mean ± standard deviation (n)"; without ± for one value, "not run" for none, "-" for runs without the value."""
+    if values.empty:
+        return NOT_RUN
     values = values.dropna()
     if values.empty:
         return "-"
@@ -34,36 +43,89 @@ def mean_and_spread(values: pd.Series, digits: int) -> str:
     return f"{mean} (n=1)" if len(values) == 1 else f"{mean} ± {values.std():.{digits}f} (n={len(values)})"
 
 
+def claims_summary(results: Results) -> pd.DataFrame:
+    """Number of statements by claim, data set and verdict."""
+    table = results.table("claims")
+    rows = []
+    for (claim, dataset), group in table.groupby(["claim", table.dataset.fillna("")], sort=False):
+        counts = group.verdict.value_counts()
+        row = {"claim": claim, "data set": dataset or "none needed"}
+        row |= {verdict: str(counts.get(verdict, 0)) if dataset else "" for verdict in VERDICTS}
+        rows.append(row | {"judged by": "this suite" if dataset else group.note.iloc[0]})
+    return pd.DataFrame(rows)
+
+
+def claims(results: Results) -> pd.DataFrame:
+    """Every statement with its estimate, interval, adjusted p and verdict."""
+    table = results.table("claims")
+    trained = table.estimate.notna()
+    return pd.DataFrame(
+        {
+            "claim": table.claim,
+            "data set": table.dataset.fillna(""),
+            "statement": table.statement,
+            "estimate": [
+                f"{value:+.2f}" if known else "" for value, known in zip(table.estimate, trained, strict=True)
+            ],
+            "95 % interval": _intervals(table.low, table.high),
+            "unit": table.unit.where(trained, "").fillna(""),
+            "over test images": _intervals(table.images_low, table.images_high),
+            "p (Holm)": ["" if pd.isna(p) else "< 0.0001" if p < 1e-4 else f"{p:.2g}" for p in table.p_holm],
+            "seeds": ["" if pd.isna(n) else f"{n:.0f}" for n in table.seeds.where(trained)],
+            "verdict": table.verdict,
+            "note": table.note.fillna(""),
+        }
+    )
+
+
+def _intervals(low: pd.Series, high: pd.Series) -> list[str]:
+    pairs = zip(low, high, strict=True)
+    return ["" if pd.isna(a) or pd.isna(b) else f"{a:+.2f} to {b:+.2f}" for a, b in pairs]
+
+
 def linear_evaluation(results: Results) -> pd.DataFrame:
     """Test accuracy (%) of the linear probe at the setting selected on validation."""
-    suite, runs, rows = results.suite, results.selected, []
-    for dataset in suite.datasets:
-        here = runs[runs.dataset == dataset]
-        for method in results.methods("losses"):
-            row = {"data set": dataset, "loss": suite.title(method)}
-            for size in suite.config["batch_sizes"]:
+    return _accuracies(results, "test_accuracy")
+
+
+def cached_probe(results: Results) -> pd.DataFrame:
+    """The same of a linear probe on features computed once, where the main probe augments."""
+    return _accuracies(results, "cached_test_accuracy")
+
+
+def knn(results: Results) -> pd.DataFrame:
+    """The same of nearest neighbours."""
+    return _accuracies(results, "knn_accuracy")
+
+
+def _accuracies(results: Results, column: str) -> pd.DataFrame:
+    runs, rows = results.selected, []
+    for dataset in results.datasets:
+        here, sizes = runs[runs.dataset == dataset], results.sizes(dataset)
+        for method in results.methods("losses", dataset):
+            row = {"data set": dataset, "loss": results.suite.title(method)}
+            for size in results.all_sizes:
                 cell = here[(here.method == method) & (here.batch_size == size)]
-                row[f"M = {size}"] = mean_and_spread(cell.test_accuracy, 2)
+                row[f"M = {size}"] = mean_and_spread(cell[column], 2) if size in sizes else ""
             rows.append(row)
         for floor in FLOORS:
-            cell = mean_and_spread(here[here.method == floor].test_accuracy, 2)
-            row = {"data set": dataset, "loss": f"floor: {suite.title(floor)}"}
-            rows.append(row | {f"M = {size}": cell for size in suite.config["batch_sizes"]})
+            cell = mean_and_spread(here[here.method == floor][column], 2)
+            row = {"data set": dataset, "loss": f"floor: {results.suite.title(floor)}"}
+            rows.append(row | {f"M = {size}": cell if size in sizes else "" for size in results.all_sizes})
     return pd.DataFrame(rows)
 
 
 def geometry(results: Results) -> pd.DataFrame:
     """Geometry of the test embeddings at the selected setting: projector output z and backbone features h."""
     suite, runs, rows = results.suite, results.selected, []
-    for dataset in suite.datasets:
+    for dataset in results.datasets:
         here = runs[runs.dataset == dataset]
-        sizes = suite.config["batch_sizes"]
-        cells = [(method, size) for size in sizes for method in results.methods("losses")]
-        cells += [(floor, suite.config["floors"]["batch_size"]) for floor in FLOORS]
+        cells = [(m, size) for size in results.sizes(dataset) for m in results.methods("losses", dataset)]
+        cells += [(floor, results.settings(dataset)["floors"]["batch_size"]) for floor in FLOORS]
         for space in ("z", "h"):
             for method, size in cells:
                 group = here[(here.method == method) & (here.batch_size == size)]
-                if group[f"{space}_alignment"].isna().all():
+                if len(group) and group[f"{space}_alignment"].isna().all():
                     continue
                 row = {"data set": dataset, "space": space, "M": size if method not in FLOORS else "-"}
                 row["loss"] = suite.title(method)
@@ -77,23 +139,141 @@ def geometry(results: Results) -> pd.DataFrame:
 def ablations(results: Results) -> pd.DataFrame:
     """Variants against the main losses at one batch size, each at its own selected setting."""
     suite, runs, rows = results.suite, results.selected, []
-    settings = suite.config["ablations"]
-    for dataset in suite.datasets:
-        here = runs[(runs.dataset == dataset) & (runs.batch_size == settings["batch_size"])]
-        for method in [*results.methods("losses"), *results.methods("ablations")]:
+    size = suite.config["ablations"]["batch_size"]
+    for dataset in results.datasets_of("ablations"):
+        here = runs[(runs.dataset == dataset) & (runs.batch_size == size)]
+        for method in [*results.methods("losses", dataset), *results.methods("ablations", dataset)]:
             group = here[here.method == method]
             rows.append(
                 {
                     "data set": dataset,
                     "loss": suite.title(method),
-                    "M": settings["batch_size"],
-                    "selected": group.parameters.iloc[0],
+                    "M": size,
+                    "selected": group.parameters.iloc[0] if len(group) else NOT_RUN,
                     "test accuracy (%)": mean_and_spread(group.test_accuracy, 2),
                     "alignment (z)": mean_and_spread(group.z_alignment, 3),
                     "effective rank (z)": mean_and_spread(group.z_effective_rank, 1),
                 }
             )
     return pd.DataFrame(rows)
+
+
+def robustness(results: Results) -> pd.DataFrame:
+    """Test accuracy (%) over grids of two points or more, one seed a point; picked on validation, as `select` does."""
+    rows = []
+    grid = results.runs[results.runs.role == "grid"]
+    close = ledger()["close"]
+    for dataset in results.datasets:
+        for method in results.methods("losses", dataset):
+            for size in results.sizes(dataset):
+                if len(results.suite.candidates(dataset, method, size)) < 2:
+                    continue
+                row = {"data set": dataset, "loss": results.suite.title(method), "M": size}
+                points = grid[(grid.dataset == dataset) & (grid.method == method) & (grid.batch_size == size)]
+                order = points.sort_values(
+                    ["validation_accuracy", "validation_cross_entropy"], ascending=[False, True], kind="stable"
+                )
+                rows.append(row | _spread_over_grid(order.test_accuracy, close))
+    return pd.DataFrame(rows)
+
+
+def _spread_over_grid(accuracy: pd.Series, close: float) -> dict[str, str]:
+    """accuracy: in the order of choice on validation."""
+    values, count = list(accuracy), len(accuracy)
+    headers = [
+        "points",
+        "expected of 1",
+        "expected best of 2",
+        "selected",
+        "worst",
+        f"within {close:g} point of the best",
+    ]
+    headers += ["gain if selected on test"]
+    if not values:
+        return dict.fromkeys(headers, NOT_RUN)
+    near = sum(value >= max(values) - close for value in values)
+    two = expected_best_of(min(2, count), values)
+    numbers = [expected_best_of(1, values), two, values[0], min(values)]
+    cells = [str(count), *(f"{number:.2f}" for number in numbers), f"{near}/{count}", f"{max(values) - values[0]:.2f}"]
+    return dict(zip(headers, cells, strict=True))
+
+
+def transfer(results: Results) -> pd.DataFrame:
+    """Test accuracy (%) of a linear probe on each data set, on features learned on another one."""
+    runs, rows, size = results.selected, [], results.suite.config["transfer"]["batch_size"]
+    runs = runs[runs.batch_size == size]
+    for dataset in results.datasets:
+        here = runs[runs.dataset == dataset]
+        for method in results.methods("losses", dataset):
+            cell = here[here.method == method]
+            row = {"trained on": dataset, "loss": results.suite.title(method), "M": size}
+            for target in results.datasets:
+                column = "test_accuracy" if target == dataset else f"transfer_{target}"
+                row[target] = mean_and_spread(cell[column].dropna(), 2)
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def published(results: Results) -> pd.DataFrame:
+    """Published accuracies on the suite's data sets, beside ours where data set, loss, batch size, backbone, epochs and
+    probe are the same; empty where we ran nothing such."""
+    rows = []
+    for entry in published_figures(results.datasets).to_dict("records"):
+        loss = f"{entry['loss']} {entry['dhel_form']}".strip().replace("best_baseline", "best baseline")
+        value = entry["value"] if entry["precision"] == "printed" else f"about {entry['value']}"
+        rows.append(
+            {
+                "data set": entry["dataset"],
+                "loss": loss,
+                "M": entry["batch_size"] or "not stated",
+                "temperature": entry["temperature"]
+                or ("tuned" if entry["temperature_tuned"] == "yes" else "not stated"),
+                "probe": entry["probe"].split(",")[0],
+                "published (%)": value,
+                "ours (%)": ours(results, entry),
+                "comparable": entry["comparable"],
+                "source": entry["source"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def published_figures(datasets: list[str]) -> pd.DataFrame:
+    """Rows of published.csv on these data sets, all cells as printed there."""
+    table = pd.read_csv(PUBLISHED, dtype=str, keep_default_na=False)
+    return table[table.dataset.isin(datasets)]
+
+
+def ours(results: Results, entry: dict[str, Any]) -> str:
+    """Our accuracy under the conditions of a published one, or an empty text."""
+    asked = results.settings(entry["dataset"])
+    protocol = entry["probe"].split(",")[0]
+    augmented = bool(asked["probe"].get("augmented"))
+    same = (asked["backbone"]["name"], str(asked["training"]["epochs"])) == (entry["backbone"], entry["epochs"])
+    if not same or protocol not in ("augmented", "cached features") or entry["comparable"].startswith("no"):
+        return ""
+    if protocol == "augmented" and not augmented:
+        return ""
+    column = "cached_test_accuracy" if augmented and protocol == "cached features" else "test_accuracy"
+    runs = results.runs[(results.runs.dataset == entry["dataset"]) & results.runs.part.isin(["losses", "ablations"])]
+    runs = runs[runs.batch_size.astype(str) == entry["batch_size"]]
+    fixed = entry["temperature_tuned"] == "no" and entry["temperature"]
+    at_it = runs.parameters.fillna("").str.split().map(lambda said: f"temperature={entry['temperature']}" in said)
+    runs = runs[at_it] if fixed else runs[runs.selected]
+    wanted = ("simclr", "dcl") if entry["loss"] == "best_baseline" else (entry["loss"],)
+    cells = [runs[runs.method == method][column].dropna() for method in _methods(results, wanted, entry["dhel_form"])]
+    cells = [cell for cell in cells if len(cell)]
+    return mean_and_spread(max(cells, key=lambda cell: cell.mean()), 2) if cells else ""
+
+
+def _methods(results: Results, losses: tuple[str, ...], form: str) -> list[str]:
+    """Names under which a suite runs these losses, as published: in this form, with energy weight 1."""
+
+    def same(entry: dict[str, Any]) -> bool:
+        said = {key: values if isinstance(values, list) else [values] for key, values in entry.items()}
+        return said.get("energy_weight", [1.0]) == [1.0] and (not form or said.get("form") == [form])
+
+    return [name for name, entry in results.suite.methods.items() if entry["loss"] in losses and same(entry)]
 
 
 def costs(results: Results) -> pd.DataFrame:
@@ -113,16 +293,36 @@ def costs(results: Results) -> pd.DataFrame:
 
 
 TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
+    "claims_summary": claims_summary,
+    "claims": claims,
     "linear_evaluation": linear_evaluation,
+    "cached_probe": cached_probe,
+    "knn": knn,
     "geometry": geometry,
     "ablations": ablations,
+    "robustness": robustness,
+    "transfer": transfer,
+    "published": published,
     "costs": costs,
 }
 
 
+def _grid_runs(suite: Suite) -> list[Run]:
+    return [run for run in suite.runs if (run.part, run.role) == ("losses", "grid")]
+
+
 def tables_of(suite: Suite) -> list[str]:
-    """Tables that a suite has: ablations only where it runs some."""
-    return [name for name in TABLES if name != "ablations" or "ablations" in suite.config]
+    """Tables that a suite has: some only where it runs what they show, or where others published on its data sets."""
+    probes = [suite.settings(dataset)["probe"] for dataset in suite.datasets]
+    absent = {
+        "cached_probe": not any(probe.get("augmented") for probe in probes),
+        "knn": not any("neighbours" in probe for probe in probes),
+        "ablations": "ablations" not in suite.config,
+        "robustness": not any(len(suite.candidates(r.dataset, r.method, r.batch_size)) > 1 for r in _grid_runs(suite)),
+        "transfer": "transfer" not in suite.config,
+        "published": published_figures(suite.datasets).empty,
+    }
+    return [name for name in TABLES if not absent.get(name)]
 
 
 def write_table(table: pd.DataFrame, out: Path) -> None:

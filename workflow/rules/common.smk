@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dhel_kcl import digest, stamp
 from dhel_kcl.config import ConfigError, load_global, suite_names
-from dhel_kcl.figures import FIGURES
+from dhel_kcl.figures import FIGURES, figures_of
 from dhel_kcl.suite import Suite
 from dhel_kcl.table import TABLES, tables_of
 from dhel_kcl.theory import EXPERIMENTS
@@ -101,7 +101,7 @@ def suite_results(name):
     must plan the runs."""
     suite = SUITES[name]
     records = [file for dataset in suite.datasets for file in run_records(name, dataset)]
-    figures = [f"paper_figures/{name}/{f}.{e}" for f in FIGURES for e in ("pdf", "png")]
+    figures = [f"paper_figures/{name}/{f}.{e}" for f in figures_of(suite) for e in ("pdf", "png")]
     tables = [f"paper_figures/{name}/{t}.{e}" for t in tables_of(suite) for e in ("csv", "md", "tex")]
     return [*records, *figures, *tables, f"results/{name}/metrics.json", f"results/{name}/provenance.json"]
 

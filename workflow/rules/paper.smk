@@ -1,12 +1,24 @@
+from dhel_kcl.claims import ledger_digest
+from dhel_kcl.files import sha256
+from dhel_kcl.table import PUBLISHED
+
 TIDY = expand(
     "results/{{suite}}/{table}.csv",
-    table=["runs", "epochs", "spectra", "similarities", "costs"],
+    table=["runs", "epochs", "predictions", "spectra", "similarities", "costs"],
 )
+
+
+def shelf(name, kind):
+    """Category and sub-category of an artefact in the report, which sorts them by name: claims come first."""
+    if name.startswith("claims"):
+        return {"category": "claims", "subcategory": "{suite}"}
+    return {"category": "{suite}", "subcategory": "runs" if name in ("costs", "training_curves") else kind}
 
 
 rule combine_results:
     input:
         records,
+        lambda w: [f"{run.folder}/predictions.csv" for run in SUITES[w.suite].runs],
     output:
         TIDY,
         "results/{suite}/metrics.json",
@@ -21,6 +33,23 @@ rule combine_results:
         "--out results/{wildcards.suite} > {log:q} 2>&1"
 
 
+rule judge_claims:
+    input:
+        TIDY,
+    output:
+        "results/{suite}/claims.csv",
+    log:
+        "logs/{suite}/claims.log",
+    params:
+        root=repository,
+        spec=lambda w: SUITES[w.suite].digest(),
+        statements=ledger_digest(),
+        code=digest.of_step("claims"),
+    shell:
+        "python -m dhel_kcl.claims --root {params.root:q} --suite {wildcards.suite} "
+        "--results results/{wildcards.suite} --out {output:q} > {log:q} 2>&1"
+
+
 # One rule a table and one a figure: a report caption cannot contain wildcards.
 for name in TABLES:
 
@@ -29,12 +58,12 @@ for name in TABLES:
             f"make_table_{name}"
         input:
             TIDY,
+            "results/{suite}/claims.csv",
         output:
             report(
                 f"paper_figures/{{suite}}/{name}.csv",
                 caption=f"../report/{name}.rst",
-                category="{suite}",
-                subcategory="tables",
+                **shelf(name, "tables"),
                 labels={"table": name.replace("_", " ")},
             ),
             f"paper_figures/{{suite}}/{name}.md",
@@ -45,6 +74,7 @@ for name in TABLES:
             name=name,
             root=repository,
             spec=lambda w: SUITES[w.suite].digest(),
+            published=sha256(PUBLISHED),
             code=digest.of_step("table"),
         shell:
             "python -m dhel_kcl.table --root {params.root:q} --suite {wildcards.suite} "
@@ -59,13 +89,13 @@ for name in FIGURES:
             f"draw_figure_{name}"
         input:
             TIDY,
+            "results/{suite}/claims.csv",
         output:
             f"paper_figures/{{suite}}/{name}.pdf",
             report(
                 f"paper_figures/{{suite}}/{name}.png",
                 caption=f"../report/{name}.rst",
-                category="{suite}",
-                subcategory="figures",
+                **shelf(name, "figures"),
                 labels={"figure": name.replace("_", " ")},
             ),
         log:
@@ -83,7 +113,7 @@ for name in FIGURES:
 rule stamp_provenance:
     input:
         records,
-        lambda w: expand("paper_figures/{suite}/{figure}.pdf", suite=w.suite, figure=FIGURES),
+        lambda w: expand("paper_figures/{suite}/{figure}.pdf", suite=w.suite, figure=figures_of(SUITES[w.suite])),
         lambda w: expand("paper_figures/{suite}/{table}.csv", suite=w.suite, table=tables_of(SUITES[w.suite])),
     output:
         "results/{suite}/provenance.json",

@@ -60,8 +60,8 @@ for name in THEORY_TABLES:
             report(
                 f"paper_figures/theory/{name}.csv",
                 caption=f"../report/theory_{name}.rst",
-                category="theory",
-                subcategory="tables",
+                category="claims" if name == "verdicts" else "theory",
+                subcategory="theory" if name == "verdicts" else "tables",
                 labels={"table": name},
             ),
             f"paper_figures/theory/{name}.md",

@@ -15,10 +15,10 @@ from dhel_kcl.suite import FLOORS
 
 
 def draw(results: Results) -> Figure:
-    suite, runs, sizes = results.suite, results.selected, results.suite.config["batch_sizes"]
-    methods, drawn = results.methods("losses"), set()
-    fig, axes = style.panels(len(suite.datasets), height=2.6, sharey=False)
-    for ax, dataset in zip(axes, suite.datasets, strict=True):
+    suite, runs, drawn = results.suite, results.selected, set()
+    fig, axes = style.panels(len(results.datasets), height=2.6, sharey=False)
+    for ax, dataset in zip(axes, results.datasets, strict=True):
+        sizes, methods = results.sizes(dataset), results.methods("losses", dataset)
         here = runs[runs.dataset == dataset]
         for position, method in enumerate(methods):
             by_size = here[here.method == method].groupby("batch_size").test_accuracy
@@ -33,13 +33,23 @@ def draw(results: Results) -> Figure:
         drawn |= set(floors.drop(below.index).index)
         for floor, value in floors.drop(below.index).items():
             ax.axhline(value, color=style.FLOOR_COLOUR, linestyle=style.FLOOR_LINES[floor], linewidth=1)
-        text = "\n".join(f"below: {suite.title(floor)} {value:.1f} %" for floor, value in below.items())
-        ax.text(0.02, 0.03, text, transform=ax.transAxes, color=style.FLOOR_COLOUR, fontsize="small")
         ax.set_xscale("log", base=2)
+        ax.set_xlim(min(sizes) / 1.4, max(sizes) * 1.4)
+        if len(below):  # room for their names
+            bottom, top = ax.get_ylim()
+            ax.set_ylim(bottom - 0.1 * len(below) * (top - bottom))
+        text = "\n".join(f"below: {suite.title(floor)} {value:.1f} %" for floor, value in below.items())
+        ax.text(0.02, 0.03, text, transform=ax.transAxes, color=style.FLOOR_COLOUR, fontsize="x-small")
         ax.set_xticks(sizes, [str(size) for size in sizes])
-        ax.set(xlabel="batch size M", ylabel="test accuracy (%)", title=dataset)
-    handles = [style.handle(m, suite) for m in methods] + [style.floor_handle(f, suite) for f in FLOORS if f in drawn]
-    style.legend(fig, handles, columns=2 if len(axes) == 1 else 8)
+        ax.minorticks_off()
+        ax.set(xlabel="batch size M", title=dataset)
+        if trained.empty:
+            style.not_run(ax)
+    axes[0].set_ylabel("test accuracy (%)")
+    handles = [style.handle(m, suite) for m in results.methods("losses")] + [
+        style.floor_handle(f, suite) for f in FLOORS if f in drawn
+    ]
+    style.legend(fig, handles, columns=2 if len(axes) == 1 else 5)
     return fig
 
 

@@ -15,14 +15,16 @@ from dhel_kcl.results import Results
 
 
 def draw(results: Results) -> Figure:
-    suite, runs, sizes = results.suite, results.selected, results.suite.config["batch_sizes"]
-    methods = results.methods("losses")
-    diameters = {size: 3 + 2 * rank for rank, size in enumerate(sorted(sizes))}
-    fig, axes = style.panels(len(suite.datasets), height=2.9, sharey=False)
-    for ax, dataset in zip(axes, suite.datasets, strict=True):
+    suite, runs = results.suite, results.selected
+    diameters = {size: 3 + 2 * rank for rank, size in enumerate(results.all_sizes)}
+    fig, axes = style.panels(len(results.datasets), height=2.9, sharey=False)
+    for ax, dataset in zip(axes, results.datasets, strict=True):
+        methods = results.methods("losses", dataset)
+        if runs[(runs.dataset == dataset) & runs.method.isin(methods)].empty:
+            style.not_run(ax)
         for method in methods:
             look = style.look(method, suite)
-            for size in sizes:
+            for size in results.sizes(dataset):
                 points = runs[(runs.dataset == dataset) & (runs.method == method) & (runs.batch_size == size)]
                 ax.plot(
                     points.z_alignment,
@@ -32,13 +34,14 @@ def draw(results: Results) -> Figure:
                     alpha=0.75,
                     **look,
                 )
-        ax.set(xlabel="alignment  $\\|u - v\\|^2$", ylabel="uniformity (t = 2)", title=dataset)
-    handles = [style.handle(method, suite, linestyle="") for method in methods]
+        ax.set(xlabel="alignment  $\\|u - v\\|^2$", title=dataset)
+    axes[0].set_ylabel("uniformity (t = 2)")
+    handles = [style.handle(method, suite, linestyle="") for method in results.methods("losses")]
     handles += [
         Line2D([], [], linestyle="", marker="o", color=style.FLOOR_COLOUR, markersize=diameter, label=f"M = {size}")
         for size, diameter in diameters.items()
     ]
-    style.legend(fig, handles, columns=3 if len(axes) == 1 else 8)
+    style.legend(fig, handles, columns=3 if len(axes) == 1 else 5)
     return fig
 
 

@@ -1,6 +1,7 @@
 """Figure: density of the dot products of pairs of test embeddings z against that of uniform points (black).
 
-Mean over seeds. The area between the two distribution functions is the Wasserstein uniformity.
+Means over seeds; shaded, one standard deviation. The area between the two distribution functions is
+the Wasserstein uniformity.
 
 Example:
     python -m dhel_kcl.figures.similarities --root . --suite digits --results results/digits --out similarities
@@ -16,26 +17,24 @@ from dhel_kcl.results import Results
 
 
 def draw(results: Results) -> Figure:
-    suite, sizes = results.suite, results.suite.config["batch_sizes"]
-    histograms = results.table("similarities")
+    suite, histograms = results.suite, results.table("similarities")
     histograms = histograms[histograms.space == "z"]
-    methods = results.methods("losses")
-    cells = [(dataset, size) for dataset in suite.datasets for size in sizes]
-    width = 2 / suite.config["probe"]["histogram_bins"]
     s = np.linspace(-1, 1, 801)
     ideal = sphere.dot_product_pdf(s, suite.config["projector_dim"])
-    fig, axes = style.panels(len(cells))
-    for ax, (dataset, size) in zip(axes, cells, strict=True):
+    fig, axes = style.cells(results, "dot product of a pair", "density")
+    for (dataset, size), ax in axes.items():
+        methods, width = results.methods("losses", dataset), 2 / results.settings(dataset)["probe"]["histogram_bins"]
         here = histograms[(histograms.dataset == dataset) & (histograms.batch_size == size)]
+        if here[here.method.isin(methods)].empty:
+            style.not_run(ax)
         for method in methods:
             line = here[here.method == method]
             look = style.look(method, suite)
-            ax.plot(line.similarity + width / 2, line["mean"], **look, markevery=8, markersize=3.5, linewidth=1.2)
+            style.curve(ax, line.similarity + width / 2, line["mean"], line["std"], every=8, **look)
         ax.plot(s, ideal, color="black", linestyle="--", linewidth=1)
-        ax.set(title=f"{dataset}, M = {size}", xlabel="dot product of a pair", xlim=(-0.8, 1))
-    axes[0].set_ylabel("density")
+        ax.set_xlim(-0.8, 1)
     ideal_handle = Line2D([], [], color="black", linestyle="--", linewidth=1, label="uniform")
-    style.legend(fig, [*[style.handle(method, suite) for method in methods], ideal_handle], columns=6)
+    style.legend(fig, [*[style.handle(m, suite) for m in results.methods("losses")], ideal_handle], columns=6)
     return fig
 
 

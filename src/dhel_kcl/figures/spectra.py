@@ -1,6 +1,7 @@
 """Figure: singular values of the test embeddings z, divided by the largest, mean over seeds.
 
-The slower the fall, the more dimensions are used; equal values (the dotted line at 1) would be no collapse at all.
+Shaded: one standard deviation. The slower the fall, the more dimensions are used; equal values (the dotted line at 1)
+would be no collapse at all.
 
 Example:
     python -m dhel_kcl.figures.spectra --root . --suite digits --results results/digits --out spectra
@@ -14,26 +15,24 @@ from dhel_kcl.results import Results
 
 
 def draw(results: Results) -> Figure:
-    suite, sizes = results.suite, results.suite.config["batch_sizes"]
-    spectra = results.table("spectra")
+    suite, spectra = results.suite, results.table("spectra")
     spectra = spectra[spectra.space == "z"]
-    methods = results.methods("losses")
-    cells = [(dataset, size) for dataset in suite.datasets for size in sizes]
-    fig, axes = style.panels(len(cells))
-    for ax, (dataset, size) in zip(axes, cells, strict=True):
+    fig, axes = style.cells(results, "index", "singular value\n/ largest")
+    for (dataset, size), ax in axes.items():
+        methods = results.methods("losses", dataset)
         here = spectra[spectra.dataset == dataset]
+        if here[here.method.isin(methods) & (here.batch_size == size)].empty:
+            style.not_run(ax)
+            continue
         for method in methods:
             line = here[(here.method == method) & (here.batch_size == size)]
-            ax.plot(
-                line["index"], line["mean"], **style.look(method, suite), markevery=8, markersize=3.5, linewidth=1.2
-            )
+            style.curve(ax, line["index"], line["mean"], line["std"], every=8, **style.look(method, suite))
         random = here[here.method == "random"]
         ax.plot(random["index"], random["mean"], color=style.FLOOR_COLOUR, linestyle=style.FLOOR_LINES["random"], lw=1)
         ax.axhline(1, color="black", linestyle=":", linewidth=0.6)
         ax.set_yscale("log")
-        ax.set(title=f"{dataset}, M = {size}", xlabel="index")
-    axes[0].set_ylabel("singular value / largest")
-    style.legend(fig, [style.handle(m, suite) for m in methods] + [style.floor_handle("random", suite)], columns=6)
+    handles = [style.handle(m, suite) for m in results.methods("losses")] + [style.floor_handle("random", suite)]
+    style.legend(fig, handles, columns=6)
     return fig
 
 

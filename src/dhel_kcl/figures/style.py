@@ -1,6 +1,6 @@
 """One look for all figures: sizes of a two-column page, one colour and marker a loss, reproducible files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -48,16 +49,61 @@ def look(method: str, suite: Suite) -> dict[str, Any]:
     return {"color": colour, "marker": marker}
 
 
-def panels(count: int, height: float = 2.1, sharey: bool = True) -> tuple[Figure, list[Axes]]:
+def panels(count: int, height: float, sharey: bool = True) -> tuple[Figure, list[Axes]]:
     """A row of `count` panels: a column wide for one, else a page wide."""
     width = COLUMN if count == 1 else PAGE
     fig, axes = plt.subplots(1, count, figsize=(width, height), sharey=sharey, squeeze=False, layout="constrained")
     return fig, list(axes[0])
 
 
-def legend(fig: Figure, handles: list[Line2D], columns: int = 5) -> None:
+def cells(results: Results, xlabel: str, ylabel: str) -> tuple[Figure, dict[tuple[str, int], Axes]]:
+    """A panel for each data set and batch size; those of a data set lie in one row, sharing the y axis, and further
+    data sets in the same row while there is room."""
+    columns = max(len(results.sizes(dataset)) for dataset in results.datasets)
+    rows: list[list[tuple[str, int]]] = [[]]
+    for dataset in results.datasets:
+        panels = [(dataset, size) for size in results.sizes(dataset)]
+        if len(rows[-1]) + len(panels) > columns:
+            rows.append([])
+        rows[-1] += panels
+    width, height = (COLUMN if columns == 1 else PAGE), (2.1 if len(rows) == 1 else 0.6 + 1.6 * len(rows))
+    fig, axes = plt.subplots(len(rows), columns, figsize=(width, height), squeeze=False, layout="constrained")
+    found: dict[tuple[str, int], Axes] = {}
+    for row, line in zip(rows, axes, strict=True):
+        for ax in line[len(row) :]:
+            ax.set_axis_off()
+        for (dataset, size), ax in zip(row, line, strict=False):
+            first = found.get((dataset, results.sizes(dataset)[0]))
+            if first is None:
+                ax.set_ylabel(ylabel)
+            else:
+                ax.sharey(first)
+                ax.tick_params(which="both", labelleft=False)
+            ax.set_title(f"{dataset}, M = {size}")
+            found[dataset, size] = ax
+    for column in range(columns):
+        lowest = max(k for k, row in enumerate(rows) if len(row) > column)
+        axes[lowest, column].set_xlabel(xlabel)
+    return fig, found
+
+
+def not_run(ax: Axes) -> None:
+    """Say that there is nothing to draw."""
+    ax.text(0.5, 0.5, "not run", ha="center", va="center", transform=ax.transAxes, color=FLOOR_COLOUR)
+    ax.tick_params(which="both", left=False, labelleft=False, bottom=False, labelbottom=False)
+
+
+def curve(ax: Axes, x: pd.Series, mean: pd.Series, spread: pd.Series, every: int, **look: Any) -> None:
+    """A mean with a band of one standard deviation; a marker at every `every`-th point."""
+    spread = spread.fillna(0)
+    ax.fill_between(x, mean - spread, mean + spread, color=look["color"], alpha=0.2, linewidth=0)
+    ax.plot(x, mean, markevery=every, markersize=3.5, linewidth=1.2, **look)
+
+
+def legend(fig: Figure, handles: Sequence[Artist], columns: int = 5) -> None:
     """One legend for all panels, below them."""
-    fig.legend(handles=handles, loc="outside lower center", ncols=min(columns, len(handles)), frameon=False)
+    if handles:
+        fig.legend(handles=handles, loc="outside lower center", ncols=min(columns, len(handles)), frameon=False)
 
 
 def handle(method: str, suite: Suite, **changes: Any) -> Line2D:

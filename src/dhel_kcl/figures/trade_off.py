@@ -1,0 +1,84 @@
+"""Figure: effective rank against alignment and against accuracy, by energy weight and temperature; and the effects.
+
+Curves join the temperatures of one loss and energy weight, at one batch size; the thicker, the larger the weight.
+
+Example:
+    python -m dhel_kcl.figures.trade_off --root . --suite digits --results results/digits --out trade_off
+"""
+
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from dhel_kcl import cli
+from dhel_kcl.claims import ledger, trade_off_points
+from dhel_kcl.figures import style
+from dhel_kcl.figures.claims import VERDICTS, forest, frame
+from dhel_kcl.results import Results
+
+TITLES = {"simclr": "SimCLR", "dcl": "DCL", "dhel-mean": "DHEL mean", "dhel-anchor": "DHEL anchor", "dhel-sum": "DHEL"}
+
+
+def draw(results: Results) -> Figure:
+    datasets = results.datasets_of("trade_off")
+    fig, axes = plt.subplots(
+        len(datasets),
+        3,
+        figsize=(style.PAGE, 0.5 + 2 * len(datasets)),
+        squeeze=False,
+        layout="constrained",
+        width_ratios=[1, 1, 0.8],
+    )
+    runs = results.runs[results.runs.part == "trade_off"]
+    points = trade_off_points(results, runs)
+    widths = {weight: 0.6 + 0.6 * rank for rank, weight in enumerate(sorted(points.weight.unique()))}
+    claims, statements = results.table("claims"), ledger()["trade_off"]["statements"]
+    for (by_alignment, by_accuracy, effects), dataset in zip(axes, datasets, strict=True):
+        here = points[points.dataset == dataset]
+        for ax, column in ((by_alignment, "z_alignment"), (by_accuracy, "test_accuracy")):
+            if here.empty:
+                style.not_run(ax)
+            for (loss, weight), line in here.groupby(["loss", "weight"], sort=False):
+                columns = [column, "z_effective_rank"]
+                mean, spread = (line.groupby("temperature")[columns].agg(f).fillna(0) for f in ("mean", "std"))
+                look = style.look("dhel" if loss == "dhel-sum" else loss, results.suite)
+                ax.errorbar(
+                    mean[column],
+                    mean.z_effective_rank,
+                    yerr=spread.z_effective_rank,
+                    xerr=spread[column],
+                    linewidth=widths[weight],
+                    elinewidth=0.5,
+                    markersize=2 + 1.5 * widths[weight],
+                    alpha=0.85,
+                    **look,
+                )
+            ax.set_ylabel("effective rank of z")
+        by_alignment.set(xlabel="alignment  $\\|u - v\\|^2$", title=dataset)
+        by_accuracy.set(xlabel="test accuracy (%)", title=dataset)
+        of_dataset = claims[claims.dataset == dataset]
+        forest(effects, [of_dataset[of_dataset.id == s["id"]] for s in statements], results.datasets)
+        effects.set_yticks(
+            range(len(statements)), [s["short"].replace(": ", "\n").replace(" - ", " − ") for s in statements]
+        )
+        frame(effects, statements[0])
+        effects.set_title("effect on the rank")
+    handles = [
+        Line2D([], [], label=TITLES.get(loss, loss), markersize=4, **style.look(loss, results.suite))
+        for loss in points.loss.unique()
+    ]
+    handles += [
+        Line2D([], [], color=style.FLOOR_COLOUR, marker="o", linewidth=w, markersize=2 + 1.5 * w, label=f"weight {x:g}")
+        for x, w in widths.items()
+    ]
+    handles += [
+        Line2D([], [], marker="o", linestyle="", markersize=4, label=verdict, **look)
+        for verdict, look in VERDICTS.items()
+        if verdict in set(claims[claims.id.isin([s["id"] for s in statements])].verdict)
+    ]
+    style.legend(fig, handles, columns=5)
+    return fig
+
+
+if __name__ == "__main__":
+    cli.run(lambda: style.main(draw, __doc__))

@@ -1,0 +1,99 @@
+"""Tidy tables of runs that never were, with known truth, for the tests of claims, tables and figures."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from dhel_kcl.combine import CONFIGURATION, CURVES, over_seeds, summary
+from dhel_kcl.files import write_json
+from dhel_kcl.results import Results, pack
+from dhel_kcl.suite import Suite
+
+ROOT = Path(__file__).parents[1]
+IMAGES = 400
+
+
+def suite_of(folder, change=lambda content: None, base="digits"):
+    """A suite with what `change` does to the config of another one."""
+    for name in ("config", "workflow/schemas"):
+        shutil.copytree(ROOT / name, folder / name, dirs_exist_ok=True)
+    content = yaml.safe_load((ROOT / f"config/suites/{base}.yaml").read_text())
+    change(content)
+    text = yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=False)  # without references
+    (folder / "config/suites/changed.yaml").write_text(text)
+    return Suite.load(folder, "changed")
+
+
+def parameters(loss):
+    return " ".join(f"{key}={value}" for key, value in loss.items() if key != "name")
+
+
+def runs_of(suite, truth, noise, seed=0, without=lambda run: False):
+    """runs.csv of a suite. truth(run, loss): {column: expected value}; noise: {column: standard deviation}."""
+    rng = np.random.default_rng(seed)
+    chosen, rows = {}, []
+    for run in suite.runs:
+        key = (run.dataset, run.method, run.batch_size)
+        loss = chosen[key] if run.role == "selected" else run.loss
+        row = {"dataset": run.dataset, "part": run.part, "method": run.method, "batch_size": run.batch_size}
+        row |= {"role": run.role, "selected": run.role in ("selected", "floor"), "seed": run.seed}
+        row |= {"parameters": parameters(loss), "test_images": IMAGES}
+        expected = {"validation_accuracy": 80.0, "validation_cross_entropy": 1.0, "test_cross_entropy": 1.0}
+        expected |= {"test_accuracy": 80.0, "knn_accuracy": 75.0, "cached_test_accuracy": 79.0}
+        for space in ("z", "h"):
+            expected |= {f"{space}_alignment": 0.3, f"{space}_uniformity": -2.0}
+            expected |= {f"{space}_effective_rank": 20.0, f"{space}_effective_rank_centred": 20.0}
+            expected |= {f"{space}_wasserstein_uniformity": 0.1, f"{space}_covariance_rank": 60.0}
+        expected |= truth(run, loss)
+        row |= {name: value + noise.get(name, 0.0) * rng.standard_normal() for name, value in expected.items()}
+        if not without(run):
+            rows.append(row)
+        if run.role == "grid" and key not in chosen:  # the first grid point is the selected one
+            chosen[key] = loss
+            row["selected"] = True
+    return pd.DataFrame(rows)
+
+
+def results_of(folder, suite, truth=lambda run, loss: {}, noise=None, seed=0, without=lambda run: False):
+    """`Results` of a suite in `folder`, with all tidy tables but claims.csv."""
+    noise = {"test_accuracy": 0.5, "z_effective_rank": 0.5} if noise is None else noise
+    runs = runs_of(suite, truth, noise, seed, without)
+    write(folder, runs)
+    return Results(folder, suite)
+
+
+def write(folder, runs):
+    """All tidy tables but claims.csv that could belong to these runs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng, selected = np.random.default_rng(0), runs[runs.selected]
+    difficulty, predictions, epochs, spectra, densities = rng.random(IMAGES), [], [], [], []
+    for row in selected.to_dict("records"):
+        key = {name: row[name] for name in CONFIGURATION}
+        score = difficulty + 0.05 * rng.standard_normal(IMAGES)
+        correct = score <= np.quantile(score, np.clip(row["test_accuracy"] / 100, 0, 1))
+        predictions.append(key | {"seed": row["seed"], "images": IMAGES, "correct": pack(correct)})
+        spectra.append(
+            pd.DataFrame({"space": "z", "index": [1, 2, 3], "singular_value": [1.0, 0.5, 0.2]}).assign(**key)
+        )
+        density = {"space": "z", "similarity": [-1.0, 0.0, 0.98], "density": [0.1, 2.0, 0.1]}
+        densities.append(pd.DataFrame(density).assign(**key))
+        if row["part"] != "floors":
+            curve = {"epoch": [1, 2], "step": [10, 20], "loss": [2.0, 1.0], "gap": [1.0, 0.5]}
+            epochs.append(pd.DataFrame(curve).assign(**key, seed=row["seed"]))
+    trained = runs[~runs.method.isin(["pixels", "random"])].groupby(CONFIGURATION, sort=False)
+    costs = trained.agg(runs=("seed", "size")).reset_index()
+    tables = {
+        "runs": runs,
+        "predictions": pd.DataFrame(predictions, columns=[*CONFIGURATION, "seed", "images", "correct"]),
+        "epochs": (pd.concat(epochs) if epochs else pd.DataFrame()).reindex(columns=CURVES),
+        "spectra": over_seeds(spectra, ["space", "index"], "singular_value"),
+        "similarities": over_seeds(densities, ["space", "similarity"], "density"),
+        "costs": costs.assign(seconds_a_run=10.0, total_seconds=10.0 * costs.runs, views_per_second=1e3),
+    }
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+    write_json(folder / "metrics.json", summary(runs))
