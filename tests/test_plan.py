@@ -22,6 +22,9 @@ from tests.pipeline import ROOT
 
 DIGITS = Suite.load(ROOT, "digits")
 PAPER = Suite.load(ROOT, "paper")
+IMAGES = prepared.Prepared(
+    np.zeros((40, 1, 8, 8), np.uint8), np.zeros(40, np.int64), np.zeros(40, np.uint8), {"classes": 10}
+)
 
 
 @pytest.fixture
@@ -209,7 +212,7 @@ def test_a_run_that_does_not_fit_is_refused_with_what_helps(monkeypatch, tmp_pat
     place = torch.device("cpu")
 
     def require():
-        return memory.require(spec_of(batch_size=128), 1, 8, 10, 0, place, "fp32", tmp_path, tmp_path)
+        return memory.require(spec_of(batch_size=128), IMAGES, 0, place, "fp32", tmp_path)
 
     monkeypatch.setattr(memory, "free_bytes", lambda device: needed.total)
     assert require() == needed
@@ -228,7 +231,7 @@ def test_a_disk_without_room_for_the_checkpoints_is_named(monkeypatch, tmp_path)
 
     monkeypatch.setattr(dhel_kcl.download.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000}))
     with pytest.raises(OSError, match=r"GB of disk space are needed") as error:
-        memory.require(spec_of(), 1, 8, 10, 0, torch.device("cpu"), "fp32", tmp_path, tmp_path)
+        memory.require(spec_of(), IMAGES, 0, torch.device("cpu"), "fp32", tmp_path)
     assert str(tmp_path) in str(error.value)
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
+from dhel_kcl.datasets.prepared import Prepared
 from dhel_kcl.download import require_space
 from dhel_kcl.models import build_encoder, build_projector
 from dhel_kcl.pretrain import build_objective
@@ -114,27 +115,21 @@ def kept_bytes(module: nn.Module, precision: str, *inputs: Tensor) -> int:
 
 
 def require(
-    spec: PretrainSpec,
-    channels: int,
-    side: int,
-    classes: int,
-    images: int,
-    device: torch.device,
-    precision: str,
-    out: Path,
-    scratch: Path,
+    spec: PretrainSpec, data: Prepared, images: int, device: torch.device, precision: str, scratch: Path
 ) -> Estimate:
-    """The estimate of a run that fits the device, and whose checkpoints and weights fit the disk.
+    """The estimate of a run on `images` of a data set that fits the device, and whose checkpoints fit the disk.
 
     Raises ValueError, or OSError for the disk, stating what is needed, what is free and what helps.
     """
-    needed = estimate(spec, channels, side, classes, images, precision, cuda=device.type == "cuda")
+    channels, side = (data.manifest["channels"], 0) if data.encoded else data.images.shape[1:3]
+    kept = 0 if data.encoded else images
+    cuda = device.type == "cuda"
+    needed = estimate(spec, channels, side, data.manifest["classes"], kept, precision, cuda)
     free = free_bytes(device)
     if free is not None and needed.total > free:
         raise ValueError(too_large(needed, free, spec, device, precision))
     # While a checkpoint is written, the one before still exists.
     require_space(scratch, 2 * (needed.weights + needed.momentum))
-    require_space(out, needed.weights)
     return needed
 
 

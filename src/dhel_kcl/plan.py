@@ -172,7 +172,8 @@ def measure(cell: dict[str, Any], place: torch.device, seconds: float = SECONDS)
 
         @torch.no_grad()
         def embed(batch: int) -> None:
-            encoder(source.views(np.arange(batch), augment, 0, copies=1)).sum().item()
+            (views,) = source.views([images.Batch(np.arange(batch), seed=0, copies=1)], augment)
+            encoder(views).sum().item()
 
         return rate(embed, cell["batch"], seconds)
 
@@ -184,7 +185,7 @@ def measure(cell: dict[str, Any], place: torch.device, seconds: float = SECONDS)
     labels = torch.zeros(cell["batch"], dtype=torch.long, device=place)
 
     def step(batch: int) -> None:
-        views = source.views(np.arange(batch), augment, 0)
+        (views,) = source.views([images.Batch(np.arange(batch), seed=0)], augment)
         with device.autocast(place, cell["precision"]):
             loss, _ = model(views, labels[:batch])
         loss.backward()

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,9 @@ from dhel_kcl.spec import PretrainSpec
 
 INTERRUPTED = 75
 """Exit status of a job that was asked to stop and left a checkpoint (EX_TEMPFAIL: try again)."""
+
+LARGE = 1_000_000
+"""Parameters of an encoder from which on its run is estimated to fit the memory, which takes seconds."""
 
 
 def learning_rate(step: int, steps: int, peak: float, warmup: float) -> float:
@@ -144,6 +148,9 @@ def pretrain(
     encoder = build_encoder(spec.backbone, source.channels)
     projector = build_projector(encoder.features, spec.projector_dim)
     objective, minimum = build_objective(spec, projector, encoder.features, data.manifest["classes"])
+    if place.type == "cuda" or sum(parameter.numel() for parameter in encoder.parameters()) > LARGE:
+        memory = import_module("dhel_kcl.memory")  # not by `import`: what it does changes no result, so no digest
+        memory.require(spec, data, len(rows), place, precision, scratch)
     model = Model(encoder, objective).to(place)
     network, model = distributed(model, place, spec.processes)
     if spec.compile:
