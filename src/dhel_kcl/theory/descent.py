@@ -16,7 +16,7 @@ from dhel_kcl.losses.base import softplus
 from dhel_kcl.losses.kcl import KCLLoss
 from dhel_kcl.theory.experiment import LOSSES, TEMPERATURE
 
-MEMORY = 10
+MEMORY = 5
 """Pairs of steps and changes of the gradient that L-BFGS keeps."""
 STATIONARY = 1e-10
 """Largest entry of the gradient at which a descent ends."""
