@@ -1,3 +1,4 @@
+import os
 import runpy
 import subprocess
 import sys
@@ -43,3 +44,24 @@ def test_an_unknown_key_in_a_spec_is_one_line():
     assert result.returncode == 1
     assert result.stderr.startswith("error: PretrainSpec: unknown key 'lr'; allowed: augment, backbone")
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_step_ends_after_its_exit_handlers_and_its_last_words():
+    code = """
+import atexit
+from dhel_kcl import cli
+atexit.register(print, "handler")
+cli.run(lambda: print("done"))
+print("never")
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "done\nhandler\n", "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device without space")
+def test_words_that_cannot_be_written_are_an_error():
+    code = "from dhel_kcl import cli; cli.run(lambda: print('done'))"
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 1
+    assert "error: [Errno 28]" in result.stderr

@@ -63,11 +63,11 @@ def package(tmp_path, monkeypatch):
         path = tmp_path / "dhel_kcl" / file
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new))
-        for cached in (digest._closure, digest._imports, digest._of_module):
+        for cached in (digest.of_step, digest._closure, digest._imports, digest._of_module):
             cached.cache_clear()
 
     yield edit
-    for cached in (digest._closure, digest._imports, digest._of_module):
+    for cached in (digest.of_step, digest._closure, digest._imports, digest._of_module):
         cached.cache_clear()
 
 

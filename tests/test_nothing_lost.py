@@ -159,6 +159,8 @@ def test_runs_of_every_kind_killed_ten_times_each(pretrain_spec, digits_folder, 
 def train(pretrain_spec, digits_folder, split_file, monkeypatch):
     """Function that runs the step in this process; returns its exit status and what it said."""
 
+    monkeypatch.setattr(pretrain.cli, "leave", lambda: None)
+
     def call(folder, *more, content=pretrain_spec):
         monkeypatch.setattr(sys, "argv", ["pretrain", *arguments(content, digits_folder, split_file, folder, *more)])
         said = io.StringIO()

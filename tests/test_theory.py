@@ -10,7 +10,8 @@ import torch
 
 from dhel_kcl import digest, metrics, sphere
 from dhel_kcl.theory import EXPERIMENTS, TABLES, batch_size, circle, minibatches, minima, tables, uniformity
-from dhel_kcl.theory.experiment import CONTRADICTED, KERNEL, LOSSES, SUPPORTED, descend, random_views
+from dhel_kcl.theory.descent import descend, losses
+from dhel_kcl.theory.experiment import CONTRADICTED, KERNEL, LOSSES, SUPPORTED
 from tests.test_config import ROOT
 
 MODULES = {
@@ -60,7 +61,7 @@ def test_every_experiment_has_its_figure_and_caption(committed, name):
 
 @pytest.mark.parametrize("method", LOSSES)
 def test_descent_reaches_the_simplex(method):
-    rows = [minima.row(method, count=3, dim=4, seed=seed) for seed in range(2)]
+    rows = minima.rows(method, count=3, dim=4, seeds=range(2))
     best = min(rows, key=lambda row: row["gap"])
     assert abs(best["gap"]) < minima.REACHED
     assert best["misalignment"] < 1e-8
@@ -69,13 +70,12 @@ def test_descent_reaches_the_simplex(method):
 
 
 def test_a_spurious_minimum_of_gaussian_kcl_is_told_from_a_saddle():
-    stuck = next(row for row in (minima.row("kcl-gaussian", 5, 4, seed) for seed in range(9)) if row["gap"] > 0.1)
+    stuck = next(row for row in minima.rows("kcl-gaussian", 5, 4, range(9)) if row["gap"] > 0.1)
     assert stuck["pairs_apart"] == 1
     assert stuck["least_curvature"] > minima.SADDLE
     # All points at two poles: stationary by symmetry, and no minimum.
     pole = torch.eye(4, dtype=torch.float64)[[0, 0, 0, 0, 0]]
-    saddle = minima.Descent(0.0, pole, -pole, 0)
-    assert minima.least_curvature("kcl-gaussian", saddle) < minima.SADDLE
+    assert minima.least_curvature("kcl-gaussian", torch.stack([pole, -pole])) < minima.SADDLE
 
 
 def test_verdicts_on_minima_turn(committed):
@@ -181,11 +181,13 @@ def test_the_variance_bounds_are_attained(count, size):
 
 def test_fixed_batches_stay_between_the_bounds():
     low, high = minibatches.bounds(minibatches.COUNT, 3)
-    points, gap = minibatches.fixed_batches("dhel", 3, seed=0)
-    assert abs(gap) < 1e-10
-    assert low < minibatches.variance(points) < high
-    for batch in np.split(points, minibatches.COUNT // 3):
-        np.testing.assert_allclose(batch @ batch.T, 1.5 * np.eye(3) - 0.5, atol=1e-5)
+    ends = minibatches.fixed_batches("dhel", 3)
+    assert [start for _, start, _, _ in ends] == list(range(minibatches.STARTS))
+    for _, _, points, gap in ends:
+        assert abs(gap) < 1e-10
+        assert low < minibatches.variance(points) < high
+        for batch in np.split(points, minibatches.COUNT // 3):
+            np.testing.assert_allclose(batch @ batch.T, 1.5 * np.eye(3) - 0.5, atol=1e-5)
 
 
 SPOILED = [
@@ -237,12 +239,26 @@ def test_verdicts_turn_with_what_was_measured(committed, name, rows, column, val
     assert verdict_of(MODULES[name].judge(table), start) == CONTRADICTED
 
 
-def test_descent_minimises_over_both_views():
-    target = torch.from_numpy(sphere.uniform(3, 4, seed=5))
-    end = descend(lambda u, v: -(u * target).sum() - (v * target.flip(0)).sum(), *random_views(3, 4, seed=0))
-    torch.testing.assert_close(end.u, target, atol=1e-6, rtol=0)
-    torch.testing.assert_close(end.v, target.flip(0), atol=1e-6, rtol=0)
-    assert end.value == pytest.approx(-6)
+@pytest.mark.parametrize("method", LOSSES)
+def test_losses_of_a_stack_are_those_of_the_library(method):
+    points = minima.starts(6, 4, seeds=range(3)).requires_grad_()
+    alone = torch.stack([LOSSES[method](u, v) for u, v in points])
+    stacked = losses(method, points / points.norm(dim=-1, keepdim=True))
+    torch.testing.assert_close(stacked, alone, rtol=1e-13, atol=1e-13)
+    slopes = [torch.autograd.grad(values.sum(), points)[0] for values in (stacked, alone)]
+    torch.testing.assert_close(*slopes, rtol=1e-11, atol=1e-12)
+
+
+def test_descents_are_of_both_views_and_each_start_for_itself():
+    target = minima.starts(3, 4, seeds=[5])
+    starts = minima.starts(3, 4, seeds=[0, 1])
+    ends = descend(lambda points: -(points * target).sum(dim=(1, 2, 3)), starts)
+    torch.testing.assert_close(ends.points, target.expand(2, -1, -1, -1), atol=1e-7, rtol=0)
+    torch.testing.assert_close(ends.values, torch.full((2,), -6.0, dtype=torch.float64))
+    both = descend(lambda points: losses("simclr", points), starts)
+    alone = descend(lambda points: losses("simclr", points), starts[1:])
+    torch.testing.assert_close(both.points[1:], alone.points, atol=1e-6, rtol=0)
+    assert both.evaluations[1] == pytest.approx(alone.evaluations[0], abs=3)
 
 
 def test_the_table_of_verdicts_has_every_statement():

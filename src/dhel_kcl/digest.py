@@ -20,6 +20,7 @@ SOURCE = Path(__file__).parent
 LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER}
 
 
+@cache
 def of_step(module: str, selected: tuple[tuple[str, str], ...] = ()) -> str:
     """SHA-256 of the code behind ``python -m dhel_kcl.<module>``.
 

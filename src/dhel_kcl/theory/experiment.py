@@ -1,4 +1,4 @@
-"""What the theory experiments share: the losses, descent on the sphere, verdicts, the command line."""
+"""What the theory experiments share: the losses, verdicts, the command line."""
 
 import time
 from collections.abc import Callable
@@ -6,13 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from threadpoolctl import threadpool_limits
 
-from dhel_kcl import cli, sphere
+from dhel_kcl import cli
 from dhel_kcl.files import write_json, write_text
 from dhel_kcl.losses import DCLLoss, DHELLoss, InfoNCELoss, KCLLoss, SimCLRLoss
 from dhel_kcl.losses.base import ContrastiveLoss
@@ -53,50 +51,6 @@ def verdict(claim: str, statement: str, measured: float, threshold: str, holds: 
     return Verdict(claim, statement, float(measured), threshold, SUPPORTED if holds else CONTRADICTED)
 
 
-@dataclass(frozen=True)
-class Descent:
-    """Where a descent ended: its value and two views (count, dim) of unit vectors."""
-
-    value: float
-    u: Tensor
-    v: Tensor
-    evaluations: int
-
-
-def descend(objective: Callable[[Tensor, Tensor], Tensor], u: NDArray, v: NDArray, evaluations: int = 2000) -> Descent:
-    """Local minimum of objective(u, v) over two free views on the sphere, by L-BFGS in float64.
-
-    Args:
-        objective: differentiable, sees unit vectors (M, d); the descent runs over their unnormalised multiples.
-        u, v: start, shape (M, d).
-        evaluations: most evaluations of the objective.
-    """
-    from scipy.optimize import minimize
-
-    shape = (2, *u.shape)
-
-    def value_and_gradient(flat: NDArray) -> tuple[float, NDArray]:
-        points = torch.from_numpy(flat).view(shape).requires_grad_()
-        value = objective(*unit(points))
-        (gradient,) = torch.autograd.grad(value, points)
-        return value.item(), gradient.numpy().ravel()
-
-    options = {"ftol": 0, "gtol": 1e-10, "maxiter": evaluations, "maxfun": evaluations, "maxcor": 20}
-    found = minimize(value_and_gradient, np.stack([u, v]).ravel(), jac=True, method="L-BFGS-B", options=options)
-    u_end, v_end = unit(torch.from_numpy(found.x).view(shape))
-    return Descent(float(found.fun), u_end, v_end, int(found.nfev))
-
-
-def unit(points: Tensor) -> Tensor:
-    return points / points.norm(dim=-1, keepdim=True)
-
-
-def random_views(count: int, dim: int, seed: int) -> tuple[NDArray, NDArray]:
-    """Two independent uniform views, shape (count, dim) each."""
-    points = sphere.uniform(2 * count, dim, seed)
-    return points[:count], points[count:]
-
-
 def main(
     description: str | None,
     measure: Callable[[], pd.DataFrame],
@@ -109,7 +63,8 @@ def main(
     args = parser.parse_args()
     torch.set_num_threads(1)
     started = time.perf_counter()
-    table = measure()
+    with threadpool_limits(1):  # those of NumPy and SciPy
+        table = measure()
     record = environment() | {
         "device": "cpu",
         "precision": "fp64",

@@ -12,14 +12,15 @@ Example:
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
 from dhel_kcl import cli, sphere
 from dhel_kcl.theory import experiment
-from dhel_kcl.theory.experiment import LOSSES, Verdict, descend, random_views, verdict
+from dhel_kcl.theory.descent import descend, losses
+from dhel_kcl.theory.experiment import LOSSES, Verdict, verdict
+from dhel_kcl.theory.minima import starts
 
 COUNT, DIM = 12, 12
 SIZES = (2, 3, 4, 6, 12)
@@ -53,16 +54,20 @@ def coinciding_batches(count: int, dim: int, size: int) -> NDArray[np.float64]:
     return np.tile(sphere.simplex(size, dim), (count // size, 1))
 
 
-def fixed_batches(method: str, size: int, seed: int) -> tuple[NDArray[np.float64], float]:
-    """Where a descent on the mean loss over fixed disjoint batches ends, and that mean's gap to its least value."""
+def fixed_batches(method: str, size: int) -> list[tuple[str, int, NDArray[np.float64], float]]:
+    """Where descents on the mean loss over fixed disjoint batches end: method, start, points, the mean's gap."""
 
-    def objective(u: Tensor, v: Tensor) -> Tensor:
-        pairs = zip(u.split(size), v.split(size), strict=True)
-        return torch.stack([LOSSES[method](x, y) for x, y in pairs]).mean()
+    def split(points: Tensor) -> Tensor:
+        """(S, 2, COUNT, DIM) as a stack of batches, those of one start next to each other."""
+        return points.unflatten(2, (-1, size)).transpose(1, 2).flatten(0, 1)
 
-    end, least = descend(objective, *random_views(COUNT, DIM, seed)), LOSSES[method].minimum(size, DIM)
+    def objective(points: Tensor) -> Tensor:
+        return losses(method, split(points)).view(len(points), -1).mean(dim=1)
+
+    ends, least = descend(objective, starts(COUNT, DIM, range(STARTS))).points, LOSSES[method].minimum(size, DIM)
     assert least is not None
-    return end.u.numpy(), end.value - least
+    means = [np.mean([LOSSES[method](*batch).item() for batch in split(end[None])]) for end in ends]
+    return [(method, start, ends[start, 0].numpy(), float(mean - least)) for start, mean in enumerate(means)]
 
 
 def measure() -> pd.DataFrame:
@@ -72,7 +77,7 @@ def measure() -> pd.DataFrame:
         low, high = bounds(COUNT, size)
         found = [("orthogonal", 0, orthogonal_batches), ("coinciding", 0, coinciding_batches)]
         points = [(name, seed, make(COUNT, DIM, size), 0.0) for name, seed, make in found]
-        points += [(m, seed, *fixed_batches(m, size, seed)) for m in METHODS for seed in range(STARTS)]
+        points += [end for method in METHODS for end in fixed_batches(method, size)]
         for name, seed, z, gap in points:
             row = {"batch_size": size, "method": name, "start": seed, "gap": gap, "variance": variance(z)}
             rows.append(row | {"lower_bound": low, "upper_bound": high})

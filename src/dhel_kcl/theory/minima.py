@@ -11,7 +11,8 @@ Example:
     python -m dhel_kcl.theory.minima --out minima --record provenance.json
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -23,9 +24,9 @@ from tqdm import tqdm
 
 from dhel_kcl import cli, sphere
 from dhel_kcl.kernels.riesz import RieszKernel
-from dhel_kcl.losses.kcl import kcl
 from dhel_kcl.theory import experiment
-from dhel_kcl.theory.experiment import KERNEL, LOSSES, Descent, Verdict, descend, random_views, verdict
+from dhel_kcl.theory.descent import Descents, descend, losses
+from dhel_kcl.theory.experiment import KERNEL, LOSSES, Verdict, verdict
 
 # (d, M): number of random starts.
 SHAPES = {(4, 3): 10, (4, 5): 10, (4, 8): 10, (6, 7): 10, (6, 12): 10, (128, 64): 3, (128, 256): 1}
@@ -48,23 +49,40 @@ class SmoothedRiesz(RieszKernel):
         return -((r2 + self.e**2) ** (self.q / 2))
 
 
-def descend_from(method: str, count: int, dim: int, seed: int) -> Descent:
-    """Descent of one loss from the random start of a seed."""
-    u, v = random_views(count, dim, seed)
+def starts(count: int, dim: int, seeds: Iterable[int]) -> Tensor:
+    """Two independent uniform views a seed, shape (S, 2, count, dim)."""
+    points = [sphere.uniform(2 * count, dim, seed).reshape(2, count, dim) for seed in seeds]
+    return torch.from_numpy(np.stack(points))
+
+
+def descend_from(method: str, count: int, dim: int, seeds: Iterable[int]) -> Descents:
+    """Descents of one loss from the random starts of these seeds."""
+    points = starts(count, dim, seeds)
     if method != "kcl-riesz":
-        return descend(LOSSES[method], u, v)
-    evaluations = 0
+        return descend(partial(losses, method), points)
+    evaluations = torch.zeros(len(points), dtype=torch.int64)
     for e in SMOOTHINGS:
-        end = descend(partial(kcl, kernel=SmoothedRiesz(e=e)), u, v)
-        u, v, evaluations = end.u.numpy(), end.v.numpy(), evaluations + end.evaluations
-    return Descent(LOSSES[method](end.u, end.v).item(), end.u, end.v, evaluations)
+        end = descend(partial(losses, method, kernel=SmoothedRiesz(e=e)), points)
+        points, evaluations = end.points, evaluations + end.evaluations
+    return replace(end, evaluations=evaluations)
 
 
-def row(method: str, count: int, dim: int, seed: int) -> dict[str, Any]:
-    end = descend_from(method, count, dim, seed)
+def rows(method: str, count: int, dim: int, seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """One row a start."""
+    ends = descend_from(method, count, dim, seeds)
+    return [
+        row(method, seed, points, int(evaluations))
+        for seed, points, evaluations in zip(seeds, ends.points, ends.evaluations, strict=True)
+    ]
+
+
+def row(method: str, seed: int, points: Tensor, evaluations: int) -> dict[str, Any]:
+    """What is measured at the end of one descent, two views (2, count, dim)."""
+    u, v = points
+    count, dim = u.shape
     least = LOSSES[method].minimum(count, dim)
     assert least is not None
-    gap, positives = end.value - least, (end.u * end.v).sum(dim=1)
+    gap, positives = LOSSES[method](u, v).item() - least, (u * v).sum(dim=1)
     return {
         "dim": dim,
         "count": count,
@@ -76,23 +94,22 @@ def row(method: str, count: int, dim: int, seed: int) -> dict[str, Any]:
         "reached": abs(gap) <= REACHED,
         "misalignment": (1 - positives).max().item(),
         "pairs_apart": int((positives < 0).sum()),
-        "distance_to_optimum": distance_to_optimum(end.u, count, dim),
-        "gradient": gradient(method, end),
-        "least_curvature": least_curvature(method, end) if gap > STUCK else None,
-        "evaluations": end.evaluations,
+        "distance_to_optimum": distance_to_optimum(u, count, dim),
+        "gradient": gradient(method, points),
+        "least_curvature": least_curvature(method, points) if gap > STUCK else None,
+        "evaluations": evaluations,
     }
 
 
-def gradient(method: str, end: Descent) -> float:
+def gradient(method: str, points: Tensor) -> float:
     """Largest entry of the gradient over both views."""
-    points = torch.stack([end.u, end.v]).requires_grad_()
+    points = points.detach().requires_grad_()
     (slope,) = torch.autograd.grad(LOSSES[method](points[0], points[1]), points)
     return slope.abs().max().item()
 
 
-def least_curvature(method: str, end: Descent) -> float:
+def least_curvature(method: str, points: Tensor) -> float:
     """Least eigenvalue of the Hessian over both views; 0 along lengths and common rotations, below 0 at a saddle."""
-    points = torch.stack([end.u, end.v])
 
     def value(flat: Tensor) -> Tensor:
         u, v = flat.view_as(points)
@@ -114,8 +131,8 @@ def distance_to_optimum(u: Tensor, count: int, dim: int) -> float:
 
 def measure() -> pd.DataFrame:
     """One row a loss, (d, M) and random start."""
-    cells = [(m, count, dim, s) for (dim, count), n in SHAPES.items() for m in LOSSES for s in range(n)]
-    return pd.DataFrame([row(*cell) for cell in tqdm(cells, unit="descent", mininterval=1)])
+    cells = [(m, count, dim, range(n)) for (dim, count), n in SHAPES.items() for m in LOSSES]
+    return pd.DataFrame([row for cell in tqdm(cells, unit="cell", mininterval=1) for row in rows(*cell)])
 
 
 def judge(table: pd.DataFrame) -> list[Verdict]:
