@@ -143,12 +143,20 @@ def test_a_rate_is_measured_with_the_packages_own_steps(what):
     assert 100 < plan.measure(json.loads(cell), torch.device("cpu"), seconds=0.2) < 1e7
 
 
-def test_a_rate_counts_instances_of_the_batches_that_fit_the_time():
-    sizes = []
-    rate = plan.rate(lambda batch: sizes.append(batch) or plan.time.sleep(batch / 1000), 64, seconds=0.04)
-    assert rate == pytest.approx(1000, rel=0.2)
-    assert sizes[:2] == [8, 8]
-    assert set(sizes[2:]) == {32}, "64 would take longer than 0.04 s"
+def test_a_rate_counts_instances_of_the_batches_that_fit_the_time(monkeypatch):
+    clock, sizes = [0.0], []
+    monkeypatch.setattr(plan.time, "perf_counter", lambda: clock[0])
+
+    def step(batch):
+        sizes.append(batch)
+        clock[0] += batch / 1000 + (0.001 if len(sizes) == 1 else 0)
+
+    assert plan.rate(step, 64, seconds=0.04) == pytest.approx(1000)
+    assert sizes[:5] == [2, 2, 4, 8, 16]
+    assert set(sizes[5:]) == {32} or not sizes[5:], "64 would take longer than 0.04 s"
+    sizes.clear()
+    assert plan.rate(step, 64, seconds=0.001) == pytest.approx(2 / 0.003)
+    assert sizes == [2]
 
 
 def spec_of(**changes):

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from tabulate import tabulate
+from tqdm import tqdm
 
-from dhel_kcl import cli, device, digest, images, memory, workload
+from dhel_kcl import cli, device, digest, memory, workload
 from dhel_kcl.augment import Augment
-from dhel_kcl.datasets.prepared import Prepared
 from dhel_kcl.datasets.sizes import SIZES
 from dhel_kcl.files import read_json, write_json
 from dhel_kcl.models import build_encoder, build_projector
@@ -147,7 +146,7 @@ def throughput(cells: list[str], place: torch.device, cache: Path = THROUGHPUT) 
     """Images a second of each cell on a device: measured now, or found in `cache` for this device and code."""
     known = read_json(cache) if cache.is_file() else {}
     rates = {}
-    for cell in dict.fromkeys(cells):
+    for cell in tqdm(dict.fromkeys(cells), desc="measuring", unit="rate", leave=False):
         backbone = json.loads(cell)["backbone"]["name"]
         code = digest.of_pretraining(LOSS, backbone)
         key = f"{name_of(place)}, torch {torch.__version__}, code {code[:12]}, {cell}"
@@ -159,21 +158,19 @@ def throughput(cells: list[str], place: torch.device, cache: Path = THROUGHPUT) 
 
 
 def measure(cell: dict[str, Any], place: torch.device, seconds: float = SECONDS) -> float:
-    """Images a second of a training step, or of a frozen encoder."""
+    """Images a second of a training step, or of a frozen encoder, on random images that are kept on the device."""
     torch.set_num_threads(cell["threads"])
-    shape = (2 * cell["batch"], cell["channels"], cell["side"], cell["side"])
-    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    data = Prepared(pixels, np.zeros(len(pixels), np.int64), np.zeros(len(pixels), np.uint8), {})
-    source = images.open_source(data, np.arange(len(pixels)), place, cell["threads"])
+    generator = torch.Generator().manual_seed(0)
+    shape = (cell["batch"], cell["channels"], cell["side"], cell["side"])
+    pixels = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8).to(place)
     augment = Augment(**cell["augment"])
-    encoder = build_encoder(cell["backbone"], source.channels)
+    encoder = build_encoder(cell["backbone"], cell["channels"])
     if cell["what"] == "evaluation":
         encoder = encoder.to(place).eval()
 
         @torch.no_grad()
         def embed(batch: int) -> None:
-            (views,) = source.views([images.Batch(np.arange(batch), seed=0, copies=1)], augment)
-            encoder(views).sum().item()
+            encoder(augment(pixels[:batch], generator)).sum().item()
 
         return rate(embed, cell["batch"], seconds)
 
@@ -185,7 +182,7 @@ def measure(cell: dict[str, Any], place: torch.device, seconds: float = SECONDS)
     labels = torch.zeros(cell["batch"], dtype=torch.long, device=place)
 
     def step(batch: int) -> None:
-        (views,) = source.views([images.Batch(np.arange(batch), seed=0)], augment)
+        views = augment(pixels[:batch].repeat(2, 1, 1, 1), generator)
         with device.autocast(place, cell["precision"]):
             loss, _ = model(views, labels[:batch])
         loss.backward()
@@ -202,20 +199,23 @@ def benchmark_spec(cell: dict[str, Any]) -> PretrainSpec:
 
 
 def rate(step: Callable[[int], None], batch: int, seconds: float) -> float:
-    """Instances a second of step(batch), or of a part of the batch where one step would take longer than `seconds`."""
-    part = min(batch, 8)
-    step(part)
-    started = time.perf_counter()
-    step(part)
-    once = (time.perf_counter() - started) / part
-    while part < batch and 2 * part * once <= seconds:
-        part = min(2 * part, batch)
-    step(part)
-    started, steps = time.perf_counter(), 0
-    while steps == 0 or time.perf_counter() - started < seconds:
+    """Instances a second of step(batch), or of the largest part of the batch whose step takes less than `seconds`."""
+
+    def timed(part: int) -> float:
+        started = time.perf_counter()
         step(part)
-        steps += 1
-    return part * steps / (time.perf_counter() - started)
+        return time.perf_counter() - started
+
+    part = min(batch, 2)
+    once = timed(part)
+    if once < seconds:  # else this first step, slower than the next ones, must do
+        once = timed(part)
+        while part < batch and 2 * once < seconds:
+            part, once = min(2 * part, batch), timed(min(2 * part, batch))
+    spent, steps = once, 1
+    while spent + once < seconds:
+        spent, steps = spent + timed(part), steps + 1
+    return part * steps / spent
 
 
 def disk(suite: Suite) -> list[tuple[str, int, int]]:

@@ -26,5 +26,5 @@ SIZES = {
     "cifar100": Size(50_000, 10_000, 0, 3, 32, 100, 600_000_000),
     "stl10": Size(5_000, 8_000, 100_000, 3, 96, 10, 9_000_000_000),
     # Of the classes of Contrastive Multiview Coding; other lists of 100 classes differ by a few thousand.
-    "imagenet100": Size(126_689, 5_000, 0, 3, 256, 100, 18_000_000_000),
+    "imagenet100": Size(126_689, 5_000, 0, 3, 256, 100, 14_000_000_000),
 }
