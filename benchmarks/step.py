@@ -14,8 +14,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from baselines import PlainLoop, TwoViews, pictures, pil_pipeline
@@ -26,7 +28,7 @@ from torch.utils.data import DataLoader
 
 from dhel_kcl import cli, device
 from dhel_kcl.augment import Augment
-from dhel_kcl.images import InMemory
+from dhel_kcl.images import Batch, InMemory
 from dhel_kcl.models import build_encoder, build_projector
 from dhel_kcl.pretrain import Model, build_objective
 from dhel_kcl.sgd import MomentumSGD
@@ -44,11 +46,11 @@ SECTIONS = ("augmentation", "forward", "projector and loss", "backward", "optimi
 
 
 def spec_of(suite: str, dataset: str, batch_size: int, threads: int) -> PretrainSpec:
-    """Of the suite's DHEL, in the precision that suits the device."""
+    """Of the suite's DHEL."""
     loaded = Suite.load(ROOT, suite)
     chosen = {"dataset": dataset, "method": "dhel", "batch_size": batch_size, "role": "grid"}
     run = next(run for run in loaded.runs if all(getattr(run, key) == value for key, value in chosen.items()))
-    return replace(PretrainSpec.of(loaded.pretrain_spec(run)), precision="auto", threads=threads)
+    return replace(PretrainSpec.of(loaded.pretrain_spec(run)), threads=threads)
 
 
 def build(spec: PretrainSpec, channels: int, place: torch.device) -> Model:
@@ -64,17 +66,18 @@ class OwnStep:
     def __init__(
         self, spec: PretrainSpec, source: InMemory, place: torch.device, precision: str, constant: bool = False
     ) -> None:
-        self.spec, self.source, self.place, self.precision, self.constant = spec, source, place, precision, constant
+        self.spec, self.place, self.precision, self.constant = spec, place, precision, constant
         self.model = build(spec, source.channels, place)
         self.optimizer = MomentumSGD(self.model, spec.training["momentum"], spec.training["weight_decay"])
-        self.augment = Augment(**spec.augment)
         self.labels = torch.zeros(spec.batch_size, dtype=torch.int64, device=place)
-        self.done, self.profiled = 0, False
-        self.views = self.batch()
+        self.profiled = False
+        self.batches = source.views(self.requests(), Augment(**spec.augment))
+        self.views = next(self.batches)
 
-    def batch(self) -> Tensor:
-        index = torch.randint(IMAGES, (self.spec.batch_size,), generator=torch.Generator().manual_seed(self.done))
-        return self.source.views(index, self.augment, self.done)
+    def requests(self) -> Iterator[Batch]:
+        generator = np.random.default_rng(0)
+        for seed in count():
+            yield Batch(generator.permutation(IMAGES)[: self.spec.batch_size], seed)
 
     @contextmanager
     def section(self, name: str) -> Iterator[None]:
@@ -94,10 +97,9 @@ class OwnStep:
             loss.backward()
         with self.section("optimizer"):
             self.optimizer.step(RATE)
-        self.done += 1
         if not self.constant:
             with self.section("augmentation"):
-                self.views = self.batch()
+                self.views = next(self.batches)
         return torch.stack([loss, *parts.values()]).detach().tolist()
 
 
@@ -128,11 +130,10 @@ def check(own: OwnStep, plain: PlainLoop) -> None:
     torch.testing.assert_close(loss, plain.loss(views.contiguous()), rtol=1e-3, atol=1e-3)
 
 
-def measure(name: str, wanted: str, rounds: int, compiled: bool) -> list[dict[str, object]]:
+def measure(name: str, place: torch.device, precision: str, rounds: int, compiled: bool) -> list[dict[str, object]]:
     suite, dataset, batch_size, shape, threads, to_plain, to_constant = CASES[name]
     spec, images = spec_of(suite, dataset, batch_size, threads), random_images(shape)
     torch.set_num_threads(threads)
-    place, precision = device.resolve(wanted, spec.precision)
     source = InMemory(images.numpy(), place)
     plain, single = plain_loop(spec, images, place), OwnStep(spec, source, place, "fp32")
     check(single, plain)
@@ -160,12 +161,11 @@ def random_images(shape: tuple[int, int, int]) -> Tensor:
     return torch.randint(0, 256, (IMAGES, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
-def shares(name: str, wanted: str, steps: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def shares(name: str, place: torch.device, precision: str, steps: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Share of a step's time by section, and by operator."""
     suite, dataset, batch_size, shape, threads, *_ = CASES[name]
     spec = spec_of(suite, dataset, batch_size, threads)
     torch.set_num_threads(threads)
-    place, precision = device.resolve(wanted, spec.precision)
     step = OwnStep(spec, InMemory(random_images(shape).numpy(), place), place, precision)
     step.profiled = True
     step()
@@ -194,15 +194,18 @@ def main() -> None:
     parser.add_argument("--output", default=argparse.SUPPRESS, help="CSV of the result")
     args = parser.parse_args()
 
+    place, precision = device.resolve(args.device, "auto")
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
     if args.profile:
         for name in args.networks:
-            for table in shares(name, args.device, args.rounds):
+            for table in shares(name, place, precision, args.rounds):
                 print(f"\n{name}\n\n{table.head(10).to_markdown(floatfmt='.1f')}")
         return
     rows = []
     for name in args.networks:
         rounds = args.rounds if name == "resnet18" else 10 * args.rounds
-        rows += measure(name, args.device, rounds, args.compile)
+        rows += measure(name, place, precision, rounds, args.compile)
     table = pd.DataFrame(rows, columns=COLUMNS)
     print(table.to_markdown(index=False, floatfmt=".3g"))
     if "output" in args:
