@@ -1,7 +1,7 @@
 # make reproduce   everything of the default suite, from the data to the figures
 # make test        the tests
 # make torture     100 kills of pretraining and 51,000 damaged files (TORTURE_ROUNDS=n, ten kills each; TORTURE_CASES=n a format)
-# make bench       speed against named baselines, as ratios, into benchmarks/*.csv
+# make bench       speed against named baselines, as ratios with targets, into benchmarks/ (BENCH_ROUNDS=n, alternations)
 # make plan        what a suite costs on this machine before it is run: SUITE=paper, PLAN="--device cpu --no-measure"
 # make report      report.html, one page with every figure and table
 # make compare     a rerun's metrics against the committed ones, with tolerances
@@ -11,6 +11,7 @@
 
 SUITE ?= digits
 PLAN ?=
+BENCH_ROUNDS ?= 5
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -26,8 +27,11 @@ torture: install
 	pytest -m torture
 
 bench: install
-	python benchmarks/augment.py --output benchmarks/augment.csv
-	python benchmarks/losses.py --output benchmarks/losses.csv
+	python benchmarks/augment.py --rounds $(BENCH_ROUNDS) --output benchmarks/augment.csv
+	python benchmarks/step.py --rounds $(BENCH_ROUNDS) --output benchmarks/step.csv
+	python benchmarks/losses.py --rounds $(BENCH_ROUNDS) --output benchmarks/losses.csv --memory benchmarks/memory.csv
+	python benchmarks/absolute.py --rounds $(BENCH_ROUNDS) --output benchmarks/absolute.csv
+	python benchmarks/summary.py --folder benchmarks
 
 plan: install
 	python -m dhel_kcl.plan --root . --suite $(SUITE) $(PLAN)

@@ -1,0 +1,87 @@
+"""The usual ways to write what is timed here, written plainly."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+from torch.utils.data import DataLoader
+from torchvision import transforms
+
+from dhel_kcl.augment import Augment
+
+
+def pil_pipeline(augment: Augment, size: int) -> Callable[[Image.Image], Tensor]:
+    """torchvision's transforms of one PIL image for the same crops, flips, jitter and greyscale."""
+    colour = {name: getattr(augment, name) for name in ("brightness", "contrast", "saturation", "hue")}
+    bicubic = transforms.InterpolationMode.BICUBIC
+    return transforms.Compose(
+        [
+            transforms.RandomResizedCrop(size, scale=augment.crop_scale, interpolation=bicubic),
+            transforms.RandomHorizontalFlip(augment.flip),
+            transforms.RandomApply([transforms.ColorJitter(**colour)], p=augment.jitter),
+            transforms.RandomGrayscale(augment.grey),
+            transforms.ToTensor(),
+        ]
+    )
+
+
+def pictures(images: Tensor) -> list[Image.Image]:
+    """PIL images of uint8 tensors (B, C, H, W), C = 1 or 3."""
+    return [Image.fromarray(image.squeeze(2).numpy()) for image in images.permute(0, 2, 3, 1)]
+
+
+def exp_then_log_dhel(z0: Tensor, z1: Tensor, temperature: float) -> Tensor:
+    """DHEL in the form `sum`."""
+    u, v = normalize(z0, dim=1), normalize(z1, dim=1)
+    diagonal = torch.eye(len(u), dtype=torch.bool, device=u.device)
+    loss = -(u * v).sum(dim=1).mean() / temperature
+    for z in (u, v):
+        loss = loss + torch.exp(z @ z.T / temperature).masked_fill(diagonal, 0.0).sum(dim=1).log().mean()
+    return loss
+
+
+class TwoViews(torch.utils.data.Dataset):
+    """Two random views of each picture."""
+
+    def __init__(self, images: list[Image.Image], view: Callable[[Image.Image], Tensor]) -> None:
+        self.images, self.view = images, view
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.view(self.images[index]), self.view(self.images[index])
+
+
+class PlainLoop:
+    """Float32, contiguous, a DataLoader of PIL images, DHEL by exponentials, torch's SGD; a call is one step."""
+
+    def __init__(
+        self,
+        network: Callable[[Tensor], Tensor],
+        parameters: list[nn.Parameter],
+        loader: DataLoader,
+        temperature: float,
+        options: dict[str, Any],
+        device: torch.device,
+    ) -> None:
+        self.network, self.loader, self.temperature, self.device = network, loader, temperature, device
+        self.optimizer = torch.optim.SGD(parameters, **options)
+        self.batches = self._batches()
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        while True:
+            yield from self.loader
+
+    def loss(self, views: Tensor) -> Tensor:
+        return exp_then_log_dhel(*self.network(views).chunk(2), self.temperature)
+
+    def __call__(self) -> float:
+        loss = self.loss(torch.cat(next(self.batches)).to(self.device))
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
