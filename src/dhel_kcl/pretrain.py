@@ -35,6 +35,7 @@ from tqdm import tqdm
 
 from dhel_kcl import cli, device, digest, images
 from dhel_kcl import split as splits
+from dhel_kcl.allocator import keep_freed_memory
 from dhel_kcl.augment import Augment
 from dhel_kcl.datasets import prepared
 from dhel_kcl.files import atomic, exclusive, make_writable, read_json, reading, sha256, write_json, write_rows
@@ -144,6 +145,7 @@ def pretrain(
     steps = epochs * steps_per_epoch
     peak = training["learning_rate"] * batch / training["reference_batch_size"]
 
+    torch.backends.cudnn.benchmark = True
     torch.manual_seed(spec.seed)
     encoder = build_encoder(spec.backbone, source.channels)
     projector = build_projector(encoder.features, spec.projector_dim)
@@ -232,13 +234,14 @@ def pretrain(
                     | {"views_per_second": 2 * batch * (step + 1 - epoch_first) / (time.perf_counter() - epoch_started)}
                 )
                 progress.set_postfix(epoch=epoch + 1, loss=f"{means['loss']:.4f}", refresh=False)
-            stopped_by = group.any(stop.received is not None)
-            if stopped_by or done + 1 == steps or time.perf_counter() - saved > checkpoint_seconds:
+            signalled = stop.received
+            stopping = group.any(signalled is not None)
+            if stopping or done + 1 == steps or time.perf_counter() - saved > checkpoint_seconds:
                 save_checkpoint(done + 1)
                 saved = time.perf_counter()
-            if stopped_by and done + 1 < steps:
+            if stopping and done + 1 < steps:
                 progress.write(
-                    f"{stop.received}: checkpoint {checkpoint} written; run the same command to go on", sys.stderr
+                    f"{signalled}: checkpoint {checkpoint} written; run the same command to go on", sys.stderr
                 )
                 raise SystemExit(INTERRUPTED)
     seconds += time.perf_counter() - started
@@ -341,6 +344,7 @@ def main() -> None:
     for folder in (args.out, args.scratch):
         make_writable(folder)
     torch.set_num_threads(spec.threads)
+    keep_freed_memory()
     data = prepared.read(args.data)
     split = splits.read(args.split)
     identity = [spec.as_dict(), data.manifest["sha256"], split["pretrain"].tolist(), code, torch.__version__]

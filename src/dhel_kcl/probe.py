@@ -28,6 +28,7 @@ from tqdm import tqdm
 from dhel_kcl import cli, device, metrics
 from dhel_kcl import images as sources
 from dhel_kcl import split as splits
+from dhel_kcl.allocator import keep_freed_memory
 from dhel_kcl.augment import Augment
 from dhel_kcl.datasets import prepared
 from dhel_kcl.files import write_json, write_rows
@@ -215,6 +216,7 @@ def main() -> None:
 
     spec = ProbeSpec.read(args.spec)
     torch.set_num_threads(spec.threads)
+    keep_freed_memory()
     torch.backends.cudnn.allow_tf32 = False
     place, precision = device.resolve(spec.device, spec.precision)
     data = prepared.read(args.data)

@@ -21,7 +21,6 @@ class MomentumSGD:
     def __init__(self, model: nn.Module, momentum: float, weight_decay: float) -> None:
         self.momentum = momentum
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.foreach = parameters[0].device.type == "cuda"
         matrices = [parameter for parameter in parameters if parameter.ndim > 1]
         vectors = [parameter for parameter in parameters if parameter.ndim <= 1]
         self.groups: list[tuple[list[nn.Parameter], float]] = [(matrices, weight_decay), (vectors, 0.0)]
@@ -33,7 +32,8 @@ class MomentumSGD:
         for (parameters, decay), velocities in zip(self.groups, self.velocities, strict=True):
             gradients: Any = [parameter.grad for parameter in parameters]
             options: Any = {"momentum": self.momentum, "dampening": 0.0, "nesterov": False, "maximize": False}
-            sgd(list(parameters), gradients, velocities, foreach=self.foreach, weight_decay=decay, lr=rate, **options)
+            options |= {"lr": rate, "weight_decay": decay, "foreach": False, "fused": True}
+            sgd(list(parameters), gradients, velocities, **options)
             for parameter in parameters:
                 parameter.grad = None
 

@@ -18,6 +18,7 @@ rule split_data:
         "data/splits/{suite}/{dataset}.npz",
     log:
         "logs/{suite}/{dataset}/split.log",
+    localrule: True
     params:
         spec=split_arguments,
         code=digest.of_step("split"),

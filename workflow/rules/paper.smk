@@ -24,6 +24,7 @@ rule combine_results:
         "results/{suite}/metrics.json",
     log:
         "logs/{suite}/combine.log",
+    localrule: True
     params:
         root=repository,
         spec=lambda w: SUITES[w.suite].digest(),
@@ -40,6 +41,7 @@ rule judge_claims:
         "results/{suite}/claims.csv",
     log:
         "logs/{suite}/claims.log",
+    localrule: True
     params:
         root=repository,
         spec=lambda w: SUITES[w.suite].digest(),
@@ -70,6 +72,7 @@ for name in TABLES:
             f"paper_figures/{{suite}}/{name}.tex",
         log:
             f"logs/{{suite}}/tables/{name}.log",
+        localrule: True
         params:
             name=name,
             root=repository,
@@ -100,6 +103,7 @@ for name in FIGURES:
             ),
         log:
             f"logs/{{suite}}/figures/{name}.log",
+        localrule: True
         params:
             name=name,
             root=repository,
@@ -119,6 +123,7 @@ rule stamp_provenance:
         "results/{suite}/provenance.json",
     log:
         "logs/{suite}/provenance.log",
+    localrule: True
     params:
         root=repository,
         spec=lambda w: json.dumps(stamp.digests(SUITES[w.suite])),

@@ -39,7 +39,7 @@ rule transfer:
     resources:
         gpu=gpus(lambda w: 1),
     params:
-        spec=lambda w: json.dumps(SUITES[w.suite].probe_spec(w.target)),
+        spec=lambda w: json.dumps(SUITES[w.suite].probe_spec(w.target) | {"augmented": None}),
         code=lambda w: stamp.probe_code(SUITES[w.suite], w.dataset),
         run=lambda w: RUN.format(**w),
     shell:

@@ -8,6 +8,7 @@ rule select_setting:
     wildcard_constraints:
         method="[a-z0-9-]+",
         batch_size=r"\d+",
+    localrule: True
     params:
         folders=candidates,
         code=digest.of_step("select"),

@@ -18,6 +18,7 @@ for name in EXPERIMENTS:
             record=f"results/runs/theory/{name}/provenance.json",
         log:
             f"logs/theory/{name}.log",
+        threads: 1
         params:
             name=name,
             code=digest.of_step(f"theory.{name}"),
@@ -41,6 +42,7 @@ for name in EXPERIMENTS:
             ),
         log:
             f"logs/theory/figures/{name}.log",
+        localrule: True
         params:
             name=name,
             code=digest.of_step(f"figures.theory.{name}"),
@@ -68,6 +70,7 @@ for name in THEORY_TABLES:
             f"paper_figures/theory/{name}.tex",
         log:
             f"logs/theory/tables/{name}.log",
+        localrule: True
         params:
             name=name,
             code=digest.of_step("theory.tables"),
@@ -85,6 +88,7 @@ rule stamp_theory:
         "results/theory/provenance.json",
     log:
         "logs/theory/provenance.log",
+    localrule: True
     params:
         code=json.dumps(stamp.theory_digests()),
     shell:
