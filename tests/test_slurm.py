@@ -22,7 +22,7 @@ def cluster(tmp_path_factory, digits_folder, split_file):
     shutil.copytree(digits_folder, project / "data/digits")
     (project / "data/splits/smoke").mkdir(parents=True)
     shutil.copy(split_file, project / "data/splits/smoke/digits.npz")
-    edit(project, "config/suites/smoke.yaml", "epochs: 1,", "epochs: 100,")
+    edit(project, "config/suites/smoke.yaml", "epochs: 1,", "epochs: 60,")
     run = next(run for run in Suite.load(project, "smoke").runs if run.method == "dhel")
     log = project / f"logs/{run.folder.removeprefix('results/runs/')}/pretrain.log"
     (bin_folder / "preempt").write_text(f"{log}\nstep/s")

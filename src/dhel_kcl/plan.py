@@ -240,6 +240,10 @@ def disk(suite: Suite) -> list[tuple[str, int, int]]:
     return rows
 
 
+def short(hours: float) -> str:
+    return f"{hours:,.1f}" if hours >= 10 else f"{hours:.2g}"
+
+
 def report(suite: Suite, rows: list[Row], rates: dict[str, float] | None, unit: str, threads: int) -> str:
     """The plan as text."""
 
@@ -254,16 +258,16 @@ def report(suite: Suite, rows: list[Row], rates: dict[str, float] | None, unit: 
         what = f"{row.what}, augmented probe" if row.kind == "augmented" else row.what
         line = [row.dataset, what, row.batch_size or "", *jobs, f"{row.images:,}", f"{row.left:,}"]
         if rates:
-            spent = f"{row.spent / 3600:,.2f}" if row.kind == "training" else ""
+            spent = short(row.spent / 3600) if row.kind == "training" else ""
             each = row.images / rates[row.cell] / 3600
-            line += [f"{rates[row.cell]:,.0f}", f"{each:,.2f}", f"{hours(row):,.2f}", spent]
+            line += [f"{rates[row.cell]:,.0f}", short(each), short(hours(row)), spent]
         lines.append(line)
     counted = [row for row in rows if row.kind != "augmented"]
     trained = [row for row in rows if row.kind == "training"]
     total = ["all", "", "", sum(row.jobs for row in counted), sum(row.done for row in counted), ""]
     total += [f"{sum(row.left for row in rows):,}"]
     if rates:
-        total += ["", "", f"{sum(map(hours, rows)):,.2f}", f"{sum(row.spent for row in rows) / 3600:,.2f}"]
+        total += ["", "", short(sum(map(hours, rows))), short(sum(row.spent for row in rows) / 3600)]
     aligned = ["left", "left", *["right"] * (len(headers) - 2)]
     text = [
         f"{suite.name}: {sum(r.jobs for r in trained)} trainings, {sum(r.done for r in trained)} of them done "
