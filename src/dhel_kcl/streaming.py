@@ -56,14 +56,14 @@ class Files(Dataset[Tensor]):
         return np.load(self.path, mmap_mode="r", allow_pickle=False)
 
     def __getitem__(self, task: Task) -> Tensor:
-        """Squares (copies, 3, size, size) uint8. Raises ValueError naming file and image."""
+        """Squares (copies, size, size, 3) uint8. Raises ValueError naming file and image."""
         start, end = offsets_of(self.content, self.count)[task.row : task.row + 2]
         try:
             squares = cut(self.content[start:end].tobytes(), task.size, task.copies, task.crops)
         except Exception as error:  # damaged files make PIL raise many kinds
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ValueError(f"{self.path}: image {task.row} cannot be decoded ({reason})") from error
-        return torch.from_numpy(np.stack([np.asarray(square) for square in squares])).permute(0, 3, 1, 2)
+        return torch.from_numpy(np.stack([np.asarray(square) for square in squares]))
 
 
 class Streaming(Source):
@@ -123,7 +123,7 @@ class Streaming(Source):
         )
         try:
             for squares in begin(loader):
-                yield squares.to(self.device, non_blocking=True)
+                yield squares.to(self.device, non_blocking=True).permute(0, 3, 1, 2).contiguous()
         except ValueError as error:  # a worker's message is the last line of a traceback
             raise ValueError(str(error).strip().splitlines()[-1].removeprefix("ValueError: ")) from None
 
