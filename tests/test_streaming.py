@@ -1,6 +1,8 @@
 import io
+import itertools
+import multiprocessing
 import os
-import signal
+import re
 import subprocess
 import sys
 import time
@@ -14,12 +16,13 @@ from scipy.stats import ks_2samp
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, RandomResizedCrop, Resize
 from torchvision.transforms import functional as tv
 
+from dhel_kcl import cli, streaming
 from dhel_kcl.augment import Augment
 from dhel_kcl.datasets import imagenet100, prepared
-from dhel_kcl.images import open_source
+from dhel_kcl.images import Batch, open_source
 from tests.test_augment import PAPER, generator
 from tests.test_augment import images as pixels
-from tests.test_images import CPU, in_memory
+from tests.test_images import CPU, in_memory, views_of
 
 CROP = Augment(crop_scale=(0.08, 1.0), size=24)
 SHAPES = [(50, 40), (40, 50), (23, 90), (90, 23), (9, 7), (64, 64), (33, 47)]
@@ -74,18 +77,13 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture
-def opened():
-    """Opens sources and closes them at the end."""
-    sources = []
+def forked(monkeypatch):
+    """Workers that start in no time; what they answer does not depend on how they started."""
+    monkeypatch.setattr(streaming, "START", "fork")
 
-    def make(data, rows=None, workers=0):
-        rows = np.arange(len(data.labels)) if rows is None else rows
-        sources.append(open_source(data, rows, CPU, workers))
-        return sources[-1]
 
-    yield make
-    for source in sources:
-        source.close()
+def opened(data, rows=None, workers=0):
+    return open_source(data, np.arange(len(data.labels)) if rows is None else rows, CPU, workers)
 
 
 def picture(data, row):
@@ -93,9 +91,9 @@ def picture(data, row):
     return Image.open(io.BytesIO(data.images[offsets[row] : offsets[row + 1]].tobytes())).convert("RGB")
 
 
-def test_crops_are_exactly_those_of_torchvision(data, opened):
+def test_crops_are_exactly_those_of_torchvision(data):
     rows, index = np.arange(20, -1, -1), np.array([*range(21), 4, 4])
-    views = opened(data, rows).views(index, CROP, generator_seed=1)
+    views = views_of(opened(data, rows), index, CROP, 1)
     crops = CROP.draw_crops(46, generator(1))
     assert views.dtype == torch.float32
     for place, view in enumerate(views):
@@ -105,13 +103,13 @@ def test_crops_are_exactly_those_of_torchvision(data, opened):
         assert torch.equal(view, tv.to_tensor(cropped))
 
 
-def test_crops_follow_the_law_of_torchvision(tmp_path, opened):
+def test_crops_follow_the_law_of_torchvision(tmp_path):
     """Place and extent of 1,600 crops of an image whose colour states the position."""
     y, x = np.mgrid[:90, :120]
     ramp = torch.from_numpy(np.stack([2 * x, 2 * y, 0 * x]).astype(np.uint8))
     source = opened(encoded(tmp_path, [png(ramp)]))
     augment = Augment(crop_scale=(0.08, 1.0), size=8)
-    ours = source.views(np.zeros(800, dtype=int), augment, generator_seed=0)
+    ours = views_of(source, np.zeros(800, dtype=int), augment, 0)
     torch.manual_seed(0)
     transform = RandomResizedCrop(8, (0.08, 1.0), interpolation=InterpolationMode.BICUBIC)
     image = Image.fromarray(ramp.permute(1, 2, 0).numpy())
@@ -129,57 +127,74 @@ def test_crops_follow_the_law_of_torchvision(tmp_path, opened):
     assert correlations.abs().max() < 0.12
 
 
-def test_views_of_squares_are_those_made_in_memory(tmp_path, opened):
+def test_views_of_squares_are_those_made_in_memory(tmp_path):
     """The same random parameters in the same order; crops are PIL's here, and to 2/255 there."""
     squares, index = pixels(90, height=40)[::3], np.random.default_rng(0).permutation(30)
     source, augment = opened(encoded(tmp_path, [png(image) for image in squares])), Augment(**PAPER, size=48)
-    streamed = source.views(index, augment, 7)
-    deviation = (streamed - in_memory(squares).views(index, augment, 7)).abs()
+    streamed = views_of(source, index, augment, 7)
+    deviation = (streamed - views_of(in_memory(squares), index, augment, 7)).abs()
     assert deviation.mean() < 5e-5
     assert deviation.max() < 0.03
-    assert (source.views(index, augment, 8) - streamed).abs().mean() > 0.1
+    assert (views_of(source, index, augment, 8) - streamed).abs().mean() > 0.1
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert torch.equal(source.views(index, augment, 7), streamed)
+        assert torch.equal(views_of(source, index, augment, 7), streamed)
 
 
-def test_neither_workers_nor_prefetching_change_a_bit(data, opened):
-    augment = Augment(**PAPER, size=24)
-    batches = [np.random.default_rng(k).permutation(21)[:10] for k in range(4)]
-    expected = [opened(data).views(index, augment, seed) for seed, index in enumerate(batches)]
+def test_neither_workers_nor_signals_change_a_bit(data):
+    """Signals to stop are for the process that the workers serve; the global random state is left alone."""
+    state, augment = torch.get_rng_state(), Augment(**PAPER, size=24)
+    batches = [Batch(np.random.default_rng(k).permutation(21)[: 12 - k], seed=k // 2) for k in range(8)]
+    expected = [views_of(opened(data), batch.index, augment, batch.seed) for batch in batches]
+    views = opened(data, workers=2).views(batches, augment)
+    found = [next(views)]
+    pids = [worker.pid for worker in multiprocessing.active_children()]
+    assert len(pids) == 2
+    for pid, number in itertools.product(pids, streaming.STOP):
+        os.kill(pid, number)
+    for ours, one in zip([*found, *views], expected, strict=True):
+        assert torch.equal(ours, one)
+    assert not any(map(is_alive, pids))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_plain_images_do_not_depend_on_workers(data, forked, workers):
     plain = torch.cat(list(opened(data).plain(21, 24)))
-    for workers in (1, 2):
-        source = opened(data, workers=workers)
-        source.prefetch(batches[2], augment, 0)  # other images with the same seed
-        for seed in (3, 0, 1):
-            source.prefetch(batches[seed], augment, seed)
-        for seed, index in enumerate(batches):
-            assert torch.equal(source.views(index, augment, seed), expected[seed])
-        assert torch.equal(torch.cat(list(source.plain(4, 24))), plain)
+    assert torch.equal(torch.cat(list(opened(data, workers=workers).plain(4, 24))), plain)
 
 
-def test_ranks_together_see_what_one_process_sees(data, opened):
+def test_batches_may_be_left_over(data, forked):
+    """A batch is made when it is asked for, and who asks no more leaves no process behind."""
+    asked = []
+    batches = (asked.append(k) or Batch(np.arange(21), k) for k in range(1000))
+    views = opened(data, workers=2).views(batches, CROP)
+    next(views)
+    assert len(asked) <= 6
+    pids = [worker.pid for worker in multiprocessing.active_children()]
+    assert len(pids) == 2
+    views.close()
+    assert not any(map(is_alive, pids))
+
+
+def test_ranks_together_see_what_one_process_sees(data):
     source, augment, index = opened(data), Augment(**PAPER, size=24), np.arange(20)
-    whole = source.views(index, augment, 9)
-    parts = []
-    for rank in range(4):
-        batch = (index, augment, 9, 2, rank, 4)
-        source.prefetch(*batch)
-        parts.append(source.views(*batch).chunk(2))
+    whole = views_of(source, index, augment, 9)
+    parts = [views_of(source, index, augment, 9, rank=rank, world=4).chunk(2) for rank in range(4)]
     assert torch.equal(torch.cat([torch.cat(copy) for copy in zip(*parts, strict=True)]), whole)
     with pytest.raises(ValueError, match="a batch of 20 cannot be shared equally by 3 processes"):
-        source.views(index, augment, 9, world=3)
+        views_of(source, index, augment, 9, world=3)
 
 
-def test_a_rank_decodes_its_own_images_only(tmp_path, opened):
+def test_a_rank_decodes_its_own_images_only(tmp_path):
     contents = photos()
     source = opened(encoded(tmp_path, [*contents[:4], *[b"damaged"] * 4]))
-    assert len(source.views(np.arange(8), CROP, 0, rank=0, world=2)) == 8
+    assert len(views_of(source, np.arange(8), CROP, 0, rank=0, world=2)) == 8
     with pytest.raises(ValueError, match="image 4 cannot be decoded"):
-        source.views(np.arange(8), CROP, 0, rank=1, world=2)
+        views_of(source, np.arange(8), CROP, 0, rank=1, world=2)
 
 
 @pytest.mark.parametrize("size", [24, 21])
-def test_plain_images_are_those_of_torchvision(data, opened, size):
+def test_plain_images_are_those_of_torchvision(data, size):
     rows = np.arange(20, 2, -1)
     source = opened(data, rows)
     assert (len(source), source.channels) == (18, 3)
@@ -187,70 +202,57 @@ def test_plain_images_are_those_of_torchvision(data, opened, size):
     assert [len(batch) for batch in batches] == [4, 4, 4, 4, 2]
     evaluate = Compose([Resize(round(size / 0.875), InterpolationMode.BICUBIC), CenterCrop(size), tv.to_tensor])
     assert torch.equal(torch.cat(batches), torch.stack([evaluate(picture(data, row)) for row in rows]))
-    whole = source.views(np.arange(18), Augment(size=size), 0, copies=1)
+    whole = views_of(source, np.arange(18), Augment(size=size), 0, copies=1)
     assert torch.equal(whole, torch.cat(batches))
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_damaged_image_is_named_and_the_others_are_read(tmp_path, opened, workers):
+def test_a_damaged_image_is_named_in_one_line(tmp_path, forked, workers, capsys):
     contents = photos()
     contents[5] = contents[5][: len(contents[5]) // 2]
     contents[7] = b"no image"
     source = opened(encoded(tmp_path, contents), workers=workers)
-    expected = opened(encoded(tmp_path / "whole", photos())).views(np.arange(5), CROP, 0)
+    expected = views_of(opened(encoded(tmp_path / "whole", photos())), np.arange(5), CROP, 0)
     for row in (5, 7):
-        with pytest.raises(ValueError, match=rf"out/images\.npy: image {row} cannot be decoded \(.+\)"):
-            source.views(np.arange(row, 12), CROP, 0)
-    assert torch.equal(source.views(np.arange(5), CROP, 0), expected)
+        views = source.views([Batch(np.arange(5), 0), Batch(np.arange(row, 12), 1)], CROP)
+        assert torch.equal(next(views), expected)
+        with pytest.raises(SystemExit):
+            cli.run(lambda views=views: next(views))
+        errors = capsys.readouterr().err
+        assert re.fullmatch(rf"error: \S+/out/images\.npy: image {row} cannot be decoded \(.+\)\n", errors)
 
 
 @pytest.mark.parametrize("settings", [{"size": None}, {"size": 24, "rotation": 5}, {"pad": 4}])
-def test_what_images_of_various_sizes_cannot_do_is_told(data, opened, settings):
+def test_what_images_of_various_sizes_cannot_do_is_told(data, settings):
     with pytest.raises(ValueError, match=r"need augment\.size, and go with neither rotation nor pad"):
-        opened(data).views(np.arange(4), Augment(**settings), 0)
+        views_of(opened(data), np.arange(4), Augment(**settings), 0)
     with pytest.raises(ValueError, match="need a size to be evaluated at"):
         next(opened(data).plain(4))
 
 
-def processes_of(source):
-    return [worker.process for worker in source._processes]
-
-
-def test_processes_ignore_requests_to_stop_and_end_with_the_source(data, opened):
-    source = opened(data, workers=2)
-    expected = source.views(np.arange(20), CROP, 0)
-    for process in processes_of(source):
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-            process.send_signal(number)
-    assert torch.equal(source.views(np.arange(20), CROP, 0), expected)
-    source.prefetch(np.arange(20), CROP, 1)
-    source.close()
-    assert [process.returncode for process in processes_of(source)] == [0, 0]
-
-
-def test_a_process_that_is_killed_is_reported(data, opened):
-    source = opened(data, workers=1)
-    source.views(np.arange(4), CROP, 0)
-    processes_of(source)[0].kill()
-    with pytest.raises(RuntimeError, match=r"a process that decodes images ended \(exit status -9\); run again"):
-        source.views(np.arange(4), CROP, 0)
+def test_a_worker_that_is_killed_is_reported(data, forked):
+    views = opened(data, workers=1).views((Batch(np.arange(4), k) for k in range(100)), CROP)
+    next(views)
+    multiprocessing.active_children()[0].kill()
+    with pytest.raises(RuntimeError, match=r"worker \(pid\(?s?\)? \d+\) (is killed by signal|exited unexpectedly)"):
+        list(views)
 
 
 HOLDER = """
-import sys, time, numpy as np, torch
+import multiprocessing, sys, time
 from pathlib import Path
+import numpy as np, torch
 from dhel_kcl.augment import Augment
 from dhel_kcl.datasets import prepared
-from dhel_kcl.images import open_source
+from dhel_kcl.images import Batch, open_source
 source = open_source(prepared.read(Path(sys.argv[1])), np.arange(21), torch.device("cpu"), workers=2)
-augment = Augment(crop_scale=(0.08, 1.0), size=24)
-source.views(np.arange(4), augment, 0)
-for seed in range(20):
-    source.prefetch(np.arange(20), augment, seed)
-print(*(worker.process.pid for worker in source._processes), flush=True)
+views = source.views((Batch(np.arange(20), k) for k in range(1000)), Augment(crop_scale=(0.08, 1.0), size=24))
+next(views)
+print(*(worker.pid for worker in multiprocessing.active_children()), flush=True)
 if sys.argv[2] == "error":
     raise RuntimeError
-time.sleep(60)
+while True:
+    next(views)
 """
 
 
@@ -263,8 +265,8 @@ def is_alive(pid):
     return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-def test_no_process_outlives_the_one_that_it_serves(data):
-    """Whether that ends by an error or is killed, in the midst of work."""
+def test_no_worker_outlives_the_process_that_it_serves(data):
+    """Whether that ends by an error or is killed, in the midst of work. Takes 10 s: the programs import torch."""
     folder = Path(data.images.filename).parent
     ends = ("error", "kill")
     holders = [
@@ -281,12 +283,7 @@ def test_no_process_outlives_the_one_that_it_serves(data):
         _, errors = holder.communicate(timeout=30)
         assert errors.count("Traceback") == (end == "error")
     assert len(pids) == 4
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 20
     while any(map(is_alive, pids)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-
-
-def test_a_decoding_process_loads_no_torch():
-    code = "import sys, dhel_kcl.decode; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""The law of torchvision's RandomResizedCrop. Without torch: processes that decode images start faster so."""
+"""The law of torchvision's RandomResizedCrop, for images whose sizes are not known when it is drawn."""
 
 import math
 from typing import NamedTuple

@@ -1,85 +1,69 @@
-"""Images of various sizes, decoded as they are needed by processes that do nothing else.
+"""Images of various sizes, decoded as they are needed by the worker processes of torch's DataLoader.
 
-The processes cut out the crops, by the law of torchvision's RandomResizedCrop and exactly as it does with PIL; flip,
-colours, grey and blur follow in batches on the device. What a batch holds depends neither on the number of processes
-nor on what was prefetched.
-
-The processes are programs of their own (`dhel_kcl.decode`) rather than forks: a fork would share CUDA's state, and a
-spawned copy of this program would import torch. Each is served by a thread that reads its answers straight into the
-memory that is copied to the device; when this process ends, however it does, their input ends and so do they.
+The workers cut out the crops, by the law of torchvision's RandomResizedCrop and exactly as it does with PIL; flip,
+colours, grey and blur follow in batches on the device. All that is random is drawn in this process, batch by batch, so
+what a batch holds depends neither on the number of workers nor on what is prepared ahead.
 """
 
-import os
-import pickle
-import queue
-import subprocess
-import sys
+import atexit
+import io
+import signal
+import weakref
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from functools import cached_property
+from multiprocessing import resource_tracker
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
-from dhel_kcl import decode
 from dhel_kcl.augment import Augment, Parameters
 from dhel_kcl.crops import Crops
-from dhel_kcl.datasets.prepared import Prepared
-from dhel_kcl.decode import MESSAGE, Decoder, Task
+from dhel_kcl.datasets.prepared import Prepared, offsets_of
 from dhel_kcl.images import Batch, Source
 
-TASK = 4
-"""Images that a process decodes at a time."""
-AHEAD = 2
-"""Batches of plain images that are prepared while one is used."""
+CENTRE = 0.875
+"""Side of the central square as a share of the image's shorter side."""
+START = "spawn"
+"""How workers start. A fork is unsafe beside NCCL and keeps this process's file locks; workers of a fork server are
+not its children and outlive it."""
+STOP = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
 
 
-class Pending(NamedTuple):
-    """Squares (copies, n, 3, size, size) uint8 on the host that are being filled in, and by whom."""
+class Task(NamedTuple):
+    """Squares of size x size pixels from one image: `copies` random crops, or without crops the centre."""
 
-    squares: Tensor
-    tasks: list[Future[None]]
-
-
-class Filler(Protocol):
-    def fill(self, task: Task, out: NDArray) -> None: ...
+    row: int
+    size: int
+    copies: int = 1
+    crops: Crops | None = None
 
 
-class Process:
-    """A `Decoder` in a process of its own."""
+class Files(Dataset[Tensor]):
+    """The images of a prepared data set of encoded ones; opened by the process that reads them."""
 
     def __init__(self, path: str, count: int) -> None:
-        # The same modules as here, and one thread: the processes are as many as there are processors.
-        environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"}
-        self.process: Any = subprocess.Popen(
-            [sys.executable, "-m", decode.__name__, path, str(count)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | environment,
-            start_new_session=True,  # an interrupt from the keyboard is for this process alone
-        )
+        self.path, self.count = path, count
 
-    def fill(self, task: Task, out: NDArray) -> None:
-        questions, answers = self.process.stdin, self.process.stdout
+    @cached_property
+    def content(self) -> NDArray[np.uint8]:
+        return np.load(self.path, mmap_mode="r", allow_pickle=False)
+
+    def __getitem__(self, task: Task) -> Tensor:
+        """Squares (copies, size, size, 3) uint8. Raises ValueError naming file and image."""
+        start, end = offsets_of(self.content, self.count)[task.row : task.row + 2]
         try:
-            pickle.dump(tuple(task), questions)
-            questions.flush()
-            message = answers.read(int.from_bytes(answers.read(MESSAGE), "little"))
-            got = 0 if message else sum(answers.readinto(part) for part in out)
-        except BrokenPipeError:
-            message, got = b"", 0
-        if message:
-            raise ValueError(message.decode())
-        if got < out.nbytes:
-            raise RuntimeError(f"a process that decodes images ended (exit status {self.process.wait()}); run again")
-
-    def close(self) -> None:
-        self.process.communicate()
+            squares = cut(self.content[start:end].tobytes(), task.size, task.copies, task.crops)
+        except Exception as error:  # damaged files make PIL raise many kinds
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ValueError(f"{self.path}: image {task.row} cannot be decoded ({reason})") from error
+        return torch.from_numpy(np.stack([np.asarray(square) for square in squares]))
 
 
 class Streaming(Source):
@@ -87,89 +71,103 @@ class Streaming(Source):
 
     def __init__(self, data: Prepared, rows: NDArray, device: torch.device, workers: int) -> None:
         assert isinstance(data.images, np.memmap)
-        path, count = str(data.images.filename), len(data.labels)
-        self.rows, self.device, self.channels = rows, device, data.manifest["channels"]
-        self._processes = [Process(path, count) for _ in range(workers)]
-        self._idle: queue.SimpleQueue[Filler] = queue.SimpleQueue()
-        fillers: Sequence[Filler] = self._processes or [Decoder(path, count)]
-        for filler in fillers:
-            self._idle.put(filler)
-        self._threads = ThreadPoolExecutor(max(1, workers))
-        self._pending: dict[tuple[bytes, str], Pending] = {}
+        self.files = Files(str(data.images.filename), len(data.labels))
+        self.rows, self.device, self.workers = rows, device, workers
+        self.channels = data.manifest["channels"]
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def _views(self, batch: Batch) -> Tensor:
-        crops, drawn = self._draw(batch)
-        pending = self._pending.pop(_key(batch), None) or self._start_batch(batch, crops)
-        with torch.autocast(self.device.type, enabled=False):
-            return _after_crop(batch.augment).apply(self._collect(pending), drawn)
+    def views(self, batches: Iterable[Batch], augment: Augment) -> Iterator[Tensor]:
+        if augment.size is None or augment.rotation:
+            raise ValueError("images of various sizes need augment.size, and go with neither rotation nor pad")
+        size, after_crop = augment.size, replace(augment, crop_scale=(1.0, 1.0), size=None)
+        drawn: deque[Parameters] = deque()  # of the batches that are prepared
 
-    def _prefetch(self, batch: Batch) -> None:
-        if _key(batch) not in self._pending:
-            self._pending[_key(batch)] = self._start_batch(batch, self._draw(batch)[0])
+        def tasks() -> Iterator[list[Task]]:
+            for batch in batches:
+                generator, own = batch.generator(), batch.own_views
+                crops = augment.draw_crops(batch.copies * len(batch.index), generator)
+                rest = after_crop.draw(batch.copies * len(batch.index), size, size, generator)
+                drawn.append(rest.rows(own))
+                rows = self.rows[batch.index[batch.own_images]].tolist()
+                copies = own.reshape(batch.copies, -1).T
+                yield [
+                    Task(row, size, batch.copies, crops and crops.rows(views))
+                    for row, views in zip(rows, copies, strict=True)
+                ]
+
+        for squares in self._squares(tasks()):
+            with torch.autocast(self.device.type, enabled=False):
+                views = after_crop.apply(squares, drawn.popleft())
+            yield views
 
     def plain(self, batch: int, size: int | None = None) -> Iterator[Tensor]:
         """Central squares: the shorter side resized to size / 0.875, bicubic, and size x size pixels cut out."""
         if size is None:
             raise ValueError("images of various sizes need a size to be evaluated at")
-        parts = (self._start(self.rows[start : start + batch], size) for start in range(0, len(self), batch))
-        pending = deque(islice(parts, AHEAD))
-        while pending:
-            pending.extend(islice(parts, 1))
-            yield self._collect(pending.popleft()).float().div_(255)
+        parts = (self.rows[start : start + batch].tolist() for start in range(0, len(self), batch))
+        for squares in self._squares([Task(row, size) for row in part] for part in parts):
+            yield squares.float().div_(255)
 
-    def close(self) -> None:
-        self._threads.shutdown(cancel_futures=True)
-        for process in self._processes:
-            process.close()
-
-    def _draw(self, batch: Batch) -> tuple[Crops | None, Parameters]:
-        """Crops of the whole batch, and of this rank's views the further parameters."""
-        generator, count = batch.generator(), batch.copies * len(batch.index)
-        crops = batch.augment.draw_crops(count, generator)
-        size = _size(batch.augment)
-        return crops, _after_crop(batch.augment).draw(count, size, size, generator).rows(batch.own_views)
-
-    def _start_batch(self, batch: Batch, crops: Crops | None) -> Pending:
-        rows = self.rows[batch.index[batch.own_images]]
-        return self._start(rows, _size(batch.augment), batch.copies, crops and crops.rows(batch.own_views))
-
-    def _start(self, rows: NDArray, size: int, copies: int = 1, crops: Crops | None = None) -> Pending:
-        shape = (copies, len(rows), self.channels, size, size)
-        squares = torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
-        order = np.arange(copies * len(rows)).reshape(copies, -1)
-        parts = [slice(start, start + TASK) for start in range(0, len(rows), TASK)]
-        tasks = []
-        for part in parts:
-            task = Task(rows[part], size, copies, crops and crops.rows(order[:, part].ravel()))
-            tasks.append(self._threads.submit(self._fill, task, squares.numpy()[:, part]))
-        return Pending(squares, tasks)
-
-    def _fill(self, task: Task, out: NDArray) -> None:
-        filler = self._idle.get()
+    def _squares(self, tasks: Iterable[list[Task]]) -> Iterator[Tensor]:
+        """For each batch its squares (copies * n, 3, size, size) uint8 on the device."""
+        loader = DataLoader(
+            self.files,
+            batch_sampler=tasks,
+            collate_fn=collate,
+            num_workers=self.workers,
+            multiprocessing_context=START if self.workers else None,
+            pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),  # not the global one, from which it would draw
+        )
         try:
-            filler.fill(task, out)
-        finally:
-            self._idle.put(filler)
-
-    def _collect(self, pending: Pending) -> Tensor:
-        """The squares (copies * n, 3, size, size) on the device, when they are there."""
-        for task in pending.tasks:
-            task.result()
-        return pending.squares.flatten(0, 1).to(self.device, non_blocking=True)
+            for squares in begin(loader):
+                yield squares.to(self.device, non_blocking=True).permute(0, 3, 1, 2).contiguous()
+        except ValueError as error:  # a worker's message is the last line of a traceback
+            raise ValueError(str(error).strip().splitlines()[-1].removeprefix("ValueError: ")) from None
 
 
-def _size(augment: Augment) -> int:
-    if augment.size is None or augment.rotation:
-        raise ValueError("images of various sizes need augment.size, and go with neither rotation nor pad")
-    return augment.size
+def begin(loader: DataLoader[Tensor]) -> Iterator[Tensor]:
+    """Start the workers. They inherit that requests to stop are blocked: this process ends them after its step."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+    try:
+        resource_tracker.ensure_running()  # one more process; to start it unblocks some signals
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+        squares = iter(loader)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if loader.num_workers:
+        atexit.register(end, weakref.ref(squares))
+    return squares
 
 
-def _after_crop(augment: Augment) -> Augment:
-    return replace(augment, crop_scale=(1.0, 1.0), size=None)
+def end(reference: weakref.ref[Any]) -> None:
+    """At exit, end workers that something still refers to: multiprocessing would terminate them, which is blocked."""
+    if (squares := reference()) is not None:
+        squares._shutdown_workers()
 
 
-def _key(batch: Batch) -> tuple[bytes, str]:
-    return batch.index.tobytes(), repr((batch.augment, batch.seed, batch.copies, batch.rank, batch.world))
+def collate(squares: list[Tensor]) -> Tensor:
+    """All first copies, then all second ones."""
+    return torch.stack(squares, dim=1).flatten(0, 1)
+
+
+def cut(content: bytes, size: int, copies: int, crops: Crops | None) -> list[Image.Image]:
+    """`copies` squares of size x size pixels from an encoded image, bicubic and antialiased."""
+    with Image.open(io.BytesIO(content)) as file:
+        image = file.convert("RGB")
+    if crops is None:
+        return [central(image, size)] * copies
+    boxes = crops.boxes(image.height, image.width).astype(int).tolist()
+    parts = [image.crop((left, top, left + wide, top + tall)) for top, left, tall, wide in boxes]
+    return [part.resize((size, size), Image.Resampling.BICUBIC) for part in parts]
+
+
+def central(image: Image.Image, size: int) -> Image.Image:
+    """The central square of the image after its shorter side is resized to size / CENTRE."""
+    short = round(size / CENTRE)
+    width, height = (short * side // min(image.size) for side in image.size)
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    resized = image.resize((width, height), Image.Resampling.BICUBIC)
+    return resized.crop((left, top, left + size, top + size))
