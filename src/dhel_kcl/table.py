@@ -231,7 +231,7 @@ def published(results: Results) -> pd.DataFrame:
                 "probe": entry["probe"].split(",")[0],
                 "published (%)": value,
                 "ours (%)": ours(results, entry),
-                "comparable": entry["comparable"],
+                "comparable": "; ".join(filter(None, [entry["comparable"], entry["inferred_fields"]])),
                 "source": entry["source"],
             }
         )
