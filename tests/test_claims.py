@@ -144,6 +144,19 @@ def test_pending_statements_count_in_the_family(tmp_path, suite):
     assert row.p_holm == pytest.approx(min(1.0, len(BOOK["statements"]) * row.p))
 
 
+def test_statements_that_a_suite_cannot_test_do_not_count_in_the_family(tmp_path):
+    def fixed(content):
+        small(content)
+        content["batch_sizes"] = [16]
+        content["losses"] = {name: entry | {"temperature": 0.3} for name, entry in content["losses"].items()}
+
+    table = judge(results_of(tmp_path / "results", suite_of(tmp_path, fixed), effect("test_accuracy", 1.0)), BOOK)
+    tested = table[table.p.notna()]
+    assert set(tested.id) == {"accuracy", "rank"}, "one batch size and one setting; ranks of h without noise"
+    smallest = tested.p.min()
+    assert tested.p_holm.min() == pytest.approx(3 * smallest), "with rank-features"
+
+
 def curves(shift, scale=1.0):
     """Rank rises with log alignment along one curve for SimCLR and, higher by `shift`, for DHEL."""
 
@@ -218,6 +231,8 @@ def test_trade_off_curves_tell_decoupling_from_weight(tmp_path):
     decoupling = ruled(results, "decoupling", pair=None)
     assert decoupling.verdict == "not distinguishable"
     assert decoupling.equivalent
+    none = results_of(tmp_path / "none", results.suite, truth, noise, without=lambda run: run.part == "trade_off")
+    assert [ruled(none, name, pair=None).verdict for name in ("decoupling", "weight", "temperature")] == 3 * ["not run"]
     one = results_of(tmp_path / "one", suite_of(tmp_path / "b", with_trade_off([0])), truth, noise)
     assert "too few seeds: 1 of 3" in ruled(one, "weight", pair=None).note
 

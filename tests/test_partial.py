@@ -1,4 +1,4 @@
-"""`combine --partial` on run folders of a finished smoke suite of which some are gone."""
+"""Results of a suite that is not finished, or whose statements changed, on what a finished smoke suite left."""
 
 import shutil
 import sys
@@ -10,7 +10,7 @@ from dhel_kcl import combine
 from dhel_kcl.files import DamagedError, read_json, write_json
 from dhel_kcl.results import Results
 from dhel_kcl.suite import Suite
-from tests.pipeline import ROOT
+from tests.pipeline import COMBINED, ROOT, edit, jobs
 
 
 @pytest.fixture
@@ -76,3 +76,10 @@ def test_predictions_give_the_accuracy(gather, tmp_path):
     correct = Results(tmp_path / "out", Suite.load(ROOT, "smoke")).correct
     mean = runs[(runs.method == "simclr") & runs.selected].test_accuracy.mean()
     assert 100 * correct["digits", "simclr", 16].mean() == pytest.approx(mean)
+
+
+def test_a_changed_statement_is_judged_anew(clone):
+    edit(clone, "src/dhel_kcl/claims.yaml", "margin: 1.0", "margin: 0.5")
+    assert jobs(clone) == COMBINED - {"combine_results"}
+    edit(clone, "src/dhel_kcl/claims.yaml", "margin: 0.5", "margin: 1.0  # point")
+    assert jobs(clone) == set()

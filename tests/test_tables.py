@@ -254,6 +254,21 @@ def test_published_figures_stand_beside_ours_only_where_the_conditions_are_the_s
     assert "published" not in table.tables_of(Suite.load(ROOT, "digits"))
 
 
+def test_a_figure_published_for_a_temperature_stands_beside_runs_at_it(tmp_path):
+    def change(content):
+        paper_like(content)
+        content["losses"]["simclr"]["temperature"] = [0.1, 0.07]
+        del content["ablations"]
+
+    results = results_of(tmp_path / "a", suite_of(tmp_path, change), lambda run, loss: {"test_accuracy": 80.0}, {})
+    entry = table.published_figures(["cifar10"]).iloc[0].to_dict() | {"temperature_tuned": "no", "batch_size": "256"}
+    entry |= {"probe": "augmented, SGD"}
+    assert table.ours(results, entry | {"temperature": "0.07"}) == "80.00 (n=1)", "the grid's run, not selected"
+    assert table.ours(results, entry | {"temperature": "0.1"}) == "80.00 ± 0.00 (n=5)"
+    assert table.ours(results, entry | {"temperature": "0.2"}) == ""
+    assert table.ours(results, entry | {"temperature": "0.1", "batch_size": ""}) == "", "not stated"
+
+
 def test_published_figures_name_their_source_and_what_is_not_known():
     figures = table.published_figures(["cifar10", "cifar100", "stl10", "imagenet100"])
     assert (figures.source != "").all()

@@ -131,9 +131,8 @@ class Evidence:
         """Value at the setting that is worst on validation, mean over batch sizes."""
 
         def worst(points: pd.DataFrame) -> float:
-            return points.sort_values(["validation_accuracy", "validation_cross_entropy"], ascending=[True, False])[
-                column
-            ].iloc[0]
+            by = ["validation_accuracy", "validation_cross_entropy"]
+            return points.sort_values(by, ascending=[True, False])[column].iloc[0]
 
         return self.over_grid(of, against, column, worst, lambda count: 1.0)
 
@@ -229,25 +228,26 @@ class Evidence:
 
     def decoupling(self, column: str) -> Estimate:
         """DHEL (mean) less DCL at equal weight and temperature."""
-        table = self.trade_off_table(column)
+        table = self.trade_off_table(column, "loss")
         if not {"dhel-mean", "dcl"} <= set(table):
             return Estimate(math.nan)
         return _mean_effect(table["dhel-mean"] - table["dcl"])
 
     def weight(self, column: str) -> Estimate:
         """Energy weight 2 less 1 at equal loss and temperature."""
-        table = self.trade_off_table(column).stack("loss").unstack("weight")
+        table = self.trade_off_table(column, "weight")
         return _mean_effect(table[2.0] - table[1.0]) if {1.0, 2.0} <= set(table) else Estimate(math.nan)
 
     def temperature(self, column: str) -> Estimate:
         """Lowest less highest temperature at equal loss and energy weight."""
-        table = self.trade_off_table(column).stack("loss").unstack("temperature")
+        table = self.trade_off_table(column, "temperature")
         return _mean_effect(table[min(table)] - table[max(table)]) if len(table.columns) > 1 else Estimate(math.nan)
 
-    def trade_off_table(self, column: str) -> pd.DataFrame:
-        """Index (seed, weight, temperature), one column a loss."""
+    def trade_off_table(self, column: str, across: str) -> pd.DataFrame:
+        """One row a seed and setting, one column for each value of `across`: loss, weight or temperature."""
         points = trade_off_points(self.results, self.trade_off)
-        return points.pivot(index=["seed", "weight", "temperature"], columns="loss", values=column)
+        setting = [name for name in ("seed", "loss", "weight", "temperature") if name != across]
+        return points.pivot(index=setting, columns=across, values=column)
 
 
 def trade_off_points(results: Results, runs: pd.DataFrame) -> pd.DataFrame:
@@ -297,6 +297,21 @@ def estimate(evidence: Evidence, statement: dict[str, Any], pair: tuple[str, ...
     return statistic(*pair, column), {}
 
 
+def is_testable(results: Results, dataset: str, statement: dict[str, Any], pair: tuple[str, ...], seeds: int) -> bool:
+    """Whether the suite, once finished, has what the statement needs: batch sizes, grids, at least `seeds` seeds."""
+    if not pair:
+        return len(results.suite.config["trade_off"]["seeds"]) >= seeds
+    if not set(pair) <= set(results.methods("losses", dataset)):
+        return False
+    sizes, statistic = results.sizes(dataset), statement["statistic"]
+    if statistic in ("drop", "interaction") and len(sizes) < 2:
+        return False
+    grids = [len(results.suite.candidates(dataset, method, size)) for method in pair for size in sizes]
+    if statistic in ("grid_mean", "grid_worst", "rank_at_alignment") and max(grids) < 2:
+        return False
+    return 1 + len(results.settings(dataset)["seeds"]["selected"]) >= seeds
+
+
 def verdict(result: Estimate, adjusted: float, statement: dict[str, Any], alpha: float, minimum: int) -> str:
     """supported, contradicted, not distinguishable or not run."""
     if result.seeds == 0:
@@ -308,26 +323,26 @@ def verdict(result: Estimate, adjusted: float, statement: dict[str, Any], alpha:
 
 
 def judge(results: Results, book: dict[str, Any]) -> pd.DataFrame:
-    """One row a statement, pair of losses and data set. Verdicts come from Holm's p-values over all those of the suite
-    whose losses it runs, whether they have run yet or not."""
+    """One row a statement, pair of losses and data set. Verdicts come from Holm's p-values over all those that the
+    suite can test, whether they have run yet or not."""
     alpha, suite, rows, judged = 1 - book["confidence"], results.suite, [], []
     for dataset in results.datasets:
         evidence, methods = Evidence(results, dataset, book), results.methods("losses", dataset)
-        asked: list[tuple[dict[str, Any], tuple[str, ...], int, bool]] = [
-            (statement, tuple(pair), book["minimum_seeds"], set(pair) <= set(methods))
+        asked: list[tuple[dict[str, Any], tuple[str, ...], int]] = [
+            (statement, tuple(pair), book["minimum_seeds"])
             for statement in book["statements"]
             for pair in book["pairs"]
         ]
         if dataset in results.datasets_of("trade_off"):
             extra = book["trade_off"]
-            asked += [(statement, (), extra["minimum_seeds"], True) for statement in extra["statements"]]
-        for statement, pair, minimum, in_suite in asked:
+            asked += [(statement, (), extra["minimum_seeds"]) for statement in extra["statements"]]
+        for statement, pair, minimum in asked:
             names = dict(zip(("of", "against"), (_title(suite, method) for method in pair), strict=False))
             row = {key: statement[key] for key in ("claim", "id", "source", "unit", "direction", "threshold", "margin")}
             row |= {"dataset": dataset, "of": "", "against": ""}
             row |= dict(zip(("of", "against"), pair, strict=False))
             row |= {"statement": statement["text"].format(**names), "minimum_seeds": minimum}
-            if in_suite:
+            if set(pair) <= set(methods):
                 result, weights = estimate(evidence, statement, pair)
             else:
                 result, weights = Estimate(math.nan, note="not in this suite"), {}
@@ -337,9 +352,9 @@ def judge(results: Results, book: dict[str, Any]) -> pd.DataFrame:
                 if statement["column"] == "test_accuracy":
                     row["images_low"], row["images_high"] = evidence.over_images(weights)
             rows.append(row)
-            judged.append((result, statement, minimum, in_suite))
+            judged.append((result, statement, minimum, is_testable(results, dataset, statement, pair, minimum)))
 
-    family = [k for k, (*_, in_suite) in enumerate(judged) if in_suite]
+    family = [k for k, (*_, testable) in enumerate(judged) if testable]
     for k, adjusted in zip(family, holm([rows[k]["p"] for k in family]), strict=True):
         rows[k]["p_holm"] = adjusted
     for row, (result, statement, minimum, _) in zip(rows, judged, strict=True):
@@ -383,7 +398,7 @@ def _remarks(row: dict[str, Any], result: Estimate, minimum: int, level: float) 
         return [f"too few seeds: {result.seeds} of {minimum}"]
     remarks = []
     if not result.error > 0:
-        remarks.append("no spread between seeds to judge by")
+        return ["no spread between seeds to judge by"]
     if row["equivalent"]:
         remarks.append(f"the difference lies within ±{row['margin']:g} {row['unit']}")
     if row["verdict"] == "not distinguishable" and not row["low"] <= row["threshold"] <= row["high"]:

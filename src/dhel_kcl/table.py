@@ -231,7 +231,7 @@ def published(results: Results) -> pd.DataFrame:
                 "probe": entry["probe"].split(",")[0],
                 "published (%)": value,
                 "ours (%)": ours(results, entry),
-                "comparable": entry["comparable"],
+                "comparable": "; ".join(filter(None, [entry["comparable"], entry["inferred_fields"]])),
                 "source": entry["source"],
             }
         )
@@ -258,8 +258,8 @@ def ours(results: Results, entry: dict[str, Any]) -> str:
     runs = results.runs[(results.runs.dataset == entry["dataset"]) & results.runs.part.isin(["losses", "ablations"])]
     runs = runs[runs.batch_size.astype(str) == entry["batch_size"]]
     fixed = entry["temperature_tuned"] == "no" and entry["temperature"]
-    at_it = runs.parameters.fillna("").str.split().map(lambda said: f"temperature={entry['temperature']}" in said)
-    runs = runs[at_it] if fixed else runs[runs.selected]
+    at_it = [f"temperature={entry['temperature']}" in str(said).split() for said in runs.parameters]
+    runs = runs.loc[at_it if fixed else runs.selected]
     wanted = ("simclr", "dcl") if entry["loss"] == "best_baseline" else (entry["loss"],)
     cells = [runs[runs.method == method][column].dropna() for method in _methods(results, wanted, entry["dhel_form"])]
     cells = [cell for cell in cells if len(cell)]

@@ -8,11 +8,10 @@ TIDY = expand(
 )
 
 
-def shelf(name, kind):
-    """Category and sub-category of an artefact in the report, which sorts them by name: claims come first."""
-    if name.startswith("claims"):
-        return {"category": "claims", "subcategory": "{suite}"}
-    return {"category": "{suite}", "subcategory": "runs" if name in ("costs", "training_curves") else kind}
+# Where the report shows what is no mere table or figure; it sorts by name, so claims come first.
+CLAIMS = {"category": "claims", "subcategory": "{suite}"}
+RUNS = {"category": "{suite}", "subcategory": "runs"}
+SHELVES = {"claims": CLAIMS, "claims_summary": CLAIMS, "costs": RUNS, "training_curves": RUNS}
 
 
 rule combine_results:
@@ -65,7 +64,7 @@ for name in TABLES:
             report(
                 f"paper_figures/{{suite}}/{name}.csv",
                 caption=f"../report/{name}.rst",
-                **shelf(name, "tables"),
+                **SHELVES.get(name, {"category": "{suite}", "subcategory": "tables"}),
                 labels={"table": name.replace("_", " ")},
             ),
             f"paper_figures/{{suite}}/{name}.md",
@@ -98,7 +97,7 @@ for name in FIGURES:
             report(
                 f"paper_figures/{{suite}}/{name}.png",
                 caption=f"../report/{name}.rst",
-                **shelf(name, "figures"),
+                **SHELVES.get(name, {"category": "{suite}", "subcategory": "figures"}),
                 labels={"figure": name.replace("_", " ")},
             ),
         log:

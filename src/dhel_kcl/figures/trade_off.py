@@ -57,7 +57,7 @@ def draw(results: Results) -> Figure:
         by_alignment.set(xlabel="alignment  $\\|u - v\\|^2$", title=dataset)
         by_accuracy.set(xlabel="test accuracy (%)", title=dataset)
         of_dataset = claims[claims.dataset == dataset]
-        forest(effects, [of_dataset[of_dataset.id == s["id"]] for s in statements], results.datasets)
+        forest(effects, [of_dataset[of_dataset.id == s["id"]] for s in statements], [dataset])
         effects.set_yticks(
             range(len(statements)), [s["short"].replace(": ", "\n").replace(" - ", " − ") for s in statements]
         )
