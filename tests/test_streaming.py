@@ -266,7 +266,7 @@ def is_alive(pid):
 
 
 def test_no_worker_outlives_the_process_that_it_serves(data):
-    """Whether that ends by an error or is killed, in the midst of work. Takes 10 s: the programs import torch."""
+    """Whether that ends by an error or is killed, in the midst of work. Takes 10 to 40 s: six programs import torch."""
     folder = Path(data.images.filename).parent
     ends = ("error", "kill")
     holders = [
