@@ -27,6 +27,7 @@ from torch.profiler import profile, record_function
 from torch.utils.data import DataLoader
 
 from dhel_kcl import cli, device
+from dhel_kcl.allocator import keep_freed_memory
 from dhel_kcl.augment import Augment
 from dhel_kcl.images import Batch, InMemory
 from dhel_kcl.models import build_encoder, build_projector
@@ -194,6 +195,7 @@ def main() -> None:
     parser.add_argument("--output", default=argparse.SUPPRESS, help="CSV of the result")
     args = parser.parse_args()
 
+    keep_freed_memory()  # as pretraining does; the plain loop gains by it too
     place, precision = device.resolve(args.device, "auto")
     if place.type == "cuda":
         torch.cuda.set_device(place)
