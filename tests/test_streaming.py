@@ -61,6 +61,11 @@ def png(image):
     return content.getvalue()
 
 
+@pytest.fixture(autouse=True)
+def workers_for_few_images(monkeypatch):
+    monkeypatch.setattr(streaming, "FEW", 0)
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """The photos as ImageNet-100 of three classes: 12 to train and 9 to test."""
@@ -242,9 +247,11 @@ HOLDER = """
 import multiprocessing, sys, time
 from pathlib import Path
 import numpy as np, torch
+from dhel_kcl import streaming
 from dhel_kcl.augment import Augment
 from dhel_kcl.datasets import prepared
 from dhel_kcl.images import Batch, open_source
+streaming.FEW = 0
 source = open_source(prepared.read(Path(sys.argv[1])), np.arange(21), torch.device("cpu"), workers=2)
 views = source.views((Batch(np.arange(20), k) for k in range(1000)), Augment(crop_scale=(0.08, 1.0), size=24))
 next(views)

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from dhel_kcl import cli, digest
-from dhel_kcl.figures import FIGURES
-from dhel_kcl.files import read_json, write_json
+from dhel_kcl.claims import ledger_digest
+from dhel_kcl.figures import figures_of
+from dhel_kcl.files import read_json, sha256, write_json
 from dhel_kcl.suite import Run, Suite
+from dhel_kcl.table import PUBLISHED
 from dhel_kcl.theory import EXPERIMENTS
 
 RECORDED = ("git_revision", "python", "versions", "platform", "processor", "device", "precision", "threads")
@@ -48,8 +50,9 @@ def digests(suite: Suite) -> dict[str, Any]:
     code = {f"fetch {dataset}": fetch_code(dataset) for dataset in suite.datasets}
     code |= {f"pretrain {run.dataset} {run.method}": pretrain_code(suite, run) for run in suite.runs if run.trained}
     code |= {f"probe {dataset}": probe_code(suite, dataset) for dataset in suite.datasets}
-    code |= {step: digest.of_step(step) for step in ("split", "select", "combine", "table")}
-    code |= {f"figure {name}": digest.of_step(f"figures.{name}") for name in FIGURES}
+    code |= {step: digest.of_step(step) for step in ("split", "select", "combine", "claims", "table")}
+    code |= {f"figure {name}": digest.of_step(f"figures.{name}") for name in figures_of(suite)}
+    code |= {"statements of the claims": ledger_digest(), "published figures": sha256(PUBLISHED)}
     return {"config": suite.digest(), "code": code}
 
 

@@ -33,6 +33,8 @@ CENTRE = 0.875
 START = "spawn"
 """How workers start. A fork is unsafe beside NCCL and keeps this process's file locks; workers of a fork server are
 not its children and outlive it."""
+FEW = 1000
+"""Images that this process decodes itself in less time than workers take to start."""
 STOP = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
 
 
@@ -72,7 +74,7 @@ class Streaming(Source):
     def __init__(self, data: Prepared, rows: NDArray, device: torch.device, workers: int) -> None:
         assert isinstance(data.images, np.memmap)
         self.files = Files(str(data.images.filename), len(data.labels))
-        self.rows, self.device, self.workers = rows, device, workers
+        self.rows, self.device, self.workers = rows, device, workers if len(rows) >= FEW else 0
         self.channels = data.manifest["channels"]
 
     def __len__(self) -> int:

@@ -163,7 +163,7 @@ def candidates(wildcards):
 def records(wildcards):
     """What the tidy tables are made from: every run of the suite's config, and nothing that merely lies there."""
     suite = SUITES[wildcards.suite]
-    names = ["probe.json", "geometry.json", "spectrum.csv", "similarities.csv"]
+    names = ["probe.json", "predictions.csv", "geometry.json", "spectrum.csv", "similarities.csv"]
     trained = ["spec.json", "log.csv", "provenance.json"]
     files = [f"{run.folder}/{name}" for run in suite.runs for name in names]
     files += [f"{run.folder}/{name}" for run in suite.runs if run.trained for name in trained]

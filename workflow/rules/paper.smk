@@ -17,7 +17,6 @@ SHELVES = {"claims": CLAIMS, "claims_summary": CLAIMS, "costs": RUNS, "training_
 rule combine_results:
     input:
         records,
-        lambda w: [f"{run.folder}/predictions.csv" for run in SUITES[w.suite].runs],
     output:
         TIDY,
         "results/{suite}/metrics.json",
@@ -115,7 +114,7 @@ for name in FIGURES:
 
 rule stamp_provenance:
     input:
-        records,
+        lambda w: [f"{run.folder}/provenance.json" for run in SUITES[w.suite].runs if run.trained],
         lambda w: expand("paper_figures/{suite}/{figure}.pdf", suite=w.suite, figure=figures_of(SUITES[w.suite])),
         lambda w: expand("paper_figures/{suite}/{table}.csv", suite=w.suite, table=tables_of(SUITES[w.suite])),
     output:
