@@ -62,8 +62,9 @@ def draw(
 def read(path: Path) -> dict[str, Indices]:
     """Indices written by this step. Raises ValueError that names the file if it is damaged."""
     with reading(path, "delete it and run again to rebuild it"):
-        if not zipfile.is_zipfile(path):
-            raise ValueError("not an .npz archive")
+        with path.open("rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise ValueError("not an .npz archive")
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in NAMES}
 
