@@ -1,8 +1,8 @@
 """A whole training step - views, network, DHEL, SGD - against the plain loop, and against itself on constant views.
 
 The settings are those of the suites `paper` (CIFAR-10, M = 256, two threads) and `fashion` (Fashion-MNIST, M = 64, one
-thread, as its jobs have); images are random. Precision is bf16 where the device multiplies in it. On one thread the
-plain loop makes its views in the same process, else in two workers of a DataLoader.
+thread, as its jobs have); images are random. Precision is bf16 where the device multiplies in it. The plain loop has a
+process of its own; on one thread it makes its views there, else in two workers of a DataLoader.
 
 Example:
     python benchmarks/step.py --output step.csv
@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import torch
 from baselines import PlainLoop, TwoViews, pictures, pil_pipeline
-from timing import COLUMNS, alternate, ratio, seconds, synchronize
+from timing import COLUMNS, Elsewhere, alternate, ratio, seconds, synchronize
 from torch import Tensor
 from torch.profiler import profile, record_function
 from torch.utils.data import DataLoader
@@ -104,7 +104,8 @@ class OwnStep:
         return torch.stack([loss, *parts.values()]).detach().tolist()
 
 
-def plain_loop(spec: PretrainSpec, images: Tensor, place: torch.device) -> PlainLoop:
+def plain_loop(spec: PretrainSpec, shape: tuple[int, int, int], place: torch.device) -> PlainLoop:
+    images = random_images(shape)
     model = build(spec, images.shape[1], place).to(memory_format=torch.contiguous_format)
     encoder, projector = model.encoder, model.objective.projector
 
@@ -133,13 +134,14 @@ def check(own: OwnStep, plain: PlainLoop) -> None:
 
 def measure(name: str, place: torch.device, precision: str, rounds: int, compiled: bool) -> list[dict[str, object]]:
     suite, dataset, batch_size, shape, threads, to_plain, to_constant = CASES[name]
-    spec, images = spec_of(suite, dataset, batch_size, threads), random_images(shape)
+    spec = spec_of(suite, dataset, batch_size, threads)
     torch.set_num_threads(threads)
-    source = InMemory(images.numpy(), place)
-    plain, single = plain_loop(spec, images, place), OwnStep(spec, source, place, "fp32")
-    check(single, plain)
+    source = InMemory(random_images(shape).numpy(), place)
+    single = OwnStep(spec, source, place, "fp32")
+    check(single, plain_loop(spec, shape, place))
 
-    runs: dict[str, Callable[[], object]] = {"ours": OwnStep(spec, source, place, precision)}
+    plain = Elsewhere(plain_loop, spec, shape, place)
+    runs: dict[str, Callable[[], object] | Elsewhere] = {"ours": OwnStep(spec, source, place, precision)}
     runs |= {"the plain loop": plain, "ours on constant views": OwnStep(spec, source, place, precision, constant=True)}
     if precision != "fp32":
         runs["ours in fp32"] = single
@@ -148,6 +150,7 @@ def measure(name: str, place: torch.device, precision: str, rounds: int, compile
         step.model.encoder.compile()
         runs[f"ours with torch.compile (first step {seconds(step, time.perf_counter):.0f} s)"] = step
     times = alternate(runs, rounds)
+    plain.close()
     targets = {"the plain loop": to_plain, "ours on constant views": to_constant}
     what = f"step, {name}, M = {batch_size}, {precision}"
     return [
@@ -195,7 +198,7 @@ def main() -> None:
     parser.add_argument("--output", default=argparse.SUPPRESS, help="CSV of the result")
     args = parser.parse_args()
 
-    keep_freed_memory()  # as pretraining does; the plain loop gains by it too
+    keep_freed_memory()  # as pretraining does
     place, precision = device.resolve(args.device, "auto")
     if place.type == "cuda":
         torch.cuda.set_device(place)

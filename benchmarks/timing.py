@@ -1,7 +1,9 @@
 """Several ways to do the same, timed in alternation, so that all see the same machine."""
 
+import multiprocessing
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -18,19 +20,47 @@ def compare(ours: Callable[[], object], baseline: Callable[[], object], rounds: 
     return ratio(times["ours"], times["baseline"])
 
 
-def alternate(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, NDArray]:
-    """Seconds of each run in each round, after one round that warms up.
+class Elsewhere:
+    """What `make(*arguments)` returns, made and run in a process of its own, so that settings of this one miss it."""
 
-    On one thread of a processor the time is that of the process, which other work on the machine changes little; else
-    it is the wall clock's.
-    """
-    alone = torch.get_num_threads() == 1 and not torch.cuda.is_initialized()
-    clock = time.process_time if alone else time.perf_counter
+    def __init__(self, make: Callable[..., Callable[[], object]], *arguments: Any) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, torch.get_num_threads(), make, arguments))
+        self.process.start()
+
+    def seconds(self) -> float:
+        """Of one run."""
+        self.connection.send(True)
+        elapsed: float = self.connection.recv()
+        return elapsed
+
+    def close(self) -> None:
+        self.connection.send(False)
+        self.process.join()
+
+
+def _serve(connection: Connection, threads: int, make: Callable[..., Callable[[], object]], arguments: Any) -> None:
+    torch.set_num_threads(threads)
+    run = make(*arguments)
+    while connection.recv():
+        connection.send(seconds(run, clock()))
+
+
+def alternate(runs: dict[str, Callable[[], object] | Elsewhere], rounds: int) -> dict[str, NDArray]:
+    """Seconds of each run in each round, after one round that warms up."""
     times = {name: np.empty(rounds + 1) for name in runs}
     for number in range(rounds + 1):
         for name, run in runs.items():
-            times[name][number] = seconds(run, clock)
+            times[name][number] = run.seconds() if isinstance(run, Elsewhere) else seconds(run, clock())
     return {name: values[1:] for name, values in times.items()}
+
+
+def clock() -> Callable[[], float]:
+    """On one thread of a processor the process's time, which other work on the machine changes little; else the wall
+    clock's."""
+    alone = torch.get_num_threads() == 1 and not torch.cuda.is_initialized()
+    return time.process_time if alone else time.perf_counter
 
 
 def ratio(ours: NDArray, baseline: NDArray) -> dict[str, Any]:
@@ -40,12 +70,12 @@ def ratio(ours: NDArray, baseline: NDArray) -> dict[str, Any]:
     return medians | {"ratio": middle, "ratio_low": low, "ratio_high": high}
 
 
-def seconds(run: Callable[[], object], clock: Callable[[], float]) -> float:
+def seconds(run: Callable[[], object], now: Callable[[], float]) -> float:
     synchronize()
-    start = clock()
+    start = now()
     run()
     synchronize()
-    return clock() - start
+    return now() - start
 
 
 def synchronize() -> None:
