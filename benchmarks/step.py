@@ -37,7 +37,7 @@ from dhel_kcl.spec import PretrainSpec
 from dhel_kcl.suite import Suite
 
 ROOT = Path(__file__).parents[1]
-# Suite, data set, batch size, shape of an image, threads; least ratio to the plain loop and to constant views.
+# Suite, data set, batch size, shape of an image, usual threads; least ratio to the plain loop and to constant views.
 CASES = {
     "resnet18": ("paper", "cifar10", 256, (3, 32, 32), 2, 2.5, 0.95),
     "compact_resnet": ("fashion", "fashion_mnist", 64, (1, 28, 28), 1, None, 0.8),
@@ -132,10 +132,12 @@ def check(own: OwnStep, plain: PlainLoop) -> None:
     torch.testing.assert_close(loss, plain.loss(views.contiguous()), rtol=1e-3, atol=1e-3)
 
 
-def measure(name: str, place: torch.device, precision: str, rounds: int, compiled: bool) -> list[dict[str, object]]:
-    suite, dataset, batch_size, shape, threads, to_plain, to_constant = CASES[name]
-    spec = spec_of(suite, dataset, batch_size, threads)
-    torch.set_num_threads(threads)
+def measure(
+    name: str, threads: int | None, place: torch.device, precision: str, rounds: int, compiled: bool
+) -> list[dict[str, object]]:
+    suite, dataset, batch_size, shape, usual_threads, to_plain, to_constant = CASES[name]
+    spec = spec_of(suite, dataset, batch_size, threads or usual_threads)
+    torch.set_num_threads(spec.threads)
     source = InMemory(random_images(shape).numpy(), place)
     single = OwnStep(spec, source, place, "fp32")
     check(single, plain_loop(spec, shape, place))
@@ -154,7 +156,7 @@ def measure(name: str, place: torch.device, precision: str, rounds: int, compile
     targets = {"the plain loop": to_plain, "ours on constant views": to_constant}
     what = f"step, {name}, M = {batch_size}, {precision}"
     return [
-        {"what": what, "baseline": other, "threads": threads, **ratio(times["ours"], times[other])}
+        {"what": what, "baseline": other, "threads": spec.threads, **ratio(times["ours"], times[other])}
         | {"target": targets.get(other)}
         for other in runs
         if other != "ours"
@@ -165,11 +167,13 @@ def random_images(shape: tuple[int, int, int]) -> Tensor:
     return torch.randint(0, 256, (IMAGES, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
-def shares(name: str, place: torch.device, precision: str, steps: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def shares(
+    name: str, threads: int | None, place: torch.device, precision: str, steps: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Share of a step's time by section, and by operator."""
-    suite, dataset, batch_size, shape, threads, *_ = CASES[name]
-    spec = spec_of(suite, dataset, batch_size, threads)
-    torch.set_num_threads(threads)
+    suite, dataset, batch_size, shape, usual_threads, *_ = CASES[name]
+    spec = spec_of(suite, dataset, batch_size, threads or usual_threads)
+    torch.set_num_threads(spec.threads)
     step = OwnStep(spec, InMemory(random_images(shape).numpy(), place), place, precision)
     step.profiled = True
     step()
@@ -192,6 +196,7 @@ def main() -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--networks", nargs="+", default=list(CASES), choices=list(CASES), help="which to time")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"], help="where")
+    parser.add_argument("--threads", type=int, help="instead of 2 for resnet18 and 1 for compact_resnet")
     parser.add_argument("--rounds", default=5, type=int, help="alternations; ten times as many for compact_resnet")
     parser.add_argument("--compile", action="store_true", help="time torch.compile too, which takes minutes")
     parser.add_argument("--profile", action="store_true", help="print where the time of a step goes, and stop")
@@ -204,13 +209,13 @@ def main() -> None:
         torch.cuda.set_device(place)
     if args.profile:
         for name in args.networks:
-            for table in shares(name, place, precision, args.rounds):
+            for table in shares(name, args.threads, place, precision, args.rounds):
                 print(f"\n{name}\n\n{table.head(10).to_markdown(floatfmt='.1f')}")
         return
     rows = []
     for name in args.networks:
         rounds = args.rounds if name == "resnet18" else 10 * args.rounds
-        rows += measure(name, place, precision, rounds, args.compile)
+        rows += measure(name, args.threads, place, precision, rounds, args.compile)
     table = pd.DataFrame(rows, columns=COLUMNS)
     print(table.to_markdown(index=False, floatfmt=".3g"))
     if "output" in args:
