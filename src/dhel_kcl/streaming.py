@@ -5,16 +5,17 @@ colours, grey and blur follow in batches on the device. All that is random is dr
 what a batch holds depends neither on the number of workers nor on what is prepared ahead.
 """
 
-import atexit
 import io
+import multiprocessing
+import os
 import signal
-import weakref
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from multiprocessing import resource_tracker
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -120,6 +121,7 @@ class Streaming(Source):
             collate_fn=collate,
             num_workers=self.workers,
             multiprocessing_context=START if self.workers else None,
+            worker_init_fn=serve,
             pin_memory=self.device.type == "cuda",
             generator=torch.Generator(),  # not the global one, from which it would draw
         )
@@ -131,23 +133,32 @@ class Streaming(Source):
 
 
 def begin(loader: DataLoader[Tensor]) -> Iterator[Tensor]:
-    """Start the workers. They inherit that requests to stop are blocked: this process ends them after its step."""
+    """Start the workers. They inherit that requests to stop are blocked."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
     try:
         resource_tracker.ensure_running()  # one more process; to start it unblocks some signals
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
-        squares = iter(loader)
+        return iter(loader)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    if loader.num_workers:
-        atexit.register(end, weakref.ref(squares))
-    return squares
 
 
-def end(reference: weakref.ref[Any]) -> None:
-    """At exit, end workers that something still refers to: multiprocessing would terminate them, which is blocked."""
-    if (squares := reference()) is not None:
-        squares._shutdown_workers()
+def serve(worker: int) -> None:
+    """End this worker when the process that it serves terminates it or is gone.
+
+    Requests to stop from anyone else are for that process, which finishes its step first.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        while parent.is_alive():
+            request = signal.sigtimedwait(STOP, 0.5)
+            if request and (request.si_signo, request.si_pid) == (signal.SIGTERM, parent.pid):
+                break
+        os._exit(0)  # as torch does; any other status is an error in the DataLoader
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def collate(squares: list[Tensor]) -> Tensor:
