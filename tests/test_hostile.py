@@ -93,7 +93,7 @@ def test_the_checkpoint_of_another_run_is_refused(
         split_path = tmp_path / "other.npz"
         np.savez(split_path, **{name: index[::-1] for name, index in split.read(split_file).items()})
     elif what == "code":
-        monkeypatch.setattr(pretrain.digest, "of_pretraining", lambda loss, backbone: "0123")
+        monkeypatch.setattr(pretrain.digest, "of_pretraining", lambda loss, backbone, dataset: "0123")
     else:
         monkeypatch.setattr(torch, "__version__", "0.1")
     with pytest.raises(ValueError, match=r"last\.pt is of another config, data set, code or torch version; delete"):

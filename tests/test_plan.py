@@ -128,7 +128,7 @@ def test_the_hours_are_the_images_over_the_measured_rate(done, monkeypatch):
     assert plan.THROUGHPUT.is_file()
     monkeypatch.setattr(plan, "measure", lambda cell, place: pytest.fail("measured again"))
     assert plan.throughput([row.cell for row in rows], torch.device("cpu")) == rates
-    monkeypatch.setattr(plan.digest, "of_pretraining", lambda loss, backbone: "other code")
+    monkeypatch.setattr(plan.digest, "of_pretraining", lambda loss, backbone, dataset: "other code")
     with pytest.raises(pytest.fail.Exception, match="measured again"):
         plan.throughput([rows[0].cell], torch.device("cpu"))
 

@@ -74,7 +74,7 @@ def verify(suite: Suite, run: Run) -> None:
     record, expected = read_json(folder / "provenance.json"), suite.pretrain_spec(run)
     if run.role == "selected":
         expected["loss"] = read_json(folder.parent / "selected.json")["loss"]
-    code = digest.of_pretraining(run.loss, suite.settings(run.dataset)["backbone"]["name"])
+    code = digest.of_pretraining(run.loss, suite.settings(run.dataset)["backbone"]["name"], run.dataset)
     if read_json(folder / "spec.json") != expected or record["code"] != code:
         raise DamagedError(f"{folder} was made with another config or code and then copied here; {REMEDY}")
     if changed := [name for name, checksum in record["sha256"].items() if sha256(folder / name) != checksum]:

@@ -35,11 +35,20 @@ def of_step(module: str, selected: tuple[tuple[str, str], ...] = ()) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def of_pretraining(loss: dict[str, Any], backbone: str) -> str:
-    """SHA-256 of the code that pretrains with a loss ({"name": ..., "kernel": ...}) and a backbone."""
-    entries = [("loss", loss["name"]), ("backbone", backbone)]
+def of_pretraining(loss: dict[str, Any], backbone: str, dataset: str) -> str:
+    """SHA-256 of the code that pretrains with a loss ({"name": ..., "kernel": ...}) and a backbone on a data set."""
+    entries = [("loss", loss["name"]), ("backbone", backbone), *_source(dataset)]
     entries += [("kernel", loss["kernel"])] if "kernel" in loss else []
     return of_step("pretrain", tuple(entries))
+
+
+def of_probing(backbone: str, dataset: str) -> str:
+    """SHA-256 of the code that evaluates a backbone on a data set."""
+    return of_step("probe", (("backbone", backbone), *_source(dataset)))
+
+
+def _source(dataset: str) -> list[tuple[str, str]]:
+    return [("source", "encoded")] if dataset in registry.ENCODED else []
 
 
 def _file(module: str) -> Path | None:

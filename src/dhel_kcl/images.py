@@ -15,6 +15,7 @@ from torch import Tensor
 
 from dhel_kcl.augment import Augment, Parameters, to_device
 from dhel_kcl.datasets.prepared import Prepared
+from dhel_kcl.registry import resolve
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +100,6 @@ def open_source(data: Prepared, rows: NDArray, device: torch.device, workers: in
     workers: processes that decode encoded images; 0: this process does.
     """
     if data.encoded:
-        from dhel_kcl.streaming import Streaming  # imports Pillow
-
-        return Streaming(data, rows, device, workers)
+        streamed: Source = resolve("source", "encoded")(data, rows, device, workers)
+        return streamed
     return InMemory(data.images[rows], device)

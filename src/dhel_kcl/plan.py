@@ -148,7 +148,7 @@ def throughput(cells: list[str], place: torch.device, cache: Path = THROUGHPUT) 
     rates = {}
     for cell in tqdm(dict.fromkeys(cells), desc="measuring", unit="rate", leave=False):
         backbone = json.loads(cell)["backbone"]["name"]
-        code = digest.of_pretraining(LOSS, backbone)
+        code = digest.of_pretraining(LOSS, backbone, "")
         key = f"{name_of(place)}, torch {torch.__version__}, code {code[:12]}, {cell}"
         if key not in known:
             known[key] = measure(json.loads(cell), place)

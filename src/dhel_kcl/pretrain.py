@@ -338,7 +338,7 @@ def main() -> None:
     spec = PretrainSpec.read(args.spec)
     if args.selected:
         spec = replace(spec, loss=read_json(args.selected)["loss"])
-    code = digest.of_pretraining(spec.loss, spec.backbone["name"])
+    code = digest.of_pretraining(spec.loss, spec.backbone["name"], spec.dataset)
     if args.code not in (None, code):
         raise ValueError("the source changed after this job was planned; run the same command again")
     for folder in (args.out, args.scratch):

@@ -39,11 +39,18 @@ BACKBONES = {
     "resnet50": "dhel_kcl.backbones.resnet:ResNet50",
 }
 
-REGISTRIES = {"loss": LOSSES, "kernel": KERNELS, "dataset": DATASETS, "backbone": BACKBONES}
+SOURCES = {
+    "encoded": "dhel_kcl.streaming:Streaming",
+}
+"""What gives images that are not kept in memory; those of the data sets `ENCODED`."""
+
+ENCODED = {"imagenet100"}
+
+REGISTRIES = {"loss": LOSSES, "kernel": KERNELS, "dataset": DATASETS, "backbone": BACKBONES, "source": SOURCES}
 
 
 def resolve(kind: str, name: str) -> Any:
-    """Import the object that `name` stands for among the `kind`s (loss, kernel, dataset, backbone).
+    """Import the object that `name` stands for among the `kind`s (loss, kernel, dataset, backbone, source).
 
     Raises ValueError naming the allowed values if there is no such entry.
     """

@@ -25,12 +25,12 @@ RECORDED = ("git_revision", "python", "versions", "platform", "processor", "devi
 
 def pretrain_code(suite: Suite, run: Run) -> str:
     """Digest of the code that pretrains a run."""
-    return digest.of_pretraining(run.loss, suite.settings(run.dataset)["backbone"]["name"])
+    return digest.of_pretraining(run.loss, suite.settings(run.dataset)["backbone"]["name"], run.dataset)
 
 
-def probe_code(suite: Suite, dataset: str) -> str:
-    """Digest of the code that evaluates the runs of a data set."""
-    return digest.of_step("probe", (("backbone", suite.settings(dataset)["backbone"]["name"]),))
+def probe_code(suite: Suite, dataset: str, target: str | None = None) -> str:
+    """Digest of the code that evaluates the runs of a data set, on its own images or on those of `target`."""
+    return digest.of_probing(suite.settings(dataset)["backbone"]["name"], target or dataset)
 
 
 def fetch_code(dataset: str) -> str:

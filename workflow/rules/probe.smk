@@ -40,7 +40,7 @@ rule transfer:
         gpu=gpus(lambda w: 1),
     params:
         spec=lambda w: json.dumps(SUITES[w.suite].probe_spec(w.target) | {"augmented": None}),
-        code=lambda w: stamp.probe_code(SUITES[w.suite], w.dataset),
+        code=lambda w: stamp.probe_code(SUITES[w.suite], w.dataset, w.target),
         run=lambda w: RUN.format(**w),
     shell:
         "python -m dhel_kcl.probe --transfer --spec {params.spec:q} --run {params.run} "
