@@ -92,7 +92,7 @@ def of_loss(name):
         ("src/dhel_kcl/losses/dhel.py", "/ temperature", "/ (2 * temperature)", of_loss("dhel")),
         ("src/dhel_kcl/kernels/gaussian.py", "-self.t", "-2 * self.t", of_loss("kcl")),
         ("src/dhel_kcl/backbones/compact_resnet.py", "nn.ReLU()", "nn.GELU()", TRAINED),
-        ("src/dhel_kcl/augment.py", "TRIES = 10", "TRIES = 5", TRAINED),
+        ("src/dhel_kcl/crops.py", "TRIES = 10", "TRIES = 5", TRAINED),
     ],
     ids=["a loss", "a kernel", "the model", "the augmentation"],
 )
@@ -122,7 +122,7 @@ def test_a_committed_edit_that_was_not_reproduced_is_found(clone, tmp_path):
     check = (sys.executable, "-m", "dhel_kcl.stamp", "--root", ".", "--suite", "smoke", "--check")
     code, output = run(clone, *check, "results/smoke/provenance.json")
     assert code == 1
-    assert "was computed with an earlier version of: pretrain dhel. Run `make reproduce`" in output
+    assert "was computed with an earlier version of: pretrain digits dhel. Run `make reproduce`" in output
     other = tmp_path / "other"
     git(clone, "clone", "--quiet", str(clone), str(other))
     assert dvc(other, "pull", "--remote", "store")[0] == 0
