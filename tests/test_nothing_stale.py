@@ -68,7 +68,8 @@ def test_a_clone_with_pulled_results_has_nothing_to_do(pulled):
                 "dhel_m20_form-sum_temperature-0.3/0",
                 "dhel_m20_selected/1",
                 settings={"simclr_m20", "dhel_m20"},
-            ),
+            )
+            | {"plan_suite"},
         ),
         ("title: SimCLR", "title: simCLR", COMBINED),
         ("title: smoke test", "title: smoke test  # a comment", set()),
@@ -189,7 +190,7 @@ def test_a_leftover_run_reaches_no_table(clone):
     assert rows == ["temperature=0.3", "temperature=0.3"]
 
 
-DIFFER = {"results/smoke/costs.csv", "results/smoke/provenance.json"}
+DIFFER = {"results/smoke/costs.csv", "results/smoke/plan.csv", "results/smoke/provenance.json"}
 DIFFER |= {f"paper_figures/smoke/costs.{extension}" for extension in ("csv", "md", "tex")}
 DIFFER_BY_NAME = {"benchmark.tsv", "provenance.json"}
 """What holds times or the machine's state, and so differs between two runs: cost tables, benchmarks, provenance. And
