@@ -3,6 +3,7 @@
 # make torture     100 kills of pretraining and 51,000 damaged files (TORTURE_ROUNDS=n, ten kills each; TORTURE_CASES=n a format)
 # make bench       speed against named baselines, as ratios with targets, into benchmarks/ (BENCH_ROUNDS=n, alternations)
 # make plan        what a suite costs on this machine before it is run: SUITE=paper, PLAN="--device cpu --no-measure"
+# make partial     tables and figures of what a suite has so far, in partial/<suite>; the rest is marked as not run
 # make report      report.html, one page with every figure and table
 # make compare     a rerun's metrics against the committed ones, with tolerances
 # make check       whether the committed results were computed with the code in the tree
@@ -15,7 +16,7 @@ BENCH_ROUNDS ?= 5
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: reproduce test torture bench plan report compare check lint docs install
+.PHONY: reproduce test torture bench plan partial report compare check lint docs install
 
 reproduce: install
 	dvc repro
@@ -35,6 +36,9 @@ bench: install
 
 plan: install
 	python -m dhel_kcl.plan --root . --suite $(SUITE) $(PLAN)
+
+partial: install
+	python -m dhel_kcl.partial --root . --suite $(SUITE) --out partial/$(SUITE)
 
 report: install
 	snakemake --cores 1 --report report.html $(SUITE) theory

@@ -84,7 +84,7 @@ def test_a_new_registry_entry_changes_no_digest(package):
         ("losses/dcl.py", "/ temperature", "/ (2 * temperature)", {"pretrain dcl", "pretrain simclr"}),
         ("metrics.py", "np.log(", "np.log1p(", {"probe"}),
         ("figures/spectra.py", "log", "linear", {"figure spectra"}),
-        ("models.py", "512", "256", {"pretrain dcl", "pretrain dhel", "pretrain simclr", "probe"}),
+        ("models.py", "nn.ReLU()", "nn.GELU()", {"pretrain dcl", "pretrain dhel", "pretrain simclr", "probe"}),
     ],
 )
 def test_an_edit_reaches_the_steps_that_use_it_and_no_others(package, file, old, new, changed):
@@ -98,6 +98,18 @@ def test_an_edit_reaches_the_steps_that_use_it_and_no_others(package, file, old,
     package(file, old, new)
     after = digests()
     assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_an_edit_of_streaming_reaches_the_data_sets_that_are_streamed(package):
+    def digests():
+        datasets = ("digits", "cifar10", "imagenet100")
+        pretraining = {name: digest.of_pretraining({"name": "dhel"}, "resnet18", name) for name in datasets}
+        return pretraining | {f"probe {name}": digest.of_probing("resnet18", name) for name in datasets}
+
+    before = digests()
+    package("streaming.py", "CENTRE = 0.875", "CENTRE = 1")
+    after = digests()
+    assert {name for name in before if before[name] != after[name]} == {"imagenet100", "probe imagenet100"}
 
 
 def test_differences_are_named():

@@ -68,7 +68,8 @@ def test_a_clone_with_pulled_results_has_nothing_to_do(pulled):
                 "dhel_m20_form-sum_temperature-0.3/0",
                 "dhel_m20_selected/1",
                 settings={"simclr_m20", "dhel_m20"},
-            ),
+            )
+            | {"plan_suite"},
         ),
         ("title: SimCLR", "title: simCLR", COMBINED),
         ("title: smoke test", "title: smoke test  # a comment", set()),
@@ -92,7 +93,7 @@ def of_loss(name):
         ("src/dhel_kcl/losses/dhel.py", "/ temperature", "/ (2 * temperature)", of_loss("dhel")),
         ("src/dhel_kcl/kernels/gaussian.py", "-self.t", "-2 * self.t", of_loss("kcl")),
         ("src/dhel_kcl/backbones/compact_resnet.py", "nn.ReLU()", "nn.GELU()", TRAINED),
-        ("src/dhel_kcl/augment.py", "TRIES = 10", "TRIES = 5", TRAINED),
+        ("src/dhel_kcl/crops.py", "TRIES = 10", "TRIES = 5", TRAINED),
     ],
     ids=["a loss", "a kernel", "the model", "the augmentation"],
 )
@@ -122,7 +123,7 @@ def test_a_committed_edit_that_was_not_reproduced_is_found(clone, tmp_path):
     check = (sys.executable, "-m", "dhel_kcl.stamp", "--root", ".", "--suite", "smoke", "--check")
     code, output = run(clone, *check, "results/smoke/provenance.json")
     assert code == 1
-    assert "was computed with an earlier version of: pretrain dhel. Run `make reproduce`" in output
+    assert "was computed with an earlier version of: pretrain digits dhel. Run `make reproduce`" in output
     other = tmp_path / "other"
     git(clone, "clone", "--quiet", str(clone), str(other))
     assert dvc(other, "pull", "--remote", "store")[0] == 0
@@ -189,7 +190,7 @@ def test_a_leftover_run_reaches_no_table(clone):
     assert rows == ["temperature=0.3", "temperature=0.3"]
 
 
-DIFFER = {"results/smoke/costs.csv", "results/smoke/provenance.json"}
+DIFFER = {"results/smoke/costs.csv", "results/smoke/plan.csv", "results/smoke/provenance.json"}
 DIFFER |= {f"paper_figures/smoke/costs.{extension}" for extension in ("csv", "md", "tex")}
 DIFFER_BY_NAME = {"benchmark.tsv", "provenance.json"}
 """What holds times or the machine's state, and so differs between two runs: cost tables, benchmarks, provenance. And

@@ -77,16 +77,16 @@ def test_tables_are_what_the_runs_recorded(smoke):
 def test_provenance_names_code_config_and_machine(smoke):
     record = read_json(smoke / "results/smoke/provenance.json")
     assert record["config"] == Suite.load(ROOT, "smoke").digest()
-    assert {"pretrain dhel", "probe", "combine", "figure spectra"} <= record["code"].keys()
+    assert {"pretrain digits dhel", "probe digits", "combine", "claims", "figure spectra"} <= record["code"].keys()
     assert record["runs"]["threads"] == {"1": 8}
     command = [sys.executable, "-m", "dhel_kcl.stamp", "--root", str(ROOT), "--suite", "smoke", "--check"]
     same = subprocess.run([*command, str(smoke / "results/smoke/provenance.json")], capture_output=True, text=True)
     assert same.returncode == 0, same.stderr
     other = smoke.parent / "other.json"
-    other.write_text((smoke / "results/smoke/provenance.json").read_text().replace(record["code"]["probe"], "0"))
+    other.write_text((smoke / "results/smoke/provenance.json").read_text().replace(record["code"]["probe digits"], "0"))
     different = subprocess.run([*command, str(other)], capture_output=True, text=True)
     assert different.returncode == 1
-    assert "earlier version of: probe. Run `make reproduce`" in different.stderr
+    assert "earlier version of: probe digits. Run `make reproduce`" in different.stderr
 
 
 def test_a_second_run_has_nothing_to_do_from_another_folder_either(smoke):

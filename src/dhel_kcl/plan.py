@@ -1,6 +1,7 @@
 """What a suite costs before it is run: jobs, views, hours on this device, disk; what is done is taken off.
 
-Hours follow from a benchmark of a few seconds per kind of training step, kept in scratch/throughput.json.
+Hours follow from a benchmark of a few seconds per kind of training step, kept in scratch/throughput.json. With --out,
+writes the planned speed of each kind of training as CSV instead, which the cost table compares with what runs took.
 
 Example:
     python -m dhel_kcl.plan --root . --suite paper
@@ -21,7 +22,7 @@ from tqdm import tqdm
 from dhel_kcl import cli, device, digest, memory, workload
 from dhel_kcl.augment import Augment
 from dhel_kcl.datasets.sizes import SIZES
-from dhel_kcl.files import read_json, write_json
+from dhel_kcl.files import read_json, write_json, write_rows
 from dhel_kcl.models import build_encoder, build_projector
 from dhel_kcl.pretrain import Model, build_objective
 from dhel_kcl.provenance import environment
@@ -240,6 +241,17 @@ def disk(suite: Suite) -> list[tuple[str, int, int]]:
     return rows
 
 
+def planned_speeds(suite: Suite, precision: str, place: torch.device) -> list[dict[str, Any]]:
+    """Views a second of a training on each data set at each batch size."""
+    runs = {(run.dataset, run.batch_size): run for run in suite.runs}
+    cells = {key: training_cell(suite, run, precision) for key, run in runs.items()}
+    rates = throughput(list(cells.values()), place)
+    return [
+        {"dataset": dataset, "batch_size": size, "views_per_second": rates[cell] * suite.settings(dataset)["processes"]}
+        for (dataset, size), cell in cells.items()
+    ]
+
+
 def short(hours: float) -> str:
     return f"{hours:,.1f}" if hours >= 10 else f"{hours:.2g}"
 
@@ -286,11 +298,15 @@ def main() -> None:
     parser.add_argument("--root", default=Path(), type=Path, help="repository folder, whose config is read")
     parser.add_argument("--suite", required=True, help="name of the suite")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="device to measure on (default: the suite's)")
+    parser.add_argument("--out", type=Path, help="file to write (plan.csv)")
     parser.add_argument("--no-measure", action="store_true", help="counts and disk alone, no hours")
     args = parser.parse_args()
 
     suite = Suite.load(args.root, args.suite)
     place, precision = device.resolve(args.device or suite.config["device"], suite.config["precision"])
+    if args.out:
+        write_rows(args.out, planned_speeds(suite, precision, place))
+        return
     rows = [*training_rows(suite, precision), *evaluation_rows(suite)]
     on_gpu = place.type == "cuda"
     rates = None if args.no_measure else throughput([row.cell for row in rows], place)

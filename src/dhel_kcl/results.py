@@ -21,7 +21,7 @@ class Results:
     suite: Suite
 
     def table(self, name: str) -> pd.DataFrame:
-        """One of runs, epochs, predictions, spectra, similarities, costs, claims.
+        """One of runs, epochs, predictions, spectra, similarities, costs, plan, claims.
 
         Raises FileNotFoundError naming the step that makes it.
         """

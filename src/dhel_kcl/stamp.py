@@ -50,7 +50,7 @@ def digests(suite: Suite) -> dict[str, Any]:
     code = {f"fetch {dataset}": fetch_code(dataset) for dataset in suite.datasets}
     code |= {f"pretrain {run.dataset} {run.method}": pretrain_code(suite, run) for run in suite.runs if run.trained}
     code |= {f"probe {dataset}": probe_code(suite, dataset) for dataset in suite.datasets}
-    code |= {step: digest.of_step(step) for step in ("split", "select", "combine", "claims", "table")}
+    code |= {step: digest.of_step(step) for step in ("split", "select", "combine", "claims", "plan", "table")}
     code |= {f"figure {name}": digest.of_step(f"figures.{name}") for name in figures_of(suite)}
     code |= {"statements of the claims": ledger_digest(), "published figures": sha256(PUBLISHED)}
     return {"config": suite.digest(), "code": code}

@@ -277,8 +277,11 @@ def _methods(results: Results, losses: tuple[str, ...], form: str) -> list[str]:
 
 
 def costs(results: Results) -> pd.DataFrame:
-    """Training time and speed as measured, on the machine named in results/<suite>/provenance.json."""
+    """Training time and speed as measured, on the machine named in results/<suite>/provenance.json, and as planned."""
     costs = results.table("costs")
+    plan = results.table("plan") if (results.folder / "plan.csv").is_file() else costs.iloc[:0]
+    speeds = plan.set_index(["dataset", "batch_size"]).views_per_second.to_dict()
+    planned = [speeds.get(key) for key in zip(costs.dataset, costs.batch_size, strict=True)]
     return pd.DataFrame(
         {
             "data set": costs.dataset,
@@ -288,6 +291,7 @@ def costs(results: Results) -> pd.DataFrame:
             "seconds a run": costs.seconds_a_run.round(1),
             "total minutes": (costs.total_seconds / 60).round(2),
             "views a second": costs.views_per_second.round().astype(int),
+            "planned": ["" if speed is None else round(speed) for speed in planned],
         }
     )
 

@@ -134,6 +134,14 @@ def gpus(count):
     return lambda wildcards: 0 if SUITES[wildcards.suite].config["device"] == "cpu" else count(wildcards)
 
 
+def trainings(wildcards):
+    """What the speed of a suite's trainings depends on."""
+    suite = SUITES[wildcards.suite]
+    keys = ("backbone", "augment", "batch_sizes", "floors", "processes")
+    settings = [[suite.settings(dataset)[key] for key in keys] for dataset in suite.datasets]
+    return json.dumps([suite.datasets, settings, *(suite.config[key] for key in ("precision", "device", "threads"))])
+
+
 def split_arguments(wildcards):
     split = SUITES[wildcards.suite].config["datasets"][wildcards.dataset]["split"]
     return " ".join(f"--{key} {value}" for key, value in split.items() if value is not None)

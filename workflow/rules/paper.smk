@@ -50,6 +50,22 @@ rule judge_claims:
         "--results results/{wildcards.suite} --out {output:q} > {log:q} 2>&1"
 
 
+rule plan_suite:
+    output:
+        "results/{suite}/plan.csv",
+    log:
+        "logs/{suite}/plan.log",
+    threads: lambda w: SUITES[w.suite].config["threads"]
+    resources:
+        gpu=lambda w: 0 if SUITES[w.suite].config["device"] == "cpu" else 1,
+    params:
+        root=repository,
+        spec=trainings,
+        code=digest.of_step("plan"),
+    shell:
+        "python -m dhel_kcl.plan --root {params.root:q} --suite {wildcards.suite} --out {output:q} > {log:q} 2>&1"
+
+
 # One rule a table and one a figure: a report caption cannot contain wildcards.
 for name in TABLES:
 
@@ -58,7 +74,7 @@ for name in TABLES:
             f"make_table_{name}"
         input:
             TIDY,
-            "results/{suite}/claims.csv",
+            "results/{suite}/plan.csv" if name == "costs" else "results/{suite}/claims.csv",
         output:
             report(
                 f"paper_figures/{{suite}}/{name}.csv",
