@@ -17,5 +17,6 @@ def without(build):
     return built
 
 
-pretrain.build_encoder, pretrain.build_projector = map(without, (pretrain.build_encoder, pretrain.build_projector))
-cli.run(pretrain.main)
+if __name__ == "__main__":
+    pretrain.build_encoder, pretrain.build_projector = map(without, (pretrain.build_encoder, pretrain.build_projector))
+    cli.run(pretrain.main)
