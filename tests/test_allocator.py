@@ -14,7 +14,7 @@ for step in range(6):
     buffers = [torch.ones(2**21) for _ in range(16)]
     del buffers
     faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
-print(faults[1] - faults[0], faults[6] - faults[1])
+print(faults[1] - faults[0], faults[6] - faults[3])
 """
 
 
