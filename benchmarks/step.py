@@ -68,7 +68,7 @@ class OwnStep:
         self, spec: PretrainSpec, source: InMemory, place: torch.device, precision: str, constant: bool = False
     ) -> None:
         self.spec, self.place, self.precision, self.constant = spec, place, precision, constant
-        self.model = build(spec, source.channels, place)
+        self.model = build(spec, source.images.shape[1], place)
         self.optimizer = MomentumSGD(self.model, spec.training["momentum"], spec.training["weight_decay"])
         self.labels = torch.zeros(spec.batch_size, dtype=torch.int64, device=place)
         self.profiled = False

@@ -206,7 +206,7 @@ def test_a_rank_decodes_its_own_images_only(tmp_path):
 def test_plain_images_are_those_of_torchvision(data, size):
     rows = np.arange(20, 2, -1)
     source = opened(data, rows)
-    assert (len(source), source.channels) == (18, 3)
+    assert (len(source), data.channels) == (18, 3)
     batches = list(source.plain(4, size))
     assert [len(batch) for batch in batches] == [4, 4, 4, 4, 2]
     evaluate = Compose([Resize(round(size / 0.875), InterpolationMode.BICUBIC), CenterCrop(size), tv.to_tensor])

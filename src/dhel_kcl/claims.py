@@ -412,10 +412,7 @@ def _remarks(row: dict[str, Any], result: Estimate, minimum: int, level: float) 
 
 
 def main() -> None:
-    parser = cli.parser(__doc__)
-    parser.add_argument("--root", required=True, type=Path, help="repository folder, whose config is read")
-    parser.add_argument("--suite", required=True, help="name of the suite")
-    parser.add_argument("--results", required=True, type=Path, help="folder of the suite's tidy tables")
+    parser = cli.suite_parser(__doc__)
     parser.add_argument("--out", required=True, type=Path, help="file to write (claims.csv)")
     args = parser.parse_args()
     table = judge(Results(args.results, Suite.load(args.root, args.suite)), ledger())

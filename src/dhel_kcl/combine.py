@@ -153,9 +153,7 @@ def summary(runs: pd.DataFrame) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = cli.parser(__doc__)
-    parser.add_argument("--root", required=True, type=Path, help="repository folder, whose config is read")
-    parser.add_argument("--suite", required=True, help="name of the suite")
+    parser = cli.suite_parser(__doc__, tables=False)
     parser.add_argument("--out", required=True, type=Path, help="folder to write")
     parser.add_argument("--partial", action="store_true", help="leave out runs that are not complete")
     args = parser.parse_args()

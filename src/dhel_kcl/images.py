@@ -50,9 +50,7 @@ class Batch:
 
 
 class Source(ABC):
-    """Some rows of a data set: `channels`, len(), and batches of float32 images in [0, 1] on one device."""
-
-    channels: int
+    """Some rows of a data set: len(), and batches of float32 images in [0, 1] on one device."""
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -72,7 +70,6 @@ class InMemory(Source):
 
     def __init__(self, images: NDArray, device: torch.device) -> None:
         self.images = torch.from_numpy(images).to(device)
-        self.channels = images.shape[1]
 
     def __len__(self) -> int:
         return len(self.images)

@@ -121,10 +121,10 @@ def require(
 
     Raises ValueError, or OSError for the disk, stating what is needed, what is free and what helps.
     """
-    channels, side = (data.manifest["channels"], 0) if data.encoded else data.images.shape[1:3]
+    side = 0 if data.encoded else data.images.shape[2]
     kept = 0 if data.encoded else images
     cuda = device.type == "cuda"
-    needed = estimate(spec, channels, side, data.manifest["classes"], kept, precision, cuda)
+    needed = estimate(spec, data.channels, side, data.manifest["classes"], kept, precision, cuda)
     free = free_bytes(device)
     if free is not None and needed.total > free:
         raise ValueError(too_large(needed, free, spec, device, precision))

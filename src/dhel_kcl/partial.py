@@ -18,9 +18,7 @@ from dhel_kcl.table import tables_of
 
 
 def main() -> None:
-    parser = cli.parser(__doc__)
-    parser.add_argument("--root", default=Path(), type=Path, help="repository folder, whose config is read")
-    parser.add_argument("--suite", required=True, help="name of the suite")
+    parser = cli.suite_parser(__doc__, tables=False)
     parser.add_argument("--out", required=True, type=Path, help="folder to write")
     args = parser.parse_args()
     suite, out = Suite.load(args.root, args.suite), args.out

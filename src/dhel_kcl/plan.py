@@ -294,9 +294,7 @@ def report(suite: Suite, rows: list[Row], rates: dict[str, float] | None, unit: 
 
 
 def main() -> None:
-    parser = cli.parser(__doc__)
-    parser.add_argument("--root", default=Path(), type=Path, help="repository folder, whose config is read")
-    parser.add_argument("--suite", required=True, help="name of the suite")
+    parser = cli.suite_parser(__doc__, tables=False)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="device to measure on (default: the suite's)")
     parser.add_argument("--out", type=Path, help="file to write (plan.csv)")
     parser.add_argument("--no-measure", action="store_true", help="counts and disk alone, no hours")

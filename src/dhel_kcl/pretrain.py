@@ -136,7 +136,6 @@ def pretrain(
     place, precision = device.resolve(spec.device, spec.precision)
     group = device.Group(place, spec.processes)
     rows = split["train" if spec.loss["name"] == "supervised" else "pretrain"]
-    source = images.open_source(data, rows, place, spec.threads)
     labels = torch.from_numpy(data.labels[rows]).to(place)
     steps_per_epoch = len(rows) // batch
     if steps_per_epoch == 0:
@@ -147,12 +146,13 @@ def pretrain(
 
     torch.backends.cudnn.benchmark = True
     torch.manual_seed(spec.seed)
-    encoder = build_encoder(spec.backbone, source.channels)
+    encoder = build_encoder(spec.backbone, data.channels)
     projector = build_projector(encoder.features, spec.projector_dim)
     objective, minimum = build_objective(spec, projector, encoder.features, data.manifest["classes"])
     if place.type == "cuda" or sum(parameter.numel() for parameter in encoder.parameters()) > LARGE:
         memory = import_module("dhel_kcl.memory")  # not by `import`: what it does changes no result, so no digest
         memory.require(spec, data, len(rows), place, precision, scratch)
+    source = images.open_source(data, rows, place, spec.threads)
     model = Model(encoder, objective).to(place)
     network, model = distributed(model, place, spec.processes)
     if spec.compile:

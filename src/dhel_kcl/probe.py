@@ -225,7 +225,7 @@ def main() -> None:
     augment = Augment(**spec.augment)
     images = {name: sources.open_source(data, split[name], place, spec.threads) for name in PARTS}
     labels = {name: torch.from_numpy(data.labels[split[name]]).to(place) for name in PARTS}
-    embedder = Embedder(args.run, images["train"].channels, place)
+    embedder = Embedder(args.run, data.channels, place)
 
     spaces = {name: embedder(source.plain(BATCH, augment.size)) for name, source in images.items()}
     features = {name: normalize(part["h"], dim=1) for name, part in spaces.items()}

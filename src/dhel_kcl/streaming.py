@@ -76,7 +76,6 @@ class Streaming(Source):
         assert isinstance(data.images, np.memmap)
         self.files = Files(str(data.images.filename), len(data.labels))
         self.rows, self.device, self.workers = rows, device, workers if len(rows) >= FEW else 0
-        self.channels = data.manifest["channels"]
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -346,10 +346,7 @@ def latex(table: pd.DataFrame) -> str:
 
 
 def main() -> None:
-    parser = cli.parser(__doc__)
-    parser.add_argument("--root", required=True, type=Path, help="repository folder, whose config is read")
-    parser.add_argument("--suite", required=True, help="name of the suite")
-    parser.add_argument("--results", required=True, type=Path, help="folder of the suite's tidy tables")
+    parser = cli.suite_parser(__doc__)
     parser.add_argument("--name", required=True, choices=TABLES, help="table to make")
     parser.add_argument(
         "--out", required=True, type=Path, help="path without extension; .csv, .md and .tex are written"

@@ -31,6 +31,10 @@ class Prepared:
     def encoded(self) -> bool:
         return bool(self.manifest.get("encoded"))
 
+    @property
+    def channels(self) -> int:
+        return int(self.manifest["channels"] if self.encoded else self.images.shape[1])
+
 
 def write(folder: Path, images: NDArray, labels: NDArray, part: NDArray, description: dict[str, Any]) -> None:
     """Write a prepared data set; manifest.json, written last, holds the shape and the SHA-256 of each file."""

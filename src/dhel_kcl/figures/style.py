@@ -117,10 +117,7 @@ def floor_handle(floor: str, suite: Suite) -> Line2D:
 
 def main(draw: Callable[[Results], Figure], description: str | None) -> None:
     """Command line of a figure: read the suite's tables, draw, write <out>.pdf and <out>.png."""
-    parser = cli.parser(description)
-    parser.add_argument("--root", required=True, type=Path, help="repository folder, whose config is read")
-    parser.add_argument("--suite", required=True, help="name of the suite")
-    parser.add_argument("--results", required=True, type=Path, help="folder of the suite's tidy tables")
+    parser = cli.suite_parser(description)
     parser.add_argument("--out", required=True, type=Path, help="path without extension; .pdf and .png are written")
     args = parser.parse_args()
     set_theme()

@@ -1,19 +1,21 @@
 """The interface of a kernel, and the power of a distance with a finite gradient at zero."""
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor
 
 from dhel_kcl.sphere import dot_product_rule
 
 
-class Kernel:
+class Kernel(ABC):
     """A kernel K(r^2) for the energy and, unless `alignment` says otherwise, for the alignment.
 
     Larger for closer points; both methods are elementwise on squared distances in [0, 4].
     """
 
-    def energy(self, r2: Tensor) -> Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def energy(self, r2: Tensor) -> Tensor: ...
 
     def alignment(self, r2: Tensor) -> Tensor:
         return self.energy(r2)

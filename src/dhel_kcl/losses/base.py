@@ -1,6 +1,7 @@
 """What every contrastive loss shares: input checks, precision, the interface of the modules, several processes."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -21,10 +22,10 @@ class Terms(NamedTuple):
     energy: Tensor
 
 
-class ContrastiveLoss(nn.Module):
+class ContrastiveLoss(nn.Module, ABC):
     """Base of the loss modules: takes raw embeddings, puts them on the sphere, returns a scalar.
 
-    A subclass defines `terms(u, v)`, and its values at the least-energy and at uniform anchors, where known.
+    A subclass defines `terms(u, v)`, and overrides what is known of its values at least-energy and at uniform anchors.
 
     With `gather=True` each of W processes passes its own embeddings, and all of them get the loss of the W M instances
     together: see `gathered`. It says how to compute, not what, so it is no hyperparameter: keyword only, in no config.
@@ -44,25 +45,26 @@ class ContrastiveLoss(nn.Module):
             z0, z1 = gathered(z0, z1)
         return self.terms(*on_sphere(z0, z1)).loss
 
+    @abstractmethod
     def terms(self, u: Tensor, v: Tensor) -> Terms:
         """Loss, alignment part and energy part of unit vectors u, v of shape (M, d)."""
-        raise NotImplementedError
 
     def minimum(self, batch_size: int, dim: int) -> float | None:
         """Known least value over all u, v in (S^(dim-1))^batch_size, or None where none is known.
 
         Known for batch_size <= dim + 1 (simplex) and batch_size = 2 dim (cross-polytope); see `sphere.optimal_cosines`.
         """
-        raise NotImplementedError
+        return None
 
-    def uniform_limit(self, dim: int) -> float:
+    def uniform_limit(self, dim: int) -> float | None:
         """Limit of the expected loss, less what grows with log(M - 1), for M -> inf at aligned positives with
-        independent anchors uniform on S^(dim-1)."""
-        raise NotImplementedError
+        independent anchors uniform on S^(dim-1), or None where it is not known."""
+        return None
 
-    def expected_at_uniform(self, batch_size: int, dim: int) -> float:
-        """Expected loss of a batch of aligned positives with independent anchors uniform on S^(dim-1)."""
-        raise NotImplementedError
+    def expected_at_uniform(self, batch_size: int, dim: int) -> float | None:
+        """Expected loss of a batch of aligned positives with independent anchors uniform on S^(dim-1), or None where
+        it is not known."""
+        return None
 
 
 def gathered(z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:

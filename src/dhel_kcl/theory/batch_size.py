@@ -65,6 +65,8 @@ def uniform() -> list[dict[str, object]]:
         stacks = torch.stack([anchors, anchors], dim=1).split(max(1, PAIRS_AT_ONCE // size**2))
         for method, loss in LOSSES.items():
             growth = growth_of(method, size)
+            expected = loss.expected_at_uniform(size, DIM)
+            assert expected is not None
             values = torch.cat([losses(method, stack) for stack in stacks]).numpy()
             rows.append(
                 {
@@ -73,7 +75,7 @@ def uniform() -> list[dict[str, object]]:
                     "batch_size": size,
                     "mean": values.mean() - growth,
                     "standard_error": values.std(ddof=1) / math.sqrt(repeats),
-                    "expected": loss.expected_at_uniform(size, DIM) - growth,
+                    "expected": expected - growth,
                     "limit": loss.uniform_limit(DIM),
                 }
             )
