@@ -4,6 +4,7 @@
 # make bench       speed against named baselines, as ratios with targets, into benchmarks/ (BENCH_ROUNDS=n, alternations)
 # make plan        what a suite costs on this machine before it is run: SUITE=paper, PLAN="--device cpu --no-measure"
 # make partial     tables and figures of what a suite has so far, in partial/<suite>; the rest is marked as not run
+# make figures     ledger, figures and tables of every suite anew from the tidy tables in results/ alone, without any run
 # make report      report.html, one page with every figure and table
 # make compare     a rerun's metrics against the committed ones, with tolerances
 # make check       whether the committed results were computed with the code in the tree
@@ -16,7 +17,7 @@ BENCH_ROUNDS ?= 5
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: reproduce test torture bench plan partial report compare check lint docs install
+.PHONY: reproduce test torture bench plan partial figures report compare check lint docs install
 
 reproduce: install
 	dvc repro
@@ -40,8 +41,11 @@ plan: install
 partial: install
 	python -m dhel_kcl.partial --root . --suite $(SUITE) --out partial/$(SUITE)
 
+figures: install
+	snakemake --cores all --config from_tables=True --forceall
+
 report: install
-	snakemake --cores 1 --report report.html $(SUITE) theory
+	snakemake --cores 1 --config from_tables=True --report report.html --report-stylesheet workflow/report/style.css
 
 compare: install
 	python -m dhel_kcl.compare results/$(SUITE)/metrics.json

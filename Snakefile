@@ -5,40 +5,56 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/data.smk"
-include: "workflow/rules/pretrain.smk"
-include: "workflow/rules/probe.smk"
-include: "workflow/rules/select.smk"
 include: "workflow/rules/paper.smk"
 include: "workflow/rules/theory.smk"
 
 
-# `snakemake --cores all` builds the default suite and the theory, `snakemake --cores all <suite>` any other suite,
-# `snakemake --cores all <suite>_<data set>` the runs of one data set.
-rule all:
-    default_target: True
-    input:
-        suite_results(DEFAULT_SUITE),
-        THEORY,
+if FROM_TABLES:
 
+    EVIDENCE = [evidence(name) for name in SUITES if are_there(expand(TIDY, suite=name))]
+    EVIDENCE += [THEORY_EVIDENCE] if are_there(THEORY_TIDY) else []
+    if not EVIDENCE:
+        raise WorkflowError("from_tables: results/ holds no tidy tables; `git checkout results` brings those committed")
 
-rule theory:
-    input:
-        THEORY,
-
-
-for suite_name in SUITES:
-
-    rule:
-        name:
-            suite_name
+    # Figures and tables of all suites, and of the theory, whose tidy tables are there.
+    rule evidence:
+        default_target: True
         input:
-            suite_results(suite_name),
+            EVIDENCE,
 
-    for dataset in SUITES[suite_name].datasets:
+else:
+
+    include: "workflow/rules/data.smk"
+    include: "workflow/rules/pretrain.smk"
+    include: "workflow/rules/probe.smk"
+    include: "workflow/rules/select.smk"
+    include: "workflow/rules/tidy.smk"
+    include: "workflow/rules/experiments.smk"
+
+    # `snakemake --cores all` builds the default suite and the theory, `snakemake --cores all <suite>` any other suite,
+    # `snakemake --cores all <suite>_<data set>` the runs of one data set.
+    rule all:
+        default_target: True
+        input:
+            suite_results(DEFAULT_SUITE),
+            THEORY,
+
+    rule theory:
+        input:
+            THEORY,
+
+    for suite_name in SUITES:
 
         rule:
             name:
-                f"{suite_name}_{dataset}"
+                suite_name
             input:
-                run_records(suite_name, dataset),
+                suite_results(suite_name),
+
+        for dataset in SUITES[suite_name].datasets:
+
+            rule:
+                name:
+                    f"{suite_name}_{dataset}"
+                input:
+                    run_records(suite_name, dataset),

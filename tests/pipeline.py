@@ -93,7 +93,7 @@ def checkout(folder):
         shutil.copy2(ROOT / ".dvc" / name, folder / ".dvc" / name)
     for file in ("config/config.yaml", "dvc.yaml"):
         edit(folder, file, "digits", "smoke")
-    edit(folder, "Snakefile", "suite_results(DEFAULT_SUITE),\n        THEORY,", "suite_results(DEFAULT_SUITE),")
+    edit(folder, "Snakefile", "suite_results(DEFAULT_SUITE),\n            THEORY,", "suite_results(DEFAULT_SUITE),")
     for out in ("results/theory", "paper_figures/theory"):
         edit(folder, "dvc.yaml", f"      - {out}:\n          persist: true\n          cache: false\n", "")
     ignored = (folder / ".gitignore").read_text().splitlines(keepends=True)

@@ -1,7 +1,7 @@
 """Step 6: gather a suite's runs in tidy tables, from which all figures and tables are drawn.
 
 Writes into --out:
-    runs.csv          one row a run: configuration, role, accuracies (%), geometry of z and h
+    runs.csv          one row a run: configuration, role, accuracies (%), geometry of z and h, Git revision
     epochs.csv        training curves of the selected settings
     predictions.csv   which test images each run of the selected settings classifies right, packed in base64
     spectra.csv       normalised singular values of the selected settings, mean and spread over seeds
@@ -41,7 +41,7 @@ GEOMETRY = (
 )
 CONFIGURATION = ["dataset", "part", "method", "batch_size"]
 CURVES = [*CONFIGURATION, "seed", "epoch", "step", "loss", "alignment_term", "energy_term", "alignment", "gap"]
-TEXT = ("dataset", "part", "method", "role", "parameters")
+TEXT = ("dataset", "part", "method", "role", "parameters", "git_revision")
 TRAINED = ("spec.json", "log.csv", "encoder.safetensors", "projector.safetensors", "provenance.json")
 PROBED = ("probe.json", "predictions.csv", "geometry.json", "spectrum.csv", "similarities.csv")
 
@@ -85,6 +85,7 @@ def run_row(suite: Suite, run: Run, selected: bool, partial: bool) -> dict[str, 
     folder = Path(run.folder)
     probe, geometry = read_json(folder / "probe.json"), read_json(folder / "geometry.json")
     loss = read_json(folder / "spec.json")["loss"] if run.trained else run.loss
+    record = read_json(folder / "provenance.json") if run.trained else {}
     row: dict[str, Any] = {
         "dataset": run.dataset,
         "part": run.part,
@@ -109,6 +110,7 @@ def run_row(suite: Suite, run: Run, selected: bool, partial: bool) -> dict[str, 
             row[f"transfer_{target}"] = read_json(path)["test"]["accuracy"]
     for space in SPACES:
         row |= {f"{space}_{metric}": geometry.get(space, {}).get(metric) for metric in GEOMETRY}
+    row["git_revision"] = record.get("git_revision")
     if wrong := [name for name in row if name not in TEXT and not isinstance(row[name], int | float | None)]:
         raise TypeError(f"{wrong[0]} is {row[wrong[0]]!r}, not a number")
     return row

@@ -1,13 +1,13 @@
-"""Step 8: one table of a suite as CSV, Markdown and LaTeX (booktabs).
+"""Step 8: one table of a suite as CSV, Markdown, LaTeX (booktabs) and HTML.
 
 Tables: claims_summary, claims, linear_evaluation, cached_probe, knn, geometry, ablations, robustness, transfer,
-published, costs. A cell that the suite asks for and that has no run says "not run".
+published, recipe, runs, costs. A cell that the suite asks for and that has no run says "not run".
 
 Example:
     python -m dhel_kcl.table --root . --suite digits --results results/digits --name geometry --out geometry
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,52 @@ def cached_probe(results: Results) -> pd.DataFrame:
 def knn(results: Results) -> pd.DataFrame:
     """The same of nearest neighbours."""
     return _accuracies(results, "knn_accuracy")
+
+
+def recipe(results: Results) -> pd.DataFrame:
+    """How the suite's runs were made: every setting of its config, one column a data set."""
+    columns = {dataset: dict(_flat(results.settings(dataset))) for dataset in results.datasets}
+    common = {"title", "datasets", *results.settings(results.datasets[0])}
+    shared = {key: value for key, value in results.suite.config.items() if key not in common}
+    columns = {dataset: dict(_flat(shared)) | column for dataset, column in columns.items()}
+    keys = dict.fromkeys(key for column in columns.values() for key in column)
+    return pd.DataFrame(
+        [{"setting": key} | {name: column.get(key, "") for name, column in columns.items()} for key in keys]
+    )
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """("training.epochs", "15"), ...: the settings that are not settings of settings."""
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def runs(results: Results) -> pd.DataFrame:
+    """Every run, in the order of the config."""
+    table = results.runs
+
+    def number(column: str, digits: int) -> list[str]:
+        return ["" if pd.isna(value) else f"{value:.{digits}f}" for value in table[column]]
+
+    return pd.DataFrame(
+        {
+            "data set": table.dataset,
+            "loss": [results.suite.title(method) for method in table.method],
+            "M": table.batch_size,
+            "parameters": table.parameters.fillna(""),
+            "seed": table.seed,
+            "role": table.role.where(~table.selected | (table.role != "grid"), "grid, selected"),
+            "validation accuracy (%)": number("validation_accuracy", 2),
+            "test accuracy (%)": number("test_accuracy", 2),
+            "alignment of z": number("z_alignment", 3),
+            "effective rank of z": number("z_effective_rank", 1),
+            "effective rank of h": number("h_effective_rank", 1),
+            "Git revision": table.git_revision.fillna("").str.slice(0, 10),
+        }
+    )
 
 
 def _accuracies(results: Results, column: str) -> pd.DataFrame:
@@ -307,6 +353,8 @@ TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
     "robustness": robustness,
     "transfer": transfer,
     "published": published,
+    "recipe": recipe,
+    "runs": runs,
     "costs": costs,
 }
 
@@ -330,12 +378,28 @@ def tables_of(suite: Suite) -> list[str]:
 
 
 def write_table(table: pd.DataFrame, out: Path) -> None:
-    """Write `out`.csv, `out`.md and `out`.tex."""
+    """Write `out` in every one of FORMATS."""
     write_text(out.with_suffix(".csv"), table.to_csv(index=False, lineterminator="\n"))
     write_text(out.with_suffix(".md"), table.to_markdown(index=False, disable_numparse=True) + "\n")
     write_text(out.with_suffix(".tex"), latex(table))
+    body = table.to_html(index=False, border=0, na_rep="")
+    write_text(out.with_suffix(".html"), PAGE.format(title=out.name.replace("_", " "), body=body))
 
 
+FORMATS = ("csv", "md", "tex", "html")
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>{title}</title>
+<style>
+body {{ font: 14px/1.4 sans-serif; color: #222; margin: 1rem }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums }}
+th, td {{ padding: .25rem .7rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #ddd }}
+th {{ position: sticky; top: 0; background: #fff; border-bottom: 1.5px solid #222 }}
+</style>
+{body}
+</html>
+"""
 LATEX = str.maketrans({"%": r"\%", "_": r"\_", "±": r"$\pm$", "<": "$<$", ">": "$>$"})
 
 
@@ -348,9 +412,7 @@ def latex(table: pd.DataFrame) -> str:
 def main() -> None:
     parser = cli.suite_parser(__doc__)
     parser.add_argument("--name", required=True, choices=TABLES, help="table to make")
-    parser.add_argument(
-        "--out", required=True, type=Path, help="path without extension; .csv, .md and .tex are written"
-    )
+    parser.add_argument("--out", required=True, type=Path, help=f"path without extension; writes {', '.join(FORMATS)}")
     args = parser.parse_args()
     write_table(TABLES[args.name](Results(args.results, Suite.load(args.root, args.suite))), args.out)
 

@@ -9,14 +9,14 @@ import json
 import os
 import shlex
 import sys
-from base64 import urlsafe_b64encode
+from base64 import encodebytes, urlsafe_b64encode
 from pathlib import Path
 
 from dhel_kcl import digest, stamp
 from dhel_kcl.config import ConfigError, load_global, suite_names
 from dhel_kcl.figures import FIGURES, figures_of
 from dhel_kcl.suite import Suite
-from dhel_kcl.table import TABLES, tables_of
+from dhel_kcl.table import FORMATS, TABLES, tables_of
 from dhel_kcl.theory import EXPERIMENTS
 from dhel_kcl.theory import TABLES as THEORY_TABLES
 from snakemake.exceptions import WorkflowError
@@ -31,8 +31,12 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error))
 
-if unknown := sorted(config.keys() - {"default_suite"}):
-    raise WorkflowError(f"--config: unknown key {unknown[0]!r}; allowed: default_suite")
+if unknown := sorted(config.keys() - {"default_suite", "from_tables"}):
+    raise WorkflowError(f"--config: unknown key {unknown[0]!r}; allowed: default_suite, from_tables")
+# Whether the tidy tables, as Git has them, are where the graph begins: runs are then neither needed nor planned.
+FROM_TABLES = config.get("from_tables", False)
+if FROM_TABLES not in (True, False):
+    raise WorkflowError(f"--config: from_tables: {FROM_TABLES!r} is neither True nor False")
 if DEFAULT_SUITE not in SUITES:
     raise WorkflowError(
         f"config/config.yaml: default_suite: {DEFAULT_SUITE!r} is unknown; allowed: {', '.join(SUITES)}"
@@ -99,11 +103,24 @@ def run_records(name, dataset):
 def suite_results(name):
     """Everything of a suite. Run records are named too: Git restores only tables and figures, and a bare clone
     must plan the runs."""
+    records = [file for dataset in SUITES[name].datasets for file in run_records(name, dataset)]
+    return [*records, *evidence(name), f"results/{name}/metrics.json", f"results/{name}/provenance.json"]
+
+
+def are_there(files):
+    return all(Path(file).is_file() for file in files)
+
+
+def evidence(name):
+    """Figures and tables of a suite."""
     suite = SUITES[name]
-    records = [file for dataset in suite.datasets for file in run_records(name, dataset)]
     figures = [f"paper_figures/{name}/{f}.{e}" for f in figures_of(suite) for e in ("pdf", "png")]
-    tables = [f"paper_figures/{name}/{t}.{e}" for t in tables_of(suite) for e in ("csv", "md", "tex")]
-    return [*records, *figures, *tables, f"results/{name}/metrics.json", f"results/{name}/provenance.json"]
+    return figures + [f"paper_figures/{name}/{t}.{e}" for t in tables_of(suite) for e in FORMATS]
+
+
+def embedded(image):
+    """URI that holds a PNG, for the opening page of the report; in lines, since reStructuredText limits their length."""
+    return f"data:image/png;base64,{encodebytes(Path(image).read_bytes()).decode().rstrip()}"
 
 
 def repository(wildcards, output):

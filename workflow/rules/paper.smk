@@ -10,26 +10,10 @@ TIDY = expand(
 
 # Where the report shows what is no mere table or figure; it sorts by name, so claims come first.
 CLAIMS = {"category": "claims", "subcategory": "{suite}"}
+METHODS = {"category": "{suite}", "subcategory": "methods"}
 RUNS = {"category": "{suite}", "subcategory": "runs"}
-SHELVES = {"claims": CLAIMS, "claims_summary": CLAIMS, "costs": RUNS, "training_curves": RUNS}
-
-
-rule combine_results:
-    input:
-        records,
-    output:
-        TIDY,
-        "results/{suite}/metrics.json",
-    log:
-        "logs/{suite}/combine.log",
-    localrule: True
-    params:
-        root=repository,
-        spec=lambda w: SUITES[w.suite].digest(),
-        code=digest.of_step("combine"),
-    shell:
-        "python -m dhel_kcl.combine --root {params.root:q} --suite {wildcards.suite} "
-        "--out results/{wildcards.suite} > {log:q} 2>&1"
+SHELVES = {"claims": CLAIMS, "claims_summary": CLAIMS, "recipe": METHODS, "costs": RUNS}
+SHELVES |= {"training_curves": RUNS, "runs": RUNS}
 
 
 rule judge_claims:
@@ -50,22 +34,6 @@ rule judge_claims:
         "--results results/{wildcards.suite} --out {output:q} > {log:q} 2>&1"
 
 
-rule plan_suite:
-    output:
-        "results/{suite}/plan.csv",
-    log:
-        "logs/{suite}/plan.log",
-    threads: lambda w: SUITES[w.suite].config["threads"]
-    resources:
-        gpu=lambda w: 0 if SUITES[w.suite].config["device"] == "cpu" else 1,
-    params:
-        root=repository,
-        spec=trainings,
-        code=digest.of_step("plan"),
-    shell:
-        "python -m dhel_kcl.plan --root {params.root:q} --suite {wildcards.suite} --out {output:q} > {log:q} 2>&1"
-
-
 # One rule a table and one a figure: a report caption cannot contain wildcards.
 for name in TABLES:
 
@@ -77,13 +45,12 @@ for name in TABLES:
             "results/{suite}/plan.csv" if name == "costs" else "results/{suite}/claims.csv",
         output:
             report(
-                f"paper_figures/{{suite}}/{name}.csv",
+                f"paper_figures/{{suite}}/{name}.html",
                 caption=f"../report/{name}.rst",
                 **SHELVES.get(name, {"category": "{suite}", "subcategory": "tables"}),
                 labels={"table": name.replace("_", " ")},
             ),
-            f"paper_figures/{{suite}}/{name}.md",
-            f"paper_figures/{{suite}}/{name}.tex",
+            expand(f"paper_figures/{{suite}}/{name}.{{format}}", format=FORMATS[:-1], allow_missing=True),
         log:
             f"logs/{{suite}}/tables/{name}.log",
         localrule: True
@@ -126,20 +93,3 @@ for name in FIGURES:
         shell:
             "python -m dhel_kcl.figures.{params.name} --root {params.root:q} --suite {wildcards.suite} "
             "--results results/{wildcards.suite} --out paper_figures/{wildcards.suite}/{params.name} > {log:q} 2>&1"
-
-
-rule stamp_provenance:
-    input:
-        lambda w: [f"{run.folder}/provenance.json" for run in SUITES[w.suite].runs if run.trained],
-        lambda w: expand("paper_figures/{suite}/{figure}.pdf", suite=w.suite, figure=figures_of(SUITES[w.suite])),
-        lambda w: expand("paper_figures/{suite}/{table}.csv", suite=w.suite, table=tables_of(SUITES[w.suite])),
-    output:
-        "results/{suite}/provenance.json",
-    log:
-        "logs/{suite}/provenance.log",
-    localrule: True
-    params:
-        root=repository,
-        spec=lambda w: json.dumps(stamp.digests(SUITES[w.suite])),
-    shell:
-        "python -m dhel_kcl.stamp --root {params.root:q} --suite {wildcards.suite} --out {output:q} > {log:q} 2>&1"

@@ -1,30 +1,17 @@
+THEORY_TIDY = expand("results/theory/{experiment}.{extension}", experiment=EXPERIMENTS, extension=["csv", "json"])
+THEORY_EVIDENCE = [
+    *expand("paper_figures/theory/{experiment}.{extension}", experiment=EXPERIMENTS, extension=["pdf", "png"]),
+    *expand("paper_figures/theory/{table}.{extension}", table=THEORY_TABLES, extension=FORMATS),
+]
 # The records are DVC's, like those of runs: Git restores the results, and a bare clone must plan to compute them.
 THEORY = [
+    *THEORY_EVIDENCE,
     *expand("results/runs/theory/{experiment}/provenance.json", experiment=EXPERIMENTS),
-    *expand("results/theory/{experiment}.{extension}", experiment=EXPERIMENTS, extension=["csv", "json"]),
-    *expand("paper_figures/theory/{experiment}.{extension}", experiment=EXPERIMENTS, extension=["pdf", "png"]),
-    *expand("paper_figures/theory/{table}.{extension}", table=THEORY_TABLES, extension=["csv", "md", "tex"]),
+    *THEORY_TIDY,
     "results/theory/provenance.json",
 ]
 
 for name in EXPERIMENTS:
-
-    rule:
-        name:
-            f"compute_{name}"
-        output:
-            f"results/theory/{name}.csv",
-            f"results/theory/{name}.json",
-            record=f"results/runs/theory/{name}/provenance.json",
-        log:
-            f"logs/theory/{name}.log",
-        threads: 1
-        params:
-            name=name,
-            code=digest.of_step(f"theory.{name}"),
-        shell:
-            "python -m dhel_kcl.theory.{params.name} --out results/theory/{params.name} --record {output.record:q} "
-            "> {log:q} 2>&1"
 
     rule:
         name:
@@ -57,17 +44,16 @@ for name in THEORY_TABLES:
         name:
             f"tabulate_{name}"
         input:
-            expand("results/theory/{experiment}.{extension}", experiment=EXPERIMENTS, extension=["csv", "json"]),
+            THEORY_TIDY,
         output:
             report(
-                f"paper_figures/theory/{name}.csv",
+                f"paper_figures/theory/{name}.html",
                 caption=f"../report/theory_{name}.rst",
                 category="claims" if name == "verdicts" else "theory",
                 subcategory="theory" if name == "verdicts" else "tables",
                 labels={"table": name},
             ),
-            f"paper_figures/theory/{name}.md",
-            f"paper_figures/theory/{name}.tex",
+            expand(f"paper_figures/theory/{name}.{{format}}", format=FORMATS[:-1]),
         log:
             f"logs/theory/tables/{name}.log",
         localrule: True
@@ -77,19 +63,3 @@ for name in THEORY_TABLES:
         shell:
             "python -m dhel_kcl.theory.tables --results results/theory --name {params.name} "
             "--out paper_figures/theory/{params.name} > {log:q} 2>&1"
-
-
-rule stamp_theory:
-    input:
-        expand("results/runs/theory/{experiment}/provenance.json", experiment=EXPERIMENTS),
-        expand("paper_figures/theory/{experiment}.pdf", experiment=EXPERIMENTS),
-        expand("paper_figures/theory/{table}.csv", table=THEORY_TABLES),
-    output:
-        "results/theory/provenance.json",
-    log:
-        "logs/theory/provenance.log",
-    localrule: True
-    params:
-        code=json.dumps(stamp.theory_digests()),
-    shell:
-        "python -m dhel_kcl.stamp --theory --out {output:q} > {log:q} 2>&1"

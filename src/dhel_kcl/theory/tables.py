@@ -1,4 +1,4 @@
-"""Theory: the experiments' tables as CSV, Markdown and LaTeX.
+"""Theory: the experiments' tables as CSV, Markdown, LaTeX and HTML.
 
 verdicts: every statement with measured value, threshold and verdict. gaps: by loss and (d, M), the smallest gap to the
 least value and the share of random starts that reached it.
