@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from dhel_kcl.config import load_suite
+from dhel_kcl.datasets.sizes import SIZES
 
 PARTS = ("losses", "ablations", "trade_off")
-GREY = {"digits", "fashion_mnist"}
-"""Data sets of one channel; all others have three."""
 FLOORS = {"pixels": "raw pixels", "random": "random encoder", "supervised": "supervised"}
 
 
@@ -133,7 +132,8 @@ class Suite:
         settings = self.config.get("transfer")
         if settings is None or (run.part, run.role, run.batch_size) != ("losses", "selected", settings["batch_size"]):
             return []
-        return [name for name in self.datasets if name != run.dataset and (name in GREY) == (run.dataset in GREY)]
+        channels = SIZES[run.dataset].channels
+        return [name for name in self.datasets if name != run.dataset and SIZES[name].channels == channels]
 
     @cached_property
     def _grids(self) -> dict[tuple[str, str, int], list[Run]]:
