@@ -1,4 +1,4 @@
-"""The diffs in docs/extending.md, applied as they stand there: a loss and a data set of one's own, through every step."""
+"""The diffs in docs/extending.md, applied as they stand: a loss and a data set of one's own, through every step."""
 
 import re
 import sys
@@ -28,6 +28,7 @@ seeds: {grid: 0, selected: [1]}
 floors: {batch_size: 16, seeds: [0]}
 """
 CHECK = """
+import torch
 from dhel_kcl.registry import resolve
 u, v = torch.nn.functional.normalize(torch.rand(2, 7, 5, dtype=torch.float64) - 0.5, dim=2)
 loss = resolve("loss", "logistic")(temperature=0.3, energy_weight=2.0)

@@ -57,7 +57,7 @@ def test_a_checkpoint_cannot_execute_code(tmp_path, monkeypatch):
 
 
 def test_a_checkpoint_comes_back_whole_and_only_to_its_run(tmp_path):
-    pretrain.write_checkpoint(tmp_path / "last.pt", "mine", STATE)
+    pretrain.write_checkpoint(tmp_path / "last.pt", "mine", STATE, finished=False)
     state = pretrain.read_checkpoint(tmp_path / "last.pt", "mine")
     assert torch.equal(state.pop("model")["w"], STATE["model"]["w"])
     assert state == {key: value for key, value in STATE.items() if key != "model"}
@@ -66,8 +66,14 @@ def test_a_checkpoint_comes_back_whole_and_only_to_its_run(tmp_path):
         pretrain.read_checkpoint(tmp_path / "last.pt", "yours")
 
 
+def test_the_checkpoint_of_another_finished_run_is_superseded(tmp_path):
+    pretrain.write_checkpoint(tmp_path / "last.pt", "mine", STATE, finished=True)
+    assert pretrain.read_checkpoint(tmp_path / "last.pt", "mine")["step"] == STATE["step"]
+    assert pretrain.read_checkpoint(tmp_path / "last.pt", "yours") is None
+
+
 @pytest.mark.parametrize("what", ["spec", "data", "split", "code", "torch"])
-def test_the_checkpoint_of_another_run_is_refused(
+def test_the_checkpoint_of_another_interrupted_run_is_refused(
     pretrain_spec, digits_folder, split_file, tmp_path, monkeypatch, what
 ):
     import json
@@ -80,6 +86,9 @@ def test_the_checkpoint_of_another_run_is_refused(
 
     content = pretrain_spec | {"training": pretrain_spec["training"] | {"epochs": 1}}
     main(content, digits_folder, split_file)
+    checkpoint, kept = tmp_path / "scratch/last.pt", (tmp_path / "out/encoder.safetensors").read_bytes()
+    interrupted = checkpoint.read_bytes().replace(b" finished\n", b"\n", 1)
+    checkpoint.write_bytes(interrupted)
     data, split_path = digits_folder, split_file
     if what == "spec":
         content = copy.deepcopy(content)
@@ -98,6 +107,8 @@ def test_the_checkpoint_of_another_run_is_refused(
         monkeypatch.setattr(torch, "__version__", "0.1")
     with pytest.raises(ValueError, match=r"last\.pt is of another config, data set, code or torch version; delete"):
         main(content, data, split_path)
+    assert checkpoint.read_bytes() == interrupted
+    assert (tmp_path / "out/encoder.safetensors").read_bytes() == kept
 
 
 @st.composite
@@ -120,7 +131,7 @@ def damaged(draw, content):
 def samples(tmp_path_factory, split_file):
     """{file: content} of the files of a run."""
     folder = tmp_path_factory.mktemp("samples")
-    pretrain.write_checkpoint(folder / "last.pt", "mine", STATE)
+    pretrain.write_checkpoint(folder / "last.pt", "mine", STATE, finished=False)
     write_weights(folder / "encoder.safetensors", encoder())
     shutil.copy2(split_file, folder / "split.npz")
     spec = {"dataset": "digits", "loss": {"name": "dhel"}, "batch_size": 16, "backbone": {}, "projector_dim": 16}

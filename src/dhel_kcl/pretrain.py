@@ -186,7 +186,7 @@ def pretrain(
             "seconds": seconds + time.perf_counter() - started,
         }
         if group.rank == 0:
-            write_checkpoint(checkpoint, fingerprint, state)
+            write_checkpoint(checkpoint, fingerprint, state, finished=done == steps)
 
     @lru_cache(2)
     def order(epoch: int) -> Tensor:
@@ -295,21 +295,25 @@ def not_finite(what: str, epoch: int, step: int, rate: float, last: dict[str, fl
     )
 
 
-def write_checkpoint(path: Path, fingerprint: str, state: dict[str, Any]) -> None:
+def write_checkpoint(path: Path, fingerprint: str, state: dict[str, Any], finished: bool) -> None:
     """Write `state` behind a line with its SHA-256 and one with the fingerprint of the run that it belongs to."""
     content = io.BytesIO()
     torch.save(state, content)
-    header = f"{hashlib.sha256(content.getbuffer()).hexdigest()}\n{fingerprint}\n"
+    owner = f"{fingerprint} finished" if finished else fingerprint
+    header = f"{hashlib.sha256(content.getbuffer()).hexdigest()}\n{owner}\n"
     with atomic(path) as file:
         file.write(header.encode())
         file.write(content.getbuffer())
 
 
-def read_checkpoint(path: Path, fingerprint: str) -> dict[str, Any]:
-    """State of an interrupted run. Raises ValueError if it is damaged or belongs to another spec, data or code."""
+def read_checkpoint(path: Path, fingerprint: str) -> dict[str, Any] | None:
+    """State of this run; None where another spec, data or code was trained to its end, so that nothing is lost.
+
+    Raises ValueError if it is damaged, or if the run of another spec, data or code was interrupted.
+    """
     remedy = f"delete {path} to start this run over"
     with reading(path, remedy), path.open("rb") as file:
-        checksum, owner = file.readline().strip().decode(), file.readline().strip().decode()
+        checksum, (owner, *finished) = file.readline().strip().decode(), file.readline().decode().split() or [""]
         content = file.read()
         if hashlib.sha256(content).hexdigest() != checksum:
             raise ValueError("its content does not have the checksum that it states")
@@ -319,6 +323,8 @@ def read_checkpoint(path: Path, fingerprint: str) -> dict[str, Any]:
             except pickle.UnpicklingError:  # its message advises to switch weights_only off
                 raise ValueError("it holds something other than tensors and plain values") from None
             return state
+        if finished == ["finished"]:
+            return None
     raise ValueError(f"the checkpoint {path} is of another config, data set, code or torch version; {remedy}")
 
 
