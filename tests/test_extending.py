@@ -36,6 +36,8 @@ s = u @ v.T / 0.3
 pairs = [torch.log1p(torch.exp(s[i, j])) for i in range(7) for j in range(7) if i != j]
 expected = torch.log1p(torch.exp(-s.diagonal())).mean() + 2 * sum(pairs) / 42
 torch.testing.assert_close(loss(3 * u, v / 2), expected)
+with torch.autocast("cpu", torch.bfloat16):
+    torch.testing.assert_close(loss(u.float(), v.float()).double(), expected, rtol=1e-6, atol=0)
 """
 DIGESTS = "from dhel_kcl.stamp import digests; from dhel_kcl.suite import Suite; from pathlib import Path;"
 DIGESTS += " code = digests(Suite.load(Path(), 'smoke'))['code'];"

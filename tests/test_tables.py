@@ -47,8 +47,9 @@ def test_the_digits_suite_runs_what_it_says():
     suite = Suite.load(ROOT, "digits")
     main = [run for run in suite.runs if run.part == "losses"]
     assert len([run for run in main if run.role == "grid"]) == 5 * 3 * 3
-    assert len([run for run in main if run.role == "selected"]) == 5 * 3 * 4
-    assert {run.seed for run in main if run.role == "selected"} == {1, 2, 3, 4}
+    assert len([run for run in main if run.role == "selected"]) == 5 * 3 * 9
+    assert {run.seed for run in main if run.role == "selected"} == set(range(1, 10))
+    assert len([run for run in suite.runs if run.part == "trade_off"]) == 3 * 3 * 4 * 3
     assert {run.method for run in suite.runs if run.part == "floors"} == {"pixels", "random", "supervised"}
     one = next(run for run in main if run.role == "selected")
     assert [r.role for r in suite.candidates(one.dataset, one.method, one.batch_size)] == ["grid"] * 3
@@ -201,7 +202,8 @@ def test_a_suite_of_several_data_sets_has_all_tables_and_figures(tmp_path):
     assert set(tables["knn"].loc[0, ["M = 16", "M = 32"]]) == {"75.00 ± 0.00 (n=5)"}
     assert tables["cached_probe"].loc[0, "M = 16"] == "79.00 ± 0.00 (n=5)"
     across = tables["transfer"].set_index(["trained on", "loss"])
-    assert across.loc[("cifar10", "DCL"), "cifar100"] == "50.00 ± 0.00 (n=5)"
+    assert across.loc[("cifar10", "DCL"), "cifar100"] == "50.00 ± 0.00 (n=4)", "the seeds that transfers are run with"
+    assert across.loc[("cifar10", "DCL"), "cifar10"] == "79.00 ± 0.00 (n=4)", "the same probe as of transfers"
     assert across.loc[("stl10", "DCL"), "cifar100"] == "not run"
     assert set(tables["robustness"]["data set"]) == {"cifar10", "cifar100"}, "one setting is no grid"
     summary = tables["claims_summary"].set_index(["claim", "data set"])

@@ -177,9 +177,9 @@ class Evidence:
         counts = here.groupby("batch_size").size()
         df = int((counts - 1).sum())
         if df < 1:
-            return np.full((len(columns), len(columns)), math.nan), 0, int(counts.min()) if len(counts) else 0
+            return np.full((len(columns), len(columns)), math.nan), 0, len(here) and int(counts.min())
         residuals = (values - values.groupby(here.batch_size).transform("mean")).to_numpy()
-        return residuals.T @ residuals / df, df, int(counts[counts > 1].min())
+        return residuals.T @ residuals / df, df, int(counts.min())
 
     def rank_at_alignment(self, of: str, against: str, column: str) -> Estimate:
         """Mean difference of two curves of rank against log alignment, over the range of alignment that both reach.

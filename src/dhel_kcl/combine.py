@@ -69,8 +69,13 @@ def is_selected(run: Run, partial: bool) -> bool:
 
 
 def verify(suite: Suite, run: Run) -> None:
-    """Raise DamagedError unless a pretrained run is of this config and code and as its training left it."""
+    """Raise DamagedError unless a run was evaluated by this config and, where it was pretrained, pretrained by this
+    config and code and left as it was."""
     folder = Path(run.folder)
+    if read_json(folder / "probe.json")["spec"] != suite.probe_spec(run.dataset):
+        raise DamagedError(f"{folder / 'probe.json'} was made with another config of the probe; {REMEDY}")
+    if not run.trained:
+        return
     record, expected = read_json(folder / "provenance.json"), suite.pretrain_spec(run)
     if run.role == "selected":
         expected["loss"] = read_json(folder.parent / "selected.json")["loss"]
@@ -168,8 +173,7 @@ def main() -> None:
             continue
         folder = Path(run.folder)
         with reading(folder, REMEDY):
-            if run.trained:
-                verify(suite, run)
+            verify(suite, run)
             selected = is_selected(run, args.partial)
             row = run_row(suite, run, selected, args.partial)
             rows.append(row)

@@ -245,17 +245,18 @@ def _spread_over_grid(accuracy: pd.Series, close: float) -> dict[str, str]:
 
 
 def transfer(results: Results) -> pd.DataFrame:
-    """Test accuracy (%) of a linear probe on each data set, on features learned on another one."""
+    """Test accuracy (%) of a cached linear probe on each data set, on features learned on one."""
     runs, rows, size = results.selected, [], results.suite.config["transfer"]["batch_size"]
-    runs = runs[runs.batch_size == size]
+    runs = runs[(runs.batch_size == size) & (runs.role == "selected")]
+    # The same probe for all: transfers are cached.
+    own = runs.cached_test_accuracy.fillna(runs.test_accuracy)
     for dataset in results.datasets:
-        here = runs[runs.dataset == dataset]
+        here = runs[runs.dataset == dataset].assign(**{f"transfer_{dataset}": own})
         for method in results.methods("losses", dataset):
             cell = here[here.method == method]
             row = {"trained on": dataset, "loss": results.suite.title(method), "M": size}
             for target in results.datasets:
-                column = "test_accuracy" if target == dataset else f"transfer_{target}"
-                row[target] = mean_and_spread(cell[column].dropna(), 2)
+                row[target] = mean_and_spread(cell[f"transfer_{target}"].dropna(), 2)
             rows.append(row)
     return pd.DataFrame(rows)
 
