@@ -2,6 +2,7 @@
 
 import re
 
+import pandas as pd
 import pytest
 
 from dhel_kcl.config import suite_names
@@ -9,6 +10,8 @@ from dhel_kcl.suite import Suite
 from tests.test_config import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "results/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SUITES = {"digits": "digits", "Fashion-MNIST": "fashion"}
+"""Those with committed results, by their names in the README."""
 README = (ROOT / "README.md").read_text()
 
 
@@ -26,9 +29,21 @@ def test_every_link_leads_somewhere(page):
             assert heading in [anchor.replace(" ", "-") for anchor in anchors], target
 
 
-def test_the_accuracies_quoted_are_those_of_the_results():
-    table = (ROOT / "paper_figures/digits/linear_evaluation.md").read_text().strip()
+@pytest.mark.parametrize("suite", SUITES.values())
+def test_the_accuracies_quoted_are_those_of_the_results(suite):
+    table = (ROOT / f"paper_figures/{suite}/linear_evaluation.md").read_text().strip()
     assert table in README
+
+
+def test_the_verdicts_quoted_are_those_of_the_ledgers():
+    rows = re.findall(r"^\| (C\d:[^|]*)?\| ([\w-]+) \| (\d+) \| (\d+) \| (\d+) \|$", README, re.MULTILINE)
+    assert len(rows) == 8
+    claim = ""
+    for named, suite, *counts in rows:
+        claim = named[:2] or claim
+        table = pd.read_csv(ROOT / f"results/{SUITES[suite]}/claims.csv")
+        verdicts = table[table.claim == claim].verdict.value_counts()
+        assert counts == [str(verdicts.get(v, 0)) for v in ("supported", "contradicted", "not distinguishable")]
 
 
 def test_the_number_of_runs_quoted_is_that_of_the_suites():

@@ -10,7 +10,7 @@ from dhel_kcl import claims, combine, compare, table
 from dhel_kcl.claims import judge, ledger
 from dhel_kcl.figures import figures_of
 from dhel_kcl.results import Results
-from dhel_kcl.suite import Suite
+from dhel_kcl.suite import Suite, grid
 from tests.synthetic import results_of, suite_of, write
 from tests.test_config import ROOT
 
@@ -206,6 +206,20 @@ def test_a_suite_of_several_data_sets_has_all_tables_and_figures(tmp_path):
     assert across.loc[("cifar10", "DCL"), "cifar10"] == "79.00 ± 0.00 (n=4)", "the same probe as of transfers"
     assert across.loc[("stl10", "DCL"), "cifar100"] == "not run"
     assert set(tables["robustness"]["data set"]) == {"cifar10", "cifar100"}, "one setting is no grid"
+    points = tables["trade_off_points"].set_index(["data set", "loss", "weight", "temperature"])
+    assert len(points) == sum(
+        len(grid(entry))
+        for name in suite.datasets
+        for entry in suite.methods_of(name).values()
+        if entry["part"] == "trade_off"
+    )
+    assert set(points.index.get_level_values("data set")) == {"cifar10"}
+    weight, temperature = map(float, points.loc["cifar10"].index[-1][1:])
+    assert points.loc["cifar10", "alignment of z"].iloc[-1].startswith(f"{0.2 * (weight / temperature) ** 0.5:.3f} ± ")
+    recipe = tables["recipe"].set_index("setting")
+    assert recipe.loc["batch_sizes"].tolist() == [", ".join(map(str, results.sizes(name))) for name in suite.datasets]
+    assert recipe.loc["trade_off.batch_size"].nunique() == 1
+    assert len(tables["runs"]) == len(results.runs)
     summary = tables["claims_summary"].set_index(["claim", "data set"])
     assert summary.loc[("C3", "stl10"), "not run"] == "6"
     assert summary.loc["C1", "judged by"].iloc[0] == "see paper_figures/theory/verdicts.md"

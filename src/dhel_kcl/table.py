@@ -1,7 +1,7 @@
 """Step 8: one table of a suite as CSV, Markdown, LaTeX (booktabs) and HTML.
 
-Tables: claims_summary, claims, linear_evaluation, cached_probe, knn, geometry, ablations, robustness, transfer,
-published, recipe, runs, costs. A cell that the suite asks for and that has no run says "not run".
+Tables: claims_summary, claims, linear_evaluation, cached_probe, knn, geometry, ablations, trade_off_points, robustness,
+transfer, published, recipe, runs, costs. A cell that the suite asks for and that has no run says "not run".
 
 Example:
     python -m dhel_kcl.table --root . --suite digits --results results/digits --name geometry --out geometry
@@ -13,12 +13,12 @@ from typing import Any
 
 import pandas as pd
 
+from dhel_kcl import claims as claims_of
 from dhel_kcl import cli
-from dhel_kcl.claims import ledger
 from dhel_kcl.files import write_text
 from dhel_kcl.inference import expected_best_of
 from dhel_kcl.results import Results
-from dhel_kcl.suite import FLOORS, Run, Suite
+from dhel_kcl.suite import FLOORS, Run, Suite, grid
 
 NOT_RUN = "not run"
 PUBLISHED = Path(__file__).with_name("published.csv")
@@ -204,11 +204,27 @@ def ablations(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def trade_off_points(results: Results) -> pd.DataFrame:
+    """Accuracy, alignment and rank at every energy weight and temperature of the trade-off."""
+    points, rows = claims_of.trade_off_points(results, results.runs[results.runs.part == "trade_off"]), []
+    for dataset in results.datasets_of("trade_off"):
+        for method, entry in results.suite.methods_of(dataset).items():
+            for loss in grid(entry) if entry["part"] == "trade_off" else []:
+                weight, temperature = loss.get("energy_weight", 1), loss["temperature"]
+                cell = points[(points.dataset == dataset) & (points.method == method)]
+                cell = cell[(cell.weight == weight) & (cell.temperature == temperature)]
+                row = {"data set": dataset, "loss": results.suite.title(method), "weight": f"{weight:g}"}
+                row |= {"temperature": f"{temperature:g}", "accuracy (%)": mean_and_spread(cell.test_accuracy, 2)}
+                row |= {"alignment of z": mean_and_spread(cell.z_alignment, 3)}
+                rows.append(row | {"effective rank of z": mean_and_spread(cell.z_effective_rank, 1)})
+    return pd.DataFrame(rows)
+
+
 def robustness(results: Results) -> pd.DataFrame:
     """Test accuracy (%) over grids of two points or more, one seed a point; picked on validation, as `select` does."""
     rows = []
     grid = results.runs[results.runs.role == "grid"]
-    close = ledger()["close"]
+    close = claims_of.ledger()["close"]
     for dataset in results.datasets:
         for method in results.methods("losses", dataset):
             for size in results.sizes(dataset):
@@ -351,6 +367,7 @@ TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
     "knn": knn,
     "geometry": geometry,
     "ablations": ablations,
+    "trade_off_points": trade_off_points,
     "robustness": robustness,
     "transfer": transfer,
     "published": published,
@@ -371,6 +388,7 @@ def tables_of(suite: Suite) -> list[str]:
         "cached_probe": not any(probe.get("augmented") for probe in probes),
         "knn": not any("neighbours" in probe for probe in probes),
         "ablations": "ablations" not in suite.config,
+        "trade_off_points": "trade_off" not in suite.config,
         "robustness": not any(len(suite.candidates(r.dataset, r.method, r.batch_size)) > 1 for r in _grid_runs(suite)),
         "transfer": "transfer" not in suite.config,
         "published": published_figures(suite.datasets).empty,
