@@ -192,10 +192,10 @@ def test_a_leftover_run_reaches_no_table(clone):
 
 
 DIFFER = {"results/smoke/costs.csv", "results/smoke/plan.csv", "results/smoke/provenance.json"}
-DIFFER |= {f"paper_figures/smoke/costs.{extension}" for extension in FORMATS}
+DIFFER |= {f"paper_figures/smoke/{table}.{extension}" for table in ("costs", "runs") for extension in FORMATS}
 DIFFER_BY_NAME = {"benchmark.tsv", "provenance.json"}
-"""What holds times or the machine's state, and so differs between two runs: cost tables, benchmarks, provenance. And
-log.csv differs in its column views_per_second; logs/ holds progress bars."""
+"""What holds times, revisions or the machine's state, and so differs between two runs: cost tables, benchmarks,
+provenance. And log.csv differs in its column views_per_second, runs.csv in git_revision; logs/ holds progress bars."""
 
 
 def artefacts(folder):
@@ -207,9 +207,9 @@ def artefacts(folder):
             if name in DIFFER or path.name in DIFFER_BY_NAME:
                 continue
             content = path.read_bytes()
-            if path.name == "log.csv":
+            if path.name in ("log.csv", "runs.csv"):
                 rows = list(csv.DictReader(content.decode().splitlines()))
-                content = [{key: row[key] for key in row if key != "views_per_second"} for row in rows]
+                content = [{k: row[k] for k in row if k not in ("views_per_second", "git_revision")} for row in rows]
             found[name] = content
     return found
 

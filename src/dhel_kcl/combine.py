@@ -180,8 +180,7 @@ def main() -> None:
             key = {name: row[name] for name in CONFIGURATION}
             if run.trained and run.method != "random":
                 log, record = pd.read_csv(folder / "log.csv"), read_json(folder / "provenance.json")
-                seconds = record["training_seconds"]
-                costs.append(key | {"seconds": seconds, "views_per_second": record["views"] / seconds})
+                costs.append(key | {"seconds": record["training_seconds"], "views": record["views"]})
                 if selected:
                     epochs.append(log.assign(**key, seed=run.seed))
             if selected:
@@ -200,17 +199,14 @@ def main() -> None:
         raise ValueError(f"no run of suite {suite.name} is complete")
     runs = pd.DataFrame(rows)
     curves = pd.concat(epochs) if epochs else pd.DataFrame()
-    by_cost = pd.DataFrame(costs, columns=[*CONFIGURATION, "seconds", "views_per_second"])
-    cost = (
-        by_cost.groupby(CONFIGURATION, sort=False)
-        .agg(
-            runs=("seconds", "size"),
-            seconds_a_run=("seconds", "mean"),
-            total_seconds=("seconds", "sum"),
-            views_per_second=("views_per_second", "mean"),
-        )
-        .reset_index()
-    )
+    by_cost = pd.DataFrame(costs, columns=[*CONFIGURATION, "seconds", "views"]).groupby(CONFIGURATION, sort=False)
+    cost = by_cost.agg(
+        runs=("seconds", "size"),
+        seconds_a_run=("seconds", "mean"),
+        total_seconds=("seconds", "sum"),
+        views_per_second=("views", "sum"),
+    ).reset_index()
+    cost["views_per_second"] /= cost.total_seconds
     tables = {
         "runs": runs,
         "epochs": curves.reindex(columns=CURVES),

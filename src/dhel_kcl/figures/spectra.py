@@ -13,6 +13,9 @@ from dhel_kcl import cli
 from dhel_kcl.figures import style
 from dhel_kcl.results import Results
 
+LEAST = 1e-4
+"""Where the panels end: smaller singular values are those of a collapsed encoder."""
+
 
 def draw(results: Results) -> Figure:
     suite, spectra = results.suite, results.table("spectra")
@@ -31,6 +34,7 @@ def draw(results: Results) -> Figure:
         ax.plot(random["index"], random["mean"], color=style.FLOOR_COLOUR, linestyle=style.FLOOR_LINES["random"], lw=1)
         ax.axhline(1, color="black", linestyle=":", linewidth=0.6)
         ax.set_yscale("log")
+        ax.set_ylim(bottom=LEAST)
     handles = [style.handle(m, suite) for m in results.methods("losses")] + [style.floor_handle("random", suite)]
     style.legend(fig, handles, columns=6)
     return fig
