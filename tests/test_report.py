@@ -21,7 +21,9 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 
 def command(target):
     """What `make target` runs after the installation."""
-    lines = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    lines = subprocess.run(
+        ["make", "--no-print-directory", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     return lines.splitlines()[-1].split()
 
 
