@@ -193,6 +193,23 @@ def test_the_distance_of_two_curves_against_an_integral():
 
 
 @pytest.mark.parametrize("statement", ["untuned", "worst-setting", "rank-at-alignment"])
+def test_a_batch_size_with_one_seed_leaves_the_grid_without_a_verdict(tmp_path, suite, statement):
+    """The others have all five, and an effect that is plain with them."""
+    noise = {"z_alignment": 0.005, "z_effective_rank": 0.3, "test_accuracy": 0.3}
+
+    def truth(run, loss):
+        return curves(4.0, scale=1.4)(run, loss) | {"test_accuracy": 80.0 + 3 * (run.method == "dhel")}
+
+    def one_seed(run):
+        return run.role == "selected" and run.batch_size == 64
+
+    assert ruled(results_of(tmp_path / "all", suite, truth, noise), statement).verdict == "supported"
+    row = ruled(results_of(tmp_path / "fewer", suite, truth, noise, without=one_seed), statement)
+    assert (row.verdict, row.seeds) == ("not distinguishable", 1)
+    assert "too few seeds: 1 of 5" in row.note
+
+
+@pytest.mark.parametrize("statement", ["untuned", "worst-setting", "rank-at-alignment"])
 def test_intervals_of_the_grid_cover_the_truth(tmp_path, statement):
     """100 simulated suites with one batch size: 95 % intervals miss the truth in at most 12 of them. 2 to 6 s."""
 

@@ -58,6 +58,13 @@ def test_damaged_and_foreign_runs_are_refused_in_either_case(gather, runs):
     with pytest.raises(DamagedError, match="another config or code"):
         gather("--partial")
     shutil.copy("spec.json", spec)
+    probe = runs / "pixels/seed0/probe.json"
+    shutil.copy(probe, "probe.json")
+    record = read_json(probe)
+    write_json(probe, record | {"spec": record["spec"] | {"weight_decay": 0.5}})
+    with pytest.raises(DamagedError, match=r"pixels/seed0/probe.json was made with another config of the probe"):
+        gather("--partial")
+    shutil.copy("probe.json", probe)
     predictions = runs / "supervised/seed0/predictions.csv"
     text = predictions.read_text()
     predictions.write_text(text[: text.rstrip().rindex("\n") + 1])

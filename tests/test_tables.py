@@ -220,6 +220,8 @@ def test_a_suite_of_several_data_sets_has_all_tables_and_figures(tmp_path):
     assert recipe.loc["batch_sizes"].tolist() == [", ".join(map(str, results.sizes(name))) for name in suite.datasets]
     assert recipe.loc["trade_off.batch_size"].nunique() == 1
     assert len(tables["runs"]) == len(results.runs)
+    results.runs["git_revision"] = "0123456789abcdef+changes"
+    assert set(table.runs(results)["Git revision"]) == {"0123456789+changes"}
     summary = tables["claims_summary"].set_index(["claim", "data set"])
     assert summary.loc[("C3", "stl10"), "not run"] == "6"
     assert summary.loc["C1", "judged by"].iloc[0] == "see paper_figures/theory/verdicts.md"

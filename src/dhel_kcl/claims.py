@@ -175,11 +175,11 @@ class Evidence:
         here = self.selected[self.selected.method == method]
         values = here[columns].astype(float).assign(**{name: np.log(here[name]) for name in log})
         counts = here.groupby("batch_size").size()
-        df = int((counts - 1).sum())
+        df, fewest = int((counts - 1).sum()), int(counts.min()) if len(counts) else 0
         if df < 1:
-            return np.full((len(columns), len(columns)), math.nan), 0, len(here) and int(counts.min())
+            return np.full((len(columns), len(columns)), math.nan), 0, fewest
         residuals = (values - values.groupby(here.batch_size).transform("mean")).to_numpy()
-        return residuals.T @ residuals / df, df, int(counts.min())
+        return residuals.T @ residuals / df, df, fewest
 
     def rank_at_alignment(self, of: str, against: str, column: str) -> Estimate:
         """Mean difference of two curves of rank against log alignment, over the range of alignment that both reach.

@@ -139,7 +139,7 @@ def runs(results: Results) -> pd.DataFrame:
             "alignment of z": number("z_alignment", 3),
             "effective rank of z": number("z_effective_rank", 1),
             "effective rank of h": number("h_effective_rank", 1),
-            "Git revision": table.git_revision.fillna("").str.slice(0, 10),
+            "Git revision": table.git_revision.fillna("").str.replace(r"^(\w{10})\w*", r"\1", regex=True),
         }
     )
 
