@@ -6,15 +6,18 @@
 # make partial     tables and figures of what a suite has so far, in partial/<suite>; the rest is marked as not run
 # make figures     ledger, figures and tables of every suite anew from the tidy tables in results/ alone, without any run
 # make report      report.html, one page with every figure and table
-# make compare     a rerun's metrics against the committed ones, with tolerances
+# make compare     a rerun's metrics against those of a commit (REVISION=HEAD), with tolerances
 # make check       whether the committed results were computed with the code in the tree
 # make lint        ruff, snakefmt and mypy (Snakemake's own lint is one of the tests)
 # make docs        docs/configuration.md from the schemas
 
 SUITE ?= digits
+REVISION ?= HEAD
 PLAN ?=
 BENCH_ROUNDS ?= 5
 PYTHON ?= python3
+# Make 3.81, as macOS has it, looks for commands in this PATH only if SHELL is set.
+SHELL := bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: reproduce test torture bench plan partial figures report compare check lint docs install
@@ -44,11 +47,12 @@ partial: install
 figures: install
 	snakemake --cores all --config from_tables=True --forceall
 
+# Snakemake has no metadata of files that came with Git, and warns of each.
 report: install
-	snakemake --cores 1 --config from_tables=True --report report.html --report-stylesheet workflow/report/style.css
+	set -o pipefail; snakemake --cores 1 --config from_tables=True --report report.html --report-stylesheet workflow/report/style.css 2>&1 | grep -v '^Missing metadata for file'
 
 compare: install
-	python -m dhel_kcl.compare results/$(SUITE)/metrics.json
+	python -m dhel_kcl.compare --revision $(REVISION) results/$(SUITE)/metrics.json
 
 check: install
 	python -m dhel_kcl.stamp --root . --suite $(SUITE) --check results/$(SUITE)/provenance.json
