@@ -72,7 +72,7 @@ def test_a_planted_effect_is_found_with_its_sign(tmp_path, suite, statement, col
     if size == 0:
         assert row.p_holm > 0.05
         assert row.equivalent
-        assert "the difference lies within ±1" in row.note
+        assert "the 90 % interval lies within ±1" in row.note
 
 
 @pytest.mark.parametrize(("size", "drop", "lead"), [(2.0, -2.0, 2.0), (-2.0, 2.0, -2.0)])
@@ -114,11 +114,9 @@ def test_equal_seeds_are_no_certainty(tmp_path, suite):
 def test_what_was_not_run_is_not_judged(tmp_path, suite):
     results = results_of(tmp_path / "results", suite, without=lambda run: run.method == "dhel")
     table = judge(results, BOOK)
-    trained = table[table.estimate.notna()]
-    assert trained.empty
-    assert set(table[table.dataset.notna()].verdict) == {"not run"}
+    assert table.estimate.isna().all()
+    assert set(table.verdict) == {"not run"}
     assert "not in this suite" in ruled(results, "accuracy", pair=("kcl-log", "dcl")).note
-    assert set(table[table.dataset.isna()].claim) == {"C1", "C2", "C7"}
 
 
 def test_a_batch_size_that_was_not_run_is_left_out_and_named(tmp_path, suite):
@@ -127,7 +125,7 @@ def test_a_batch_size_that_was_not_run_is_left_out_and_named(tmp_path, suite):
     )
     row = ruled(results, "accuracy")
     assert "at 1 of 2 batch sizes" in row.note
-    assert row.by_batch_size.startswith("M = 64: +")
+    assert row.parts.startswith("M = 64: +")
     assert ruled(results, "small-batches").verdict == "not run"
 
 
@@ -209,25 +207,140 @@ def test_a_batch_size_with_one_seed_leaves_the_grid_without_a_verdict(tmp_path, 
     assert "too few seeds: 1 of 5" in row.note
 
 
-@pytest.mark.parametrize("statement", ["untuned", "worst-setting", "rank-at-alignment"])
-def test_intervals_of_the_grid_cover_the_truth(tmp_path, statement):
-    """100 simulated suites with one batch size: 95 % intervals miss the truth in at most 12 of them. 2 to 6 s."""
+STATEMENTS = {entry["id"]: entry for entry in BOOK["statements"] + BOOK["trade_off"]["statements"]}
 
-    def one(content):
-        small(content)
-        content["batch_sizes"] = [16]
 
-    suite = suite_of(tmp_path, one)
-    entry = next(entry for entry in BOOK["statements"] if entry["id"] == statement)
-    noise, inside = {"test_accuracy": 0.5, "z_effective_rank": 0.5, "z_alignment": 0.005}, 0
+def in_memory(folder, suite, truth, noise, seed):
+    """Results whose runs are no file, and which have no predictions."""
+    results = Results(folder, suite)
+    vars(results)["runs"], vars(results)["correct"] = runs_of(suite, truth, noise, seed), {}
+    return results
+
+
+def by_setting(run, loss):
+    """Settings differ in accuracy, the worst on validation being DHEL's better by one point in test accuracy."""
+    if "temperature" not in loss:
+        return {}
+    place = [0.1, 0.3, 1.0].index(loss["temperature"])
+    lead = 2.0 if run.method == "dhel" else 0.0
+    return {"test_accuracy": [80.0, 70.0, 60.0][place] + lead * [0.5, 0.75, 1][place]} | {
+        "validation_accuracy": [82.0, 74.0, 66.0][place]
+    }
+
+
+@pytest.mark.parametrize(
+    ("statement", "truth", "value", "noise"),
+    [("accuracy", effect("test_accuracy", 2.0), 2.0, {}),
+     ("small-batches", effect("test_accuracy", 2.0, at=16), 2.0, {}),
+     ("rank", effect("z_effective_rank", 2.0), 2.0, {}),
+     ("untuned", by_setting, 1.5, {"validation_accuracy": 0.5}),
+     ("worst-setting", by_setting, 2.0, {"validation_accuracy": 0.5}),
+     ("rank-at-alignment", curves(2.0), 2.0, {})],
+)  # fmt: skip
+def test_intervals_cover_the_truth(tmp_path, suite, statement, truth, value, noise):
+    """Of 100 simulated suites, 95 % intervals miss the truth in 1 to 12. 2 to 10 s."""
+    noise, inside = {"test_accuracy": 0.5, "z_effective_rank": 0.5, "z_alignment": 0.005} | noise, 0
     for seed in range(100):
-        truth = curves(2.0) if "rank" in statement else effect("test_accuracy", 2.0)
-        results = Results(tmp_path, suite)
-        vars(results)["runs"] = runs_of(suite, truth, noise, seed)  # instead of a file
-        result, _ = claims.estimate(Evidence(results, "digits", BOOK), entry, PAIR)
-        low, high = result.interval(0.95)
-        inside += low <= 2 <= high
+        evidence = Evidence(in_memory(tmp_path, suite, truth, noise, seed), "digits", BOOK)
+        low, high = claims.estimate(evidence, STATEMENTS[statement], PAIR).result.interval(0.95)
+        inside += low <= value <= high
     assert 88 <= inside <= 99
+
+
+def test_intervals_on_the_trade_off_cover_the_truth_whatever_the_settings_of_a_seed_share(tmp_path):
+    """Here DHEL gains from a seed, at every setting, what SimCLR loses."""
+    suite, inside, narrow = suite_of(tmp_path, with_trade_off([0, 1, 2, 3])), 0, 0
+    for seed in range(100):
+        shared = np.random.default_rng(seed + 1000).standard_normal(4)
+
+        def truth(run, loss, shared=shared):
+            sign = {"dhel-weighted": 1, "dcl-weighted": -1}.get(run.method, 0)
+            return {"z_effective_rank": 20 + sign * (1 + shared[run.seed % 4])}
+
+        evidence = Evidence(in_memory(tmp_path, suite, truth, {"z_effective_rank": 0.1}, seed), "digits", BOOK)
+        low, high = claims.estimate(evidence, STATEMENTS["decoupling"], ()).result.interval(0.95)
+        inside, narrow = inside + (low <= 2 <= high), narrow + (high - low < 1)
+    assert 88 <= inside <= 99
+    assert narrow < 10, "a spread of 2 between seeds is not averaged away over settings"
+
+
+def test_few_families_without_an_effect_have_any_verdict(tmp_path, suite):
+    """Of 100 simulated suites, each with all statements, 5 are expected to have one or more. 10 s."""
+    noise = {"test_accuracy": 0.5, "z_effective_rank": 0.5, "h_effective_rank": 0.5, "validation_accuracy": 0.5}
+    wrong = 0
+    for seed in range(100):
+        table = judge(in_memory(tmp_path, suite, curves(0.0), noise | {"z_alignment": 0.005}, seed), BOOK)
+        wrong += table.verdict.isin(["supported", "contradicted"]).any()
+    assert wrong <= 12
+
+
+def test_the_worst_setting_is_the_worst_on_validation(tmp_path, suite):
+    """The worst of DHEL has the higher accuracy than SimCLR's, though its best has the lower."""
+
+    def truth(run, loss):
+        temperature = loss.get("temperature", 0.1)
+        better = (temperature == 1.0) == (run.method == "dhel")
+        return {"test_accuracy": 81.0 if better else 80.0, "validation_accuracy": 90 - 5 * temperature}
+
+    row = ruled(results_of(tmp_path / "results", suite, truth, {"test_accuracy": 0.2}), "worst-setting")
+    assert row.verdict == "supported"
+    assert row.low < 1 < row.high
+    assert "one seed a grid point, noise of the selected settings" in row.note
+
+
+def test_an_average_that_hides_opposite_effects_says_so(tmp_path, suite):
+    def truth(run, loss):
+        return effect("z_effective_rank", {16: 5.0, 64: -1.0}[run.batch_size])(run, loss)
+
+    row = ruled(results_of(tmp_path / "results", suite, truth, {"z_effective_rank": 0.2}), "rank")
+    assert row.verdict == "supported"
+    assert "the opposite at M = 64" in row.note
+    assert [part.split(":")[0] for part in row.parts.split("; ")] == ["M = 16", "M = 64"]
+    same = results_of(tmp_path / "same", suite, effect("z_effective_rank", 2.0), {"z_effective_rank": 0.2})
+    assert "opposite" not in ruled(same, "rank").note
+
+
+def test_the_estimate_without_the_seed_of_the_selection_stands_beside(tmp_path, suite):
+    """Seed 0, on which settings were selected, is lucky for DHEL, and alone."""
+
+    def truth(run, loss):
+        return effect("test_accuracy", 5.0 if run.role == "grid" else 0.0)(run, loss)
+
+    row = ruled(results_of(tmp_path / "results", suite, truth, {"test_accuracy": 0.01}), "accuracy")
+    assert row.estimate == pytest.approx(1, abs=0.1)
+    assert row.fresh_estimate == pytest.approx(0, abs=0.1)
+    assert row.fresh_low < 0 < row.fresh_high < row.high
+    even = ruled(results_of(tmp_path / "even", suite, effect("test_accuracy", 1.0), {"test_accuracy": 0.3}), "accuracy")
+    assert even.fresh_low < 1 < even.fresh_high
+
+
+def test_a_verdict_that_treats_batch_sizes_as_independent_says_when_whole_seeds_would_not_give_it(tmp_path, suite):
+    """What a seed does to DHEL is the same at both batch sizes, so there are five differences and not ten."""
+    shared = dict(enumerate([0.0, 1.2, 2.2, 1.1, 0.2]))
+
+    def truth(run, loss):
+        return effect("test_accuracy", shared.get(run.seed, 0.0))(run, loss)
+
+    table = judge(results_of(tmp_path / "results", suite, truth, {"test_accuracy": 0.01}), BOOK)
+    row = table[(table.id == "accuracy") & (table.of == "dhel") & (table.against == "simclr")].iloc[0]
+    assert (row.blocked_low, row.blocked_high) != (row.low, row.high)
+    assert row.blocked_p_holm > row.p_holm
+    book = BOOK | {"statements": [STATEMENTS["accuracy"]]}
+    alone = ruled(results_of(tmp_path / "alone", suite, truth, {"test_accuracy": 0.01}), "accuracy", book)
+    assert alone.verdict == "supported"
+    assert "with whole seeds as the unit not distinguishable" in alone.note
+
+
+def test_the_same_runs_on_both_sides_are_nothing_to_compare(tmp_path, suite):
+    """Both losses are best at the smallest batch size: neither loses anything there, by definition."""
+
+    def truth(run, loss):
+        return {"validation_accuracy": 90.0 - (run.batch_size == 64)}
+
+    row = ruled(results_of(tmp_path / "results", suite, truth, {"test_accuracy": 0.2}), "drop")
+    assert row.verdict == "not distinguishable"
+    assert np.isnan([row.estimate, row.low, row.p, row.images_low]).all()
+    assert "nothing to compare" in row.note
 
 
 def test_trade_off_curves_tell_decoupling_from_weight(tmp_path):
@@ -248,6 +361,8 @@ def test_trade_off_curves_tell_decoupling_from_weight(tmp_path):
     decoupling = ruled(results, "decoupling", pair=None)
     assert decoupling.verdict == "not distinguishable"
     assert decoupling.equivalent
+    assert [part.split(": ")[0] for part in weight.parts.split("; ")] == ["τ = 0.1", "τ = 1"]
+    assert "by setting" in weight.note
     none = results_of(tmp_path / "none", results.suite, truth, noise, without=lambda run: run.part == "trade_off")
     assert [ruled(none, name, pair=None).verdict for name in ("decoupling", "weight", "temperature")] == 3 * ["not run"]
     one = results_of(tmp_path / "one", suite_of(tmp_path / "b", with_trade_off([0])), truth, noise)
@@ -293,4 +408,5 @@ def test_the_ledger_holds_statements_and_no_verdicts():
         assert entry["direction"] in ("greater", "less")
         assert entry["margin"] > 0
         assert "verdict" not in entry
-    assert {entry["claim"] for entry in statements + book["theory"]} == {f"C{k}" for k in range(1, 8)}
+    assert {entry["claim"] for entry in book["statements"]} == {"C3", "C4", "C5", "C6"}
+    assert {entry["claim"] for entry in book["trade_off"]["statements"]} == {"C6 causes"}

@@ -10,7 +10,7 @@ Example:
 import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,14 @@ import pandas as pd
 import yaml
 from numpy.typing import NDArray
 
-from dhel_kcl import cli
+from dhel_kcl import cli, trade_off
 from dhel_kcl.files import write_text
 from dhel_kcl.inference import Estimate, contrast, holm, image_interval, satterthwaite
 from dhel_kcl.results import Results
 from dhel_kcl.suite import Suite
 
 LEDGER = Path(__file__).with_name("claims.yaml")
-THEORY = "see paper_figures/theory/verdicts.md"
+BORROWED = "one seed a grid point, noise of the selected settings"
 POINTS = 50
 """At which two curves are compared, evenly over their common range (midpoint rule)."""
 
@@ -49,7 +49,7 @@ class Evidence:
     def __init__(self, results: Results, dataset: str, book: dict[str, Any]) -> None:
         self.results, self.dataset, self.book = results, dataset, book
         runs = results.runs[results.runs.dataset == dataset]
-        self.trade_off = runs[runs.part == "trade_off"]
+        self.trade_off = trade_off.points(results, dataset)
         self.runs = runs[runs.part == "losses"]
         self.selected = self.runs[self.runs.selected]
         self.grid = self.runs[self.runs.role == "grid"]
@@ -99,19 +99,22 @@ class Evidence:
     def over_seeds(self, weights: Weights, column: str) -> Estimate:
         """A contrast between selected settings, paired by seed within each batch size."""
         sizes = sorted({size for (_, size), weight in weights.items() if weight})
+        if not sizes:
+            seeds = min(len(self.cells[key]) for key in weights)
+            return Estimate(math.nan, seeds=seeds, note="the same runs on both sides: nothing to compare")
         parts = {}
         for size in sizes:
             terms = [weight * self.cells[key][column] for key, weight in weights.items() if key[1] == size and weight]
             parts[size] = pd.concat(terms, axis=1, join="inner").sum(axis=1, skipna=False)
-        if not parts:  # all weights cancel
-            return Estimate(0.0, seeds=min(len(self.cells[key]) for key in weights))
-        return contrast(pd.DataFrame(parts).to_numpy(float))
+        table = pd.DataFrame(parts)
+        fresh = table.drop(index=self.results.settings(self.dataset)["seeds"]["grid"], errors="ignore")
+        return replace(contrast(table.to_numpy(float)), fresh=contrast(fresh.to_numpy(float)))
 
-    def by_size(self, pair: tuple[str, ...], column: str) -> str:
-        """Mean differences at each batch size, to read beside their contrast."""
+    def by_size(self, pair: tuple[str, ...], column: str) -> dict[str, Estimate]:
+        """Differences at each batch size, to read beside a contrast of them."""
         of, against = pair
-        parts = {m: self.over_seeds(_differences(of, against, {m: 1.0}), column) for m in self.sizes(of, against)}
-        return "; ".join(f"M = {size}: {part.value:+.2f}" for size, part in parts.items())
+        sizes = self.sizes(of, against)
+        return {f"M = {m}": self.over_seeds(_differences(of, against, {m: 1.0}), column) for m in sizes}
 
     def over_images(self, weights: Weights) -> tuple[float, float]:
         """Interval of a contrast in test accuracy over draws of the test images."""
@@ -161,7 +164,8 @@ class Evidence:
         variances = [covariance[0, 0] * mean_share / len(differences) for covariance, _, _ in noises]
         df = satterthwaite(variances, [df for _, df, _ in noises]) if sum(variances) > 0 else math.nan
         seeds = max(1, min(seeds for _, _, seeds in noises))
-        return Estimate(float(np.mean(differences)), math.sqrt(sum(variances)), df, seeds, self.share(len(differences)))
+        note = "; ".join(filter(None, [self.share(len(differences)), BORROWED]))
+        return Estimate(float(np.mean(differences)), math.sqrt(sum(variances)), df, seeds, note)
 
     def whole_grid(self, method: str, size: int) -> pd.DataFrame:
         """Grid runs of a loss at a batch size; none if there are fewer than the suite asks for, or than two."""
@@ -211,7 +215,7 @@ class Evidence:
         if not differences:
             missing = "the two losses do not reach the same alignment" if seen else "needs two settings of each loss"
             return Estimate(math.nan, seeds=seeds if seen else 0, note=missing)
-        value, note = float(np.mean(differences)), self.share(len(differences))
+        value, note = float(np.mean(differences)), "; ".join(filter(None, [self.share(len(differences)), BORROWED]))
         if not drawn:
             return Estimate(value, seeds=seeds, note=note)
         error = float(np.nanstd(np.mean(drawn, axis=0), ddof=1))
@@ -224,51 +228,24 @@ class Evidence:
         points = grouped.agg(log_alignment=("log_alignment", "mean"), rank=(column, "mean"), seeds=("seed", "size"))
         return points.sort_values("log_alignment")
 
-    # Effects on rank in the trade_off part, where every setting has every seed.
+    # Effects in the trade_off part.
 
-    def decoupling(self, column: str) -> Estimate:
+    def decoupling(self, column: str) -> pd.DataFrame:
         """DHEL (mean) less DCL at equal weight and temperature."""
-        table = self.trade_off_table(column, "loss")
-        if not {"dhel-mean", "dcl"} <= set(table):
-            return Estimate(math.nan)
-        return _mean_effect(table["dhel-mean"] - table["dcl"])
+        return trade_off.effects(self.trade_off, column, "loss", "dhel-mean", "dcl")
 
-    def weight(self, column: str) -> Estimate:
+    def weight(self, column: str) -> pd.DataFrame:
         """Energy weight 2 less 1 at equal loss and temperature."""
-        table = self.trade_off_table(column, "weight")
-        return _mean_effect(table[2.0] - table[1.0]) if {1.0, 2.0} <= set(table) else Estimate(math.nan)
+        return trade_off.effects(self.trade_off, column, "weight", 2.0, 1.0)
 
-    def temperature(self, column: str) -> Estimate:
+    def temperature(self, column: str) -> pd.DataFrame:
         """Lowest less highest temperature at equal loss and energy weight."""
-        table = self.trade_off_table(column, "temperature")
-        return _mean_effect(table[min(table)] - table[max(table)]) if len(table.columns) > 1 else Estimate(math.nan)
-
-    def trade_off_table(self, column: str, across: str) -> pd.DataFrame:
-        """One row a seed and setting, one column for each value of `across`: loss, weight or temperature."""
-        points = trade_off_points(self.results, self.trade_off)
-        setting = [name for name in ("seed", "loss", "weight", "temperature") if name != across]
-        return points.pivot(index=setting, columns=across, values=column)
-
-
-def trade_off_points(results: Results, runs: pd.DataFrame) -> pd.DataFrame:
-    """Runs of the trade_off part with their loss (and form), energy weight (1 if not said) and temperature."""
-    said = [dict(entry.split("=") for entry in text.split()) for text in runs.parameters]
-    losses = [results.suite.methods[method]["loss"] for method in runs.method]
-    return runs.assign(
-        loss=[f"{loss}-{entry['form']}" if "form" in entry else loss for loss, entry in zip(losses, said, strict=True)],
-        weight=[float(entry.get("energy_weight", 1)) for entry in said],
-        temperature=[float(entry["temperature"]) for entry in said],
-    )
+        temperatures = self.trade_off.temperature
+        return trade_off.effects(self.trade_off, column, "temperature", temperatures.min(), temperatures.max())
 
 
 def _differences(of: str, against: str, by_size: dict[int, float]) -> Weights:
     return {(method, m): s * w for m, w in by_size.items() for method, s in ((of, 1), (against, -1))}
-
-
-def _mean_effect(effects: pd.Series) -> Estimate:
-    """Mean over all settings of an effect with index (seed, ...), each setting a fixed effect."""
-    table = effects.unstack("seed").T.dropna(axis=1, how="all")
-    return contrast(table.to_numpy(float) / max(len(table.columns), 1))
 
 
 def _overlap(first: NDArray, second: NDArray) -> float:
@@ -285,16 +262,34 @@ def _between(first: NDArray, second: NDArray) -> float:
     return float(np.mean(np.interp(x, *first.T) - np.interp(x, *second.T)))
 
 
-def estimate(evidence: Evidence, statement: dict[str, Any], pair: tuple[str, ...]) -> tuple[Estimate, Weights]:
-    """Estimate of a statement's statistic, with the weights of the contrast between selected settings it is, if any."""
+@dataclass
+class Judged:
+    """A statement's estimate; the parts that it averages or compares; the weights of the contrast it is, if any."""
+
+    result: Estimate
+    parts: dict[str, Estimate] = field(default_factory=dict)
+    weights: Weights = field(default_factory=dict)
+
+
+def estimate(evidence: Evidence, statement: dict[str, Any], pair: tuple[str, ...]) -> Judged:
+    """Estimate of a statement's statistic."""
     statistic, column = getattr(evidence, statement["statistic"]), statement["column"]
+    if not pair:
+        effects = statistic(column)
+        result = trade_off.mean_effect(effects)
+        if math.isnan(result.value):
+            return Judged(result)
+        low, high = effects.mean().min(), effects.mean().max()
+        note = "; ".join(filter(None, [result.note, f"from {low:+.2f} to {high:+.2f} by setting"]))
+        return Judged(replace(result, note=note), trade_off.by_factor(effects, statement["by"]))
     if statement["statistic"] in ("level", "drop", "interaction"):
         weights, note = statistic(*pair)
         if not weights:
-            return Estimate(math.nan, note=note), {}
+            return Judged(Estimate(math.nan, note=note))
         result = evidence.over_seeds(weights, column)
-        return replace(result, note="; ".join(filter(None, [note, result.note]))), weights
-    return statistic(*pair, column), {}
+        result = replace(result, note="; ".join(filter(None, [note, result.note])))
+        return Judged(result, evidence.by_size(pair, column), weights)
+    return Judged(statistic(*pair, column))
 
 
 def is_testable(results: Results, dataset: str, statement: dict[str, Any], pair: tuple[str, ...], seeds: int) -> bool:
@@ -343,33 +338,32 @@ def judge(results: Results, book: dict[str, Any]) -> pd.DataFrame:
             row |= dict(zip(("of", "against"), pair, strict=False))
             row |= {"statement": statement["text"].format(**names), "minimum_seeds": minimum}
             if set(pair) <= set(methods):
-                result, weights = estimate(evidence, statement, pair)
+                found = estimate(evidence, statement, pair)
             else:
-                result, weights = Estimate(math.nan, note="not in this suite"), {}
-            row |= _numbers(result, book, minimum, statement)
-            if weights and not math.isnan(result.value):
-                row["by_batch_size"] = evidence.by_size(pair, statement["column"])
-                if statement["column"] == "test_accuracy":
-                    row["images_low"], row["images_high"] = evidence.over_images(weights)
+                found = Judged(Estimate(math.nan, note="not in this suite"))
+            row |= _numbers(found.result, book, minimum, statement)
+            row["parts"] = "; ".join(f"{name}: {part.value:+.2f}" for name, part in found.parts.items())
+            if found.weights and not math.isnan(found.result.value) and statement["column"] == "test_accuracy":
+                row["images_low"], row["images_high"] = evidence.over_images(found.weights)
             rows.append(row)
-            judged.append((result, statement, minimum, is_testable(results, dataset, statement, pair, minimum)))
+            judged.append((found, statement, minimum, is_testable(results, dataset, statement, pair, minimum)))
 
     family = [k for k, (*_, testable) in enumerate(judged) if testable]
-    for k, adjusted in zip(family, holm([rows[k]["p"] for k in family]), strict=True):
-        rows[k]["p_holm"] = adjusted
-    for row, (result, statement, minimum, _) in zip(rows, judged, strict=True):
+    for p in ("p", "blocked_p"):
+        for k, adjusted in zip(family, holm([rows[k][p] for k in family]), strict=True):
+            rows[k][f"{p}_holm"] = adjusted
+    for row, (found, statement, minimum, _) in zip(rows, judged, strict=True):
+        result = found.result
         row["verdict"] = verdict(result, row.get("p_holm", math.nan), statement, alpha, minimum)
-        row["note"] = "; ".join([*filter(None, [result.note]), *_remarks(row, result, minimum, book["confidence"])])
-    rows += [
-        {"claim": entry["claim"], "statement": entry["text"], "verdict": "by computation", "note": THEORY}
-        for entry in book["theory"]
-    ]
+        notes = [*filter(None, [result.note]), *_remarks(row, found, statement, minimum, book["confidence"])]
+        row["note"] = "; ".join(notes)
     return pd.DataFrame(rows).reindex(columns=COLUMNS).sort_values("claim", kind="stable")
 
 
 COLUMNS = ["claim", "id", "dataset", "of", "against", "statement", "source", "unit", "direction", "threshold", "margin"]
-COLUMNS += ["estimate", "low", "high", "df", "seeds", "minimum_seeds", "p", "p_holm", "blocked_low", "blocked_high"]
-COLUMNS += ["images_low", "images_high", "by_batch_size", "equivalent", "verdict", "note"]
+COLUMNS += ["estimate", "low", "high", "df", "seeds", "minimum_seeds", "p", "p_holm", "parts", "equivalent"]
+COLUMNS += ["blocked_low", "blocked_high", "blocked_p_holm", "fresh_estimate", "fresh_low", "fresh_high"]
+COLUMNS += ["images_low", "images_high", "verdict", "note"]
 
 
 def _title(suite: Suite, method: str) -> str:
@@ -385,30 +379,47 @@ def _numbers(result: Estimate, book: dict[str, Any], minimum: int, statement: di
     numbers: dict[str, Any] = {"estimate": result.value, "low": low, "high": high, "df": result.df}
     numbers |= {"seeds": result.seeds, "p": result.p_value(statement["threshold"]) if enough else math.nan}
     numbers["equivalent"] = bool(enough and max(away) < statement["margin"])
+    blocked = result.blocked or result
+    numbers["blocked_p"] = blocked.p_value(statement["threshold"]) if enough else math.nan
     if result.blocked is not None:
         numbers["blocked_low"], numbers["blocked_high"] = result.blocked.interval(level)
+    if result.fresh is not None:
+        numbers["fresh_estimate"] = result.fresh.value
+        numbers["fresh_low"], numbers["fresh_high"] = result.fresh.interval(level)
     return numbers
 
 
-def _remarks(row: dict[str, Any], result: Estimate, minimum: int, level: float) -> list[str]:
+def _remarks(row: dict[str, Any], found: Judged, statement: dict[str, Any], minimum: int, level: float) -> list[str]:
     """What limits a verdict."""
+    result = found.result
     if math.isnan(result.value):
         return []
     if result.seeds < minimum:
         return [f"too few seeds: {result.seeds} of {minimum}"]
-    remarks = []
     if not result.error > 0:
         return ["no spread between seeds to judge by"]
+    remarks = []
+    if statement["statistic"] not in ("drop", "interaction"):  # the others average their parts
+        opposite = [name for name, part in found.parts.items() if _against(part, result, row["threshold"], level)]
+        remarks += [f"the opposite at {', '.join(opposite)}"] if opposite else []
     if row["equivalent"]:
-        remarks.append(f"the difference lies within ±{row['margin']:g} {row['unit']}")
+        remarks.append(f"the 90 % interval lies within ±{row['margin']:g} {row['unit']}")
     if row["verdict"] == "not distinguishable" and not row["low"] <= row["threshold"] <= row["high"]:
         remarks.append(f"p = {row['p']:.2g} alone, {row['p_holm']:.2g} among all statements")
-    for name, what in (("blocked", "whole seeds"), ("images", "test images")):
-        if row["verdict"] in ("supported", "contradicted"):
-            low, high = row.get(f"{name}_low", math.nan), row.get(f"{name}_high", math.nan)
-            if low <= row["threshold"] <= high:
-                remarks.append(f"the {level:.0%} interval over {what} includes {row['threshold']:g}")
+    p_holm = row.get("blocked_p_holm", math.nan)
+    if (ruled := verdict(result, p_holm, statement, 1 - level, minimum)) != row["verdict"]:
+        remarks.append(f"with whole seeds as the unit {ruled} (p = {p_holm:.2g})")
+    if row["verdict"] in ("supported", "contradicted"):
+        low, high = row.get("images_low", math.nan), row.get("images_high", math.nan)
+        if low <= row["threshold"] <= high:
+            remarks.append(f"the {level:.0%} interval over test images includes {row['threshold']:g}")
     return remarks
+
+
+def _against(part: Estimate, whole: Estimate, threshold: float, level: float) -> bool:
+    """Whether a part lies, by its own interval, on the other side of the threshold than the whole."""
+    low, high = part.interval(level)
+    return high < threshold < whole.value or whole.value < threshold < low
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ class Estimate:
 
     seeds: the fewest seeds that a part of it rests on. note: what a reader must know beside the number.
     blocked: the estimate with each seed's parts summed first, for intervals that hold whatever seeds share.
+    fresh: the estimate without the seed on which settings were selected.
     """
 
     value: float
@@ -23,6 +24,7 @@ class Estimate:
     seeds: int = 0
     note: str = ""
     blocked: "Estimate | None" = None
+    fresh: "Estimate | None" = None
 
     def interval(self, level: float) -> tuple[float, float]:
         """Two-sided Student t interval; (nan, nan) without an error."""
@@ -51,7 +53,7 @@ def contrast(values: NDArray[np.float64]) -> Estimate:
     if counts.size == 0 or counts.min() == 0:
         return Estimate(math.nan)
     columns = [column[known] for column, known in zip(values.T, there.T, strict=True)]
-    complete, blocked = values[there.all(axis=1)], Estimate(math.nan)
+    complete, blocked = values[there.all(axis=1)], None
     if len(columns) > 1 and len(complete):
         blocked = contrast(complete.sum(axis=1, keepdims=True))
     value, seeds = float(sum(column.mean() for column in columns)), int(counts.min())
