@@ -5,15 +5,16 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/paper.smk"
+include: "workflow/rules/evidence.smk"
 include: "workflow/rules/theory.smk"
 
 
 if FROM_TABLES:
 
-    EVIDENCE = [evidence(name) for name in SUITES if are_there(expand(TIDY, suite=name))]
+    EVIDENCE = [PUBLISHED_TABLE]
+    EVIDENCE += [evidence(name) for name in SUITES if are_there(expand(TIDY, suite=name))]
     EVIDENCE += [THEORY_EVIDENCE] if are_there(THEORY_TIDY) else []
-    if not EVIDENCE:
+    if EVIDENCE == [PUBLISHED_TABLE]:
         raise WorkflowError("from_tables: results/ holds no tidy tables; `git checkout results` brings those committed")
 
     # Figures and tables of all suites, and of the theory, whose tidy tables are there.
@@ -29,7 +30,7 @@ else:
     include: "workflow/rules/probe.smk"
     include: "workflow/rules/select.smk"
     include: "workflow/rules/tidy.smk"
-    include: "workflow/rules/experiments.smk"
+    include: "workflow/rules/theory_runs.smk"
 
     # `snakemake --cores all` builds the default suite and the theory, `snakemake --cores all <suite>` any other suite,
     # `snakemake --cores all <suite>_<data set>` the runs of one data set.
@@ -38,6 +39,7 @@ else:
         input:
             suite_results(DEFAULT_SUITE),
             THEORY,
+            PUBLISHED_TABLE,
 
     rule theory:
         input:

@@ -69,7 +69,7 @@ def test_every_suite_is_valid_and_builds_its_losses(name):
         ("  digits:\n", "  digitz:\n", "datasets: 'digitz' is unknown (did you mean 'digits'?); allowed: digits"),
         ("batch_sizes: [16]", "batch_sizes: []", "batch_sizes: is empty"),
         ("batch_sizes: [16]", "batch_sizes: [1]", "batch_sizes.0: 1 is less than the minimum of 2"),
-        ("batch_sizes: [16]", "batch_sizes: [32]", "ablations.batch_size: 16 is not one of batch_sizes"),
+        ("batch_sizes: [16]", "batch_sizes: [32]", "ablations.batch_size: 16 is not one of batch_sizes [32]"),
         ("selected: [1]", "selected: [0]", "seeds.selected: contains the grid's seed 0"),
         ("weight_decay: 1.0e-6", "weight_decay: 1e-6", "write 1.0e-6"),
         ("precision: fp32", "precision: fp16", "precision: 'fp16' is unknown"),
@@ -86,8 +86,16 @@ def test_every_suite_is_valid_and_builds_its_losses(name):
         ("contrast: 0.4}", "contrast: 0.4, blur_sigma: [2, 1]}", "digits.augment.blur_sigma: 2 is above 1"),
         ("contrast: 0.4}", "contrast: 0.4}\n    processes: 3", "a batch of 16 cannot be shared by 3 processes"),
         ("contrast: 0.4}", "contrast: 0.4}\n    training: {epoch: 3}", "datasets.digits.training: unknown key 'epoch'"),
-        ("  batch_size: 16\n", "  batch_size: 16\n  datasets: [cifar10]\n", "datasets: 'cifar10' is not one of the"),
+        (
+            "  batch_size: 16\n",
+            "  batch_size: 16\n  datasets: [cifar10]\n",
+            "datasets: 'cifar10' is unknown; allowed: digits",
+        ),
         ("    kcl-gaussian:", "    dhel:", "ablations.losses.dhel: the name is already used"),
+        ("crop_scale: [0.6, 1.0]", "crop_scale: [0.6, 1.0], pad: 2", "digits.augment.pad: 2 needs crop_scale [1, 1]"),
+        ("validation: 40", "validation: 3000", "datasets.digits.split: digits: the split asks for more images than"),
+        ("batch_sizes: [16]", "batch_sizes: [16, 512]", "batch_sizes: 512 is above the 100 training images; lower it"),
+        ("floors: {batch_size: 16", "floors: {batch_size: 512", "floors.batch_size: 512 is above the 100 training"),
     ],
 )
 def test_a_mistake_is_named_with_file_key_and_allowed_values(root, old, new, message):
@@ -96,6 +104,11 @@ def test_a_mistake_is_named_with_file_key_and_allowed_values(root, old, new, mes
         config.load_suite(root, "smoke")
     assert str(path) in str(error.value)
     assert message in str(error.value)
+
+
+def test_a_suite_that_is_not_there_is_told_which_are(root):
+    with pytest.raises(ConfigError, match=r"smokey\.yaml: cannot be read \(No such file.*; there are: .*smoke"):
+        config.load_suite(root, "smokey")
 
 
 def test_global_settings(root):

@@ -253,6 +253,13 @@ def test_terms(case):
         assert terms.loss.item() == pytest.approx((terms.alignment + terms.energy).item(), rel=1e-12)
 
 
+def test_simclr_with_a_large_weight_is_dcl():
+    """In float32 the same number, so that the trainings of both cannot be told apart."""
+    u, v = normalize(torch.randn(2, 64, 64, generator=torch.Generator().manual_seed(0)), dim=-1)
+    assert simclr(u, v, 1.0, 4.0) == dcl(u, v, 1.0, 4.0)
+    assert simclr(u, v, 1.0, 1.0) - dcl(u, v, 1.0, 1.0) > 1e-3
+
+
 @pytest.mark.parametrize("tau", [0.05, 0.5])
 def test_simclr_of_an_anchor_is_softplus_of_its_dcl(tau):
     u, v = two_views(7, 4)

@@ -93,10 +93,6 @@ def test_a_batch_larger_than_the_training_set_is_named():
 def test_every_job_of_a_suite_is_planned_once(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     suite = Suite.load(ROOT, name)
-    if name == "rehearsal":  # made for tiny data sets
-        monkeypatch.setattr(
-            workload, "SIZES", {key: size._replace(test=size.test and 10**6) for key, size in SIZES.items()}
-        )
     rows = [*plan.training_rows(suite, "fp32"), *plan.evaluation_rows(suite)]
     trained = [run for run in suite.runs if run.method not in ("pixels", "random")]
     assert sum(row.jobs for row in rows if row.kind == "training") == len(trained)

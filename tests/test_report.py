@@ -15,7 +15,7 @@ from tests.pipeline import ROOT, git, run, snakemake
 
 SUITE = Suite.load(ROOT, "smoke")
 SHOWN = {f"paper_figures/smoke/{name}.png" for name in figures_of(SUITE)}
-SHOWN |= {f"paper_figures/smoke/{name}.html" for name in tables_of(SUITE)}
+SHOWN |= {f"paper_figures/smoke/{name}.html" for name in tables_of(SUITE)} | {"paper_figures/published.html"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -24,7 +24,7 @@ def command(target):
     lines = subprocess.run(
         ["make", "--no-print-directory", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    return lines.splitlines()[-1].split()
+    return ["bash", "-c", lines.splitlines()[-1]]
 
 
 @pytest.fixture(scope="session")
@@ -109,8 +109,13 @@ def test_every_figure_and_table_is_in_the_report_with_its_caption(report):
     categories = json.loads(re.search(r"var categories = (\{.*\})", text)[1])
     assert {name: shelves.keys() for name, shelves in categories.items()} == {
         "claims": {"smoke"},
+        "published": {"Other"},
         "smoke": {"figures", "methods", "runs", "tables"},
     }
+    for name in ("accuracy", "claims", "spectra"):
+        caption = shown[f"paper_figures/smoke/{name}.png"]["caption"]
+        assert "n. digits: seeds 2 at selected settings" in caption
+        assert "60 test images" in caption
 
 
 def test_the_page_opens_with_the_claims_and_the_main_figures(page):
@@ -119,10 +124,8 @@ def test_the_page_opens_with_the_claims_and_the_main_figures(page):
     place, menu = page.locator(".prose p").first.bounding_box(), page.locator("nav").first.bounding_box()
     assert place["y"] >= 0, "the top of the page is out of reach"
     assert place["x"] >= menu["x"] + menu["width"], "the menu hides the beginning of each line"
-    table = page.locator(".prose table").first
-    assert [table.locator("tbody tr").nth(k).locator("td").first.inner_text() for k in range(7)] == [
-        f"C{number}" for number in range(1, 8)
-    ]
+    rows = page.locator(".prose table").first.locator("tbody tr").all()
+    assert [row.locator("td").first.inner_text() for row in rows] == ["C3", "C4", "C5", "C6"]
     images = page.locator(".prose img")
     assert images.count() == 2
     assert all(image.evaluate("image => image.naturalWidth") > 400 for image in images.all())
@@ -131,6 +134,29 @@ def test_the_page_opens_with_the_claims_and_the_main_figures(page):
     assert set(paths) <= SHOWN
     page.locator(".prose a").first.click()
     page.get_by_text("Estimates are differences").wait_for()
+
+
+def test_the_committed_tables_make_a_page_with_all_claims(browser, tmp_path):
+    """As `make report` in a clone."""
+    for name in ("Snakefile", "config", "profiles", "workflow", "paper_figures", "results"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        ignore = {"ignore": shutil.ignore_patterns("runs")} if name == "results" else {}
+        copy(ROOT / name, tmp_path / name, **ignore)
+    code, output = run(tmp_path, *command("report"), root=ROOT)
+    assert code == 0, output
+    page = browser.new_page()
+    page.goto((tmp_path / "report.html").as_uri())
+    judged = set()
+    for table in page.locator(".prose table").all():
+        judged |= set(table.locator("tbody tr td:first-child").all_inner_texts())
+    assert {f"C{number}" for number in range(1, 8)} <= judged
+    titles = page.locator(".prose figcaption").all_inner_texts()
+    images = page.locator(".prose img").all()
+    for suite in ("digits", "fashion"):
+        assert {f"paper_figures/{suite}/{name}.png" for name in ("claims", "accuracy", "trade_off")} <= set(titles)
+    assert len(images) == len(titles)
+    assert all(image.evaluate("image => image.naturalWidth") > 400 for image in images)
+    page.close()
 
 
 def test_a_search_finds_a_figure_and_shows_it(page):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from dhel_kcl import claims, combine, compare, table
+from dhel_kcl import claims, combine, compare, published, table, tabular
 from dhel_kcl.claims import judge, ledger
 from dhel_kcl.figures import figures_of
 from dhel_kcl.results import Results
@@ -18,10 +18,10 @@ BOOK = ledger() | {"draws": 50}
 
 
 def test_mean_spread_and_n():
-    assert table.mean_and_spread(pd.Series([1.0, 2.0, 3.0]), 2) == "2.00 ± 1.00 (n=3)"
-    assert table.mean_and_spread(pd.Series([1.0]), 1) == "1.0 (n=1)"
-    assert table.mean_and_spread(pd.Series([np.nan]), 1) == "-", "run, but without such a value"
-    assert table.mean_and_spread(pd.Series([], dtype=float), 1) == "not run"
+    assert tabular.mean_and_spread(pd.Series([1.0, 2.0, 3.0]), 2) == "2.00 ± 1.00 (n=3)"
+    assert tabular.mean_and_spread(pd.Series([1.0]), 1) == "1.0 (n=1)"
+    assert tabular.mean_and_spread(pd.Series([np.nan]), 1) == "-", "run, but without such a value"
+    assert tabular.mean_and_spread(pd.Series([], dtype=float), 1) == "not run"
 
 
 def test_over_seeds_counts_and_averages():
@@ -93,7 +93,7 @@ def test_another_selected_setting_is_compared_by_its_accuracy_alone():
 
 
 def test_latex_escapes_what_latex_would_read():
-    text = table.latex(pd.DataFrame({"accuracy (%)": ["90.0 ± 1.0"], "selected": ["form=sum_a"]}))
+    text = tabular.latex(pd.DataFrame({"accuracy (%)": ["90.0 ± 1.0"], "selected": ["form=sum_a"]}))
     assert r"accuracy (\%)" in text
     assert r"90.0 $\pm$ 1.0" in text
     assert r"sum\_a" in text
@@ -102,7 +102,7 @@ def test_latex_escapes_what_latex_would_read():
 
 def several(content):
     """Data sets with other batch sizes, losses and seeds, and every optional part."""
-    split = {"split": {"train": 100, "validation": 40, "test": 60}}
+    split = {"split": {"train": 1000, "validation": 40, "test": 60}}
     losses = {name: content["losses"][name] for name in ("dcl", "dhel")}
     fixed = {name: entry | {"temperature": 0.3} for name, entry in losses.items()}
     content["datasets"] = {
@@ -224,7 +224,19 @@ def test_a_suite_of_several_data_sets_has_all_tables_and_figures(tmp_path):
     assert set(table.runs(results)["Git revision"]) == {"0123456789+changes"}
     summary = tables["claims_summary"].set_index(["claim", "data set"])
     assert summary.loc[("C3", "stl10"), "not run"] == "6"
-    assert summary.loc["C1", "judged by"].iloc[0] == "see paper_figures/theory/verdicts.md"
+    assert set(summary.index.get_level_values("claim")) == {"C3", "C4", "C5", "C6", "C6 causes"}
+    effects = tables["trade_off_effects"].set_index(["effect of", "at"])
+    assert set(effects["data set"]) == {"cifar10"}
+    assert [at for what, at in effects.index if what == "dhel-w − dcl-w"] == ["w = 1", "w = 2", "all"]
+    ranks = effects["effective rank of z"]
+    assert ranks["w = 2 − 1", "τ = 0.1"].startswith("+")
+    for key in (("w = 2 − 1", "all"), ("dhel-w − dcl-w", "all")):
+        truth = 5 * np.log(2) if key[0].startswith("w") else 0.0
+        low, high = map(float, ranks[key].split("(")[1].rstrip(")").split(" to "))
+        assert low < truth < high
+    named = table.titled(tables["transfer"])
+    assert {"CIFAR-10", "CIFAR-100"} <= set(named["trained on"])
+    assert {"CIFAR-10", "CIFAR-100"} <= set(named)
 
 
 def test_the_spread_over_the_grid_by_hand():
@@ -233,15 +245,16 @@ def test_the_spread_over_the_grid_by_hand():
         "points": "3",
         "expected of 1": "97.17",
         "expected best of 2": f"{(2 * 97 + 98) / 3:.2f}",
-        "selected": "97.00",
-        "worst": "96.50",
+        "best on validation": "97.00",
+        "worst on validation": "96.50",
+        "least": "96.50",
         "within 1 point of the best": "2/3",
         "gain if selected on test": "1.00",
     }
 
 
 def paper_like(content):
-    content["datasets"] = {"cifar10": {"split": {"train": 100, "validation": 40, "test": 60}}}
+    content["datasets"] = {"cifar10": {"split": {"train": 1000, "validation": 40, "test": 60}}}
     content["backbone"] = {"name": "resnet18"}
     content["training"]["epochs"] = 200
     content["batch_sizes"] = [64, 256]
@@ -255,20 +268,20 @@ def test_published_figures_stand_beside_ours_only_where_the_conditions_are_the_s
         return {"test_accuracy": level.get(run.method, 0.0), "cached_test_accuracy": level.get(run.method, 1.0) - 1}
 
     results = results_of(tmp_path / "a", suite_of(tmp_path, paper_like), truth, {})
-    rows = table.published(results).set_index(["loss", "M", "probe"])["ours (%)"].to_dict()
-    assert rows["dhel sum", "256", "augmented"] == "87.00 ± 0.00 (n=5)"
+    rows = published.beside_ours(results).set_index(["loss", "M", "probe"])["ours (%)"].to_dict()
+    assert rows["DHEL sum", "256", "augmented"] == "87.00 ± 0.00 (n=5)"
     assert rows["best baseline", "256", "augmented"] == "85.50 ± 0.00 (n=5)"
-    assert rows["dcl", "64", "cached features"] == "84.50 ± 0.00 (n=5)", "not DCL with twice the weight"
-    assert rows["dhel mean", "64", "cached features"] == "85.00 ± 0.00 (n=3)"
-    assert rows["simclr", "32", "cached features"] == "", "this batch size was not asked for"
-    assert "about 86.4" in set(table.published(results)["published (%)"])
+    assert rows["DCL", "64", "cached features"] == "84.50 ± 0.00 (n=5)", "not DCL with twice the weight"
+    assert rows["DHEL mean", "64", "cached features"] == "85.00 ± 0.00 (n=3)"
+    assert rows["SimCLR", "32", "cached features"] == "", "this batch size was not asked for"
+    assert "about 86.4" in set(published.beside_ours(results)["published (%)"])
 
     def shorter(content):
         paper_like(content)
         content["training"]["epochs"] = 100
 
     other = results_of(tmp_path / "b", suite_of(tmp_path, shorter), truth, {})
-    assert set(table.published(other)["ours (%)"]) == {""}
+    assert set(published.beside_ours(other)["ours (%)"]) == {""}
     assert "published" not in table.tables_of(Suite.load(ROOT, "digits"))
 
 
@@ -279,19 +292,29 @@ def test_a_figure_published_for_a_temperature_stands_beside_runs_at_it(tmp_path)
         del content["ablations"]
 
     results = results_of(tmp_path / "a", suite_of(tmp_path, change), lambda run, loss: {"test_accuracy": 80.0}, {})
-    entry = table.published_figures(["cifar10"]).iloc[0].to_dict() | {"temperature_tuned": "no", "batch_size": "256"}
+    entry = published.figures(["cifar10"]).iloc[0].to_dict() | {"temperature_tuned": "no", "batch_size": "256"}
     entry |= {"probe": "augmented, SGD"}
-    assert table.ours(results, entry | {"temperature": "0.07"}) == "80.00 (n=1)", "the grid's run, not selected"
-    assert table.ours(results, entry | {"temperature": "0.1"}) == "80.00 ± 0.00 (n=5)"
-    assert table.ours(results, entry | {"temperature": "0.2"}) == ""
-    assert table.ours(results, entry | {"temperature": "0.1", "batch_size": ""}) == "", "not stated"
+    assert published.ours(results, entry | {"temperature": "0.07"}) == "80.00 (n=1)", "the grid's run, not selected"
+    assert published.ours(results, entry | {"temperature": "0.1"}) == "80.00 ± 0.00 (n=5)"
+    assert published.ours(results, entry | {"temperature": "0.2"}) == ""
+    assert published.ours(results, entry | {"temperature": "0.1", "batch_size": ""}) == "", "not stated"
 
 
 def test_published_figures_name_their_source_and_what_is_not_known():
-    figures = table.published_figures(["cifar10", "cifar100", "stl10", "imagenet100"])
+    figures = published.figures()
     assert (figures.source != "").all()
     assert set(figures.precision) <= {"printed", "read off a chart"}
     assert figures.comparable.str.match("yes|partly: |no: ").all()
+
+
+def test_published_figures_are_a_table_without_any_run(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["published", "--out", str(tmp_path / "published")])
+    published.main()
+    listed = pd.read_csv(tmp_path / "published.csv", dtype=str)
+    assert len(listed) == len(published.figures())
+    assert not any("ours" in header for header in listed)
+    committed = (ROOT / "paper_figures/published.md").read_text()
+    assert committed == (tmp_path / "published.md").read_text()
 
 
 def test_claims_are_written_where_tables_find_them(tmp_path, monkeypatch):

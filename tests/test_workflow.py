@@ -144,7 +144,12 @@ def test_the_theory_is_computed_tabulated_stamped_and_reported(tmp_path):
     folder = checkout(tmp_path / "project")
     names = ", ".join(f'"{name}"' for name in EXPERIMENTS)
     edit(folder, "src/dhel_kcl/theory/__init__.py", f"({names})", '("minibatches",)')
-    edit(folder, "src/dhel_kcl/theory/__init__.py", '("verdicts", "gaps")', '("verdicts",)')
+    edit(
+        folder,
+        "src/dhel_kcl/theory/__init__.py",
+        '("claims_summary", "verdicts", "gaps")',
+        '("claims_summary", "verdicts")',
+    )
     code, output = snakemake(folder, "theory")
     assert code == 0, output
     verdicts = pd.read_csv(folder / "paper_figures/theory/verdicts.csv")

@@ -196,7 +196,8 @@ def main() -> None:
                 similarities.append(density.assign(**key))
 
     if not rows:
-        raise ValueError(f"no run of suite {suite.name} is complete")
+        remedy = f"start it with `snakemake --cores all {suite.name}`, or `dvc pull` what others have run"
+        raise ValueError(f"no run of suite {suite.name} is complete; {remedy}")
     runs = pd.DataFrame(rows)
     curves = pd.concat(epochs) if epochs else pd.DataFrame()
     by_cost = pd.DataFrame(costs, columns=[*CONFIGURATION, "seconds", "views"]).groupby(CONFIGURATION, sort=False)

@@ -16,6 +16,7 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 from dhel_kcl import cli
+from dhel_kcl.datasets.sizes import SIZES, split_sizes
 
 SCALAR_KEYS = {"loss", "title", "kernel"}
 """Keys of a loss that are no grid axis."""
@@ -91,14 +92,15 @@ def load_suite(root: Path, name: str) -> dict[str, Any]:
         if settings is None:
             continue
         if both := sorted(settings["losses"].keys() & names):
-            raise ConfigError(f"{path}: {part}.losses.{both[0]}: the name is already used")
+            raise ConfigError(f"{path}: {part}.losses.{both[0]}: the name is already used; choose another")
         names |= set(settings["losses"])
         settings.setdefault("datasets", list(content["datasets"]))
         for dataset in settings["datasets"]:
             if dataset not in content["datasets"]:
-                raise ConfigError(f"{path}: {part}.datasets: {dataset!r} is not one of the suite's data sets")
-            if settings["batch_size"] not in content["datasets"][dataset]["batch_sizes"]:
-                raise ConfigError(f"{path}: {part}.batch_size: {settings['batch_size']} is not one of batch_sizes")
+                allowed = ", ".join(content["datasets"])
+                raise ConfigError(f"{path}: {part}.datasets: {dataset!r} is unknown; allowed: {allowed}")
+            if (size := settings["batch_size"]) not in (sizes := content["datasets"][dataset]["batch_sizes"]):
+                raise ConfigError(f"{path}: {part}.batch_size: {size} is not one of batch_sizes {sizes}")
     for dataset, settings in content["datasets"].items():
         further = {"seeds.selected": settings["seeds"]["selected"]}
         further["ablations.seeds"] = content.get("ablations", {}).get("seeds", [])
@@ -111,13 +113,33 @@ def load_suite(root: Path, name: str) -> dict[str, Any]:
                 low, high = augment[limits]
                 if low > high:
                     raise ConfigError(f"{path}: datasets.{dataset}.{key}.{limits}: {low} is above {high}")
+            if augment["pad"] and (augment["crop_scale"] != [1, 1] or augment["size"] or augment["rotation"]):
+                need = "crop_scale [1, 1], no size and no rotation"
+                raise ConfigError(f"{path}: datasets.{dataset}.{key}.pad: {augment['pad']} needs {need}")
         processes = settings["processes"]
         if wrong := [size for size in settings["batch_sizes"] if size % processes]:
             raise ConfigError(
                 f"{path}: datasets.{dataset}: a batch of {wrong[0]} cannot be shared by {processes} processes; "
                 "make batch_sizes multiples of processes"
             )
+        if dataset in SIZES:
+            _check_sizes(f"{path}: datasets.{dataset}", dataset, settings)
     return content
+
+
+def _check_sizes(where: str, dataset: str, settings: dict[str, Any]) -> None:
+    """Whether the data set has as many images as are asked for."""
+    try:
+        images = split_sizes(dataset, settings["split"])
+    except ValueError as error:
+        raise ConfigError(f"{where}.split: {error}") from error
+    for key, size, part in (
+        ("batch_sizes", max(settings["batch_sizes"]), "pretrain"),
+        ("floors.batch_size", settings["floors"]["batch_size"], "train"),
+    ):
+        if size > images[part]:
+            remedy = "lower it or raise split.train"
+            raise ConfigError(f"{where}.{key}: {size} is above the {images[part]} training images; {remedy}")
 
 
 def suite_names(root: Path) -> list[str]:
@@ -128,7 +150,8 @@ def _load(path: Path, schema_path: Path) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _PlainLoader)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+        there = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml")))
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); there are: {there}") from error
     except Exception as error:  # a wrong tag, such as `!!int x`, makes PyYAML raise many kinds
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     schema = _schema(schema_path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Step 8: state which config and code a suite's results were computed from, and check that they still are.
+"""Step 9: state which config and code a suite's results were computed from, and check that they still are.
 
 Writes provenance.json: digests of the config and of the code behind each step, the Git revisions, versions and
 machines of the runs. With --check, compares the digests with the tree instead and exits 1 if they differ.
@@ -16,8 +16,8 @@ from dhel_kcl import cli, digest
 from dhel_kcl.claims import ledger_digest
 from dhel_kcl.figures import figures_of
 from dhel_kcl.files import read_json, sha256, write_json
+from dhel_kcl.published import PUBLISHED
 from dhel_kcl.suite import Run, Suite
-from dhel_kcl.table import PUBLISHED
 from dhel_kcl.theory import EXPERIMENTS
 
 RECORDED = ("git_revision", "python", "versions", "platform", "processor", "device", "precision", "threads")
@@ -88,11 +88,14 @@ def main() -> None:
     suite = Suite.load(args.root, args.suite) if args.suite else None
     current = digests(suite) if suite else theory_digests()
     if args.check:
+        target = suite.name if suite else "theory"
+        if not args.check.is_file():
+            raise FileNotFoundError(f"{args.check} is missing; `snakemake --cores all {target}` ends with it")
         changed = differences(read_json(args.check), current)
         if changed:
             raise ValueError(
                 f"{args.check} was computed with an earlier version of: {', '.join(changed)}. "
-                "Run `make reproduce` and commit dvc.lock, results and paper_figures"
+                f"Run `snakemake --cores all {target}` and `dvc repro`, and commit dvc.lock, results and paper_figures"
             )
         print(f"{args.check}: computed with this config and code")
     elif suite:

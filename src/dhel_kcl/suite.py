@@ -13,6 +13,15 @@ from dhel_kcl.config import load_suite
 from dhel_kcl.datasets.sizes import SIZES
 
 PARTS = ("losses", "ablations", "trade_off")
+DATASETS = {
+    "digits": "digits",
+    "fashion_mnist": "Fashion-MNIST",
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "stl10": "STL-10",
+    "imagenet100": "ImageNet-100",
+}
+"""Titles in tables and figures; one without a title goes by its name."""
 FLOORS = {"pixels": "raw pixels", "random": "random encoder", "supervised": "supervised"}
 
 
@@ -95,6 +104,10 @@ class Suite:
 
     def title(self, method: str) -> str:
         return FLOORS.get(method) or self.methods[method].get("title", method)
+
+    @staticmethod
+    def dataset_title(dataset: str) -> str:
+        return DATASETS.get(dataset, dataset)
 
     @cached_property
     def runs(self) -> list[Run]:

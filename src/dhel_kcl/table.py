@@ -1,12 +1,15 @@
 """Step 8: one table of a suite as CSV, Markdown, LaTeX (booktabs) and HTML.
 
-Tables: claims_summary, claims, linear_evaluation, cached_probe, knn, geometry, ablations, trade_off_points, robustness,
-transfer, published, recipe, runs, costs. A cell that the suite asks for and that has no run says "not run".
+Tables: claims_summary, claims, linear_evaluation, cached_probe, knn, geometry, ablations, trade_off_points,
+trade_off_effects, robustness, transfer, published, recipe, runs, costs. A cell that the suite asks for and that has no
+run says "not run".
 
 Example:
     python -m dhel_kcl.table --root . --suite digits --results results/digits --name geometry --out geometry
 """
 
+import itertools
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +17,12 @@ from typing import Any
 import pandas as pd
 
 from dhel_kcl import claims as claims_of
-from dhel_kcl import cli
-from dhel_kcl.files import write_text
-from dhel_kcl.inference import expected_best_of
+from dhel_kcl import cli, published, trade_off
+from dhel_kcl.inference import Estimate, expected_best_of
 from dhel_kcl.results import Results
-from dhel_kcl.suite import FLOORS, Run, Suite, grid
+from dhel_kcl.suite import DATASETS, FLOORS, Run, Suite, grid
+from dhel_kcl.tabular import FORMATS, NOT_RUN, mean_and_spread, write_table
 
-NOT_RUN = "not run"
-PUBLISHED = Path(__file__).with_name("published.csv")
 VERDICTS = ("supported", "contradicted", "not distinguishable", NOT_RUN)
 GEOMETRY_HEADERS = {
     "alignment": "alignment",
@@ -32,27 +33,16 @@ GEOMETRY_HEADERS = {
 }
 
 
-def mean_and_spread(values: pd.Series, digits: int) -> str:
-    """ "mean ± standard deviation (n)"; without ± for one value, "not run" for none, "-" for runs without the value."""
-    if values.empty:
-        return NOT_RUN
-    values = values.dropna()
-    if values.empty:
-        return "-"
-    mean = f"{values.mean():.{digits}f}"
-    return f"{mean} (n=1)" if len(values) == 1 else f"{mean} ± {values.std():.{digits}f} (n={len(values)})"
-
-
 def claims_summary(results: Results) -> pd.DataFrame:
-    """Number of statements by claim, data set and verdict."""
-    table = results.table("claims")
+    """Number of statements by claim, data set and verdict; of those not distinguishable, how many have no estimate."""
     rows = []
-    for (claim, dataset), group in table.groupby(["claim", table.dataset.fillna("")], sort=False):
+    for (claim, dataset), group in results.table("claims").groupby(["claim", "dataset"], sort=False):
         counts = group.verdict.value_counts()
-        row = {"claim": claim, "data set": dataset or "none needed"}
-        row |= {verdict: str(counts.get(verdict, 0)) if dataset else "" for verdict in VERDICTS}
-        rows.append(row | {"judged by": "this suite" if dataset else group.note.iloc[0]})
-    return pd.DataFrame(rows)
+        row = {"claim": claim, "data set": dataset} | {verdict: counts.get(verdict, 0) for verdict in VERDICTS}
+        open_ = group[group.verdict == "not distinguishable"]
+        rows.append(row | {"of these, nothing to compare": open_.estimate.isna().sum()})
+    table = pd.DataFrame(rows).astype(str)
+    return table[["claim", "data set", *VERDICTS[:3], "of these, nothing to compare", VERDICTS[3]]]
 
 
 def claims(results: Results) -> pd.DataFrame:
@@ -62,13 +52,14 @@ def claims(results: Results) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "claim": table.claim,
-            "data set": table.dataset.fillna(""),
+            "data set": table.dataset,
             "statement": table.statement,
             "estimate": [
                 f"{value:+.2f}" if known else "" for value, known in zip(table.estimate, trained, strict=True)
             ],
             "95 % interval": _intervals(table.low, table.high),
-            "unit": table.unit.where(trained, "").fillna(""),
+            "unit": table.unit.where(trained, ""),
+            "by M, weight or temperature": table.parts.fillna(""),
             "over test images": _intervals(table.images_low, table.images_high),
             "p (Holm)": ["" if pd.isna(p) else "< 0.0001" if p < 1e-4 else f"{p:.2g}" for p in table.p_holm],
             "seeds": ["" if pd.isna(n) else f"{n:.0f}" for n in table.seeds.where(trained)],
@@ -206,18 +197,63 @@ def ablations(results: Results) -> pd.DataFrame:
 
 def trade_off_points(results: Results) -> pd.DataFrame:
     """Accuracy, alignment and rank at every energy weight and temperature of the trade-off."""
-    points, rows = claims_of.trade_off_points(results, results.runs[results.runs.part == "trade_off"]), []
+    rows = []
     for dataset in results.datasets_of("trade_off"):
+        points = trade_off.points(results, dataset)
         for method, entry in results.suite.methods_of(dataset).items():
             for loss in grid(entry) if entry["part"] == "trade_off" else []:
                 weight, temperature = loss.get("energy_weight", 1), loss["temperature"]
-                cell = points[(points.dataset == dataset) & (points.method == method)]
-                cell = cell[(cell.weight == weight) & (cell.temperature == temperature)]
+                cell = points[(points.method == method) & (points.weight == weight)]
+                cell = cell[cell.temperature == temperature]
                 row = {"data set": dataset, "loss": results.suite.title(method), "weight": f"{weight:g}"}
                 row |= {"temperature": f"{temperature:g}", "accuracy (%)": mean_and_spread(cell.test_accuracy, 2)}
                 row |= {"alignment of z": mean_and_spread(cell.z_alignment, 3)}
                 rows.append(row | {"effective rank of z": mean_and_spread(cell.z_effective_rank, 1)})
     return pd.DataFrame(rows)
+
+
+def trade_off_effects(results: Results) -> pd.DataFrame:
+    """What a change of the loss, of the weight and of the temperature does, all else equal, with 95 % intervals."""
+    level, rows = claims_of.ledger()["confidence"], []
+    columns = {
+        "effective rank of z": ("z_effective_rank", 1),
+        "alignment of z": ("z_alignment", 3),
+        "accuracy (points)": ("test_accuracy", 2),
+    }
+
+    def cell(effect: Estimate | None, digits: int) -> str:
+        if effect is None or math.isnan(effect.value):
+            return NOT_RUN
+        low, high = (f"{end:+.{digits}f}" for end in effect.interval(level))
+        return f"{effect.value:+.{digits}f}" + ("" if low == "+nan" else f" ({low} to {high})")
+
+    for dataset in results.datasets_of("trade_off"):
+        points = trade_off.points(results, dataset)
+        for what, factor, pair, by in _contrasts(results.suite, dataset):
+            found = [trade_off.effects(points, column, factor, *pair) for column, _ in columns.values()]
+            parts = [trade_off.by_factor(effect, by) if len(effect) else {} for effect in found]
+            for at in [*parts[0], "all"]:
+                row = {"data set": dataset, "effect of": what, "at": at}
+                for (header, (_, digits)), effect, of_part in zip(columns.items(), found, parts, strict=True):
+                    whole = trade_off.mean_effect(effect) if len(effect) else None
+                    row[header] = cell(whole if at == "all" else of_part[at], digits)
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _contrasts(suite: Suite, dataset: str) -> Iterator[tuple[str, str, tuple[Any, Any], str]]:
+    """(name, factor, (of, against), factor at whose values it is shown) of the effects that a trade-off can show."""
+    methods = [m for m, entry in suite.methods_of(dataset).items() if entry["part"] == "trade_off"]
+    points = [loss | {"method": method} for method in methods for loss in grid(suite.methods_of(dataset)[method])]
+    losses = {"-".join(filter(None, [loss["name"], loss.get("form")])): loss["method"] for loss in points}
+    for of, against in itertools.combinations(reversed(losses), 2):
+        yield f"{suite.title(losses[of])} − {suite.title(losses[against])}", "loss", (of, against), "weight"
+    weights = sorted({loss.get("energy_weight", 1.0) for loss in points})
+    temperatures = sorted({loss["temperature"] for loss in points})
+    for low, high in itertools.pairwise(weights):
+        yield f"w = {high:g} − {low:g}", "weight", (high, low), "temperature"
+    for low, high in itertools.pairwise(temperatures):
+        yield f"τ = {low:g} − {high:g}", "temperature", (low, high), "weight"
 
 
 def robustness(results: Results) -> pd.DataFrame:
@@ -235,27 +271,33 @@ def robustness(results: Results) -> pd.DataFrame:
                 order = points.sort_values(
                     ["validation_accuracy", "validation_cross_entropy"], ascending=[False, True], kind="stable"
                 )
+                row["selected"] = _place(order.parameters, results.suite.candidates(dataset, method, size))
                 rows.append(row | _spread_over_grid(order.test_accuracy, close))
     return pd.DataFrame(rows)
+
+
+def _place(parameters: pd.Series, candidates: list[Run]) -> str:
+    """The selected setting's value of what the grid varies, and whether it lies at the grid's edge, beyond which nobody
+    looked."""
+    if parameters.empty:
+        return NOT_RUN
+    varied = [key for key in candidates[0].loss if len({run.loss[key] for run in candidates}) > 1]
+    chosen = dict(entry.split("=") for entry in parameters.iloc[0].split())
+    edges = [{min(values), max(values)} for key in varied if (values := [run.loss[key] for run in candidates])]
+    at_edge = any(float(chosen[key]) in ends for key, ends in zip(varied, edges, strict=True))
+    return " ".join(f"{key}={chosen[key]}" for key in varied) + (" (edge)" if at_edge else "")
 
 
 def _spread_over_grid(accuracy: pd.Series, close: float) -> dict[str, str]:
     """accuracy: in the order of choice on validation."""
     values, count = list(accuracy), len(accuracy)
-    headers = [
-        "points",
-        "expected of 1",
-        "expected best of 2",
-        "selected",
-        "worst",
-        f"within {close:g} point of the best",
-    ]
-    headers += ["gain if selected on test"]
+    headers = ["points", "expected of 1", "expected best of 2", "best on validation", "worst on validation", "least"]
+    headers += [f"within {close:g} point of the best", "gain if selected on test"]
     if not values:
         return dict.fromkeys(headers, NOT_RUN)
     near = sum(value >= max(values) - close for value in values)
     two = expected_best_of(min(2, count), values)
-    numbers = [expected_best_of(1, values), two, values[0], min(values)]
+    numbers = [expected_best_of(1, values), two, values[0], values[-1], min(values)]
     cells = [str(count), *(f"{number:.2f}" for number in numbers), f"{near}/{count}", f"{max(values) - values[0]:.2f}"]
     return dict(zip(headers, cells, strict=True))
 
@@ -275,68 +317,6 @@ def transfer(results: Results) -> pd.DataFrame:
                 row[target] = mean_and_spread(cell[f"transfer_{target}"].dropna(), 2)
             rows.append(row)
     return pd.DataFrame(rows)
-
-
-def published(results: Results) -> pd.DataFrame:
-    """Published accuracies on the suite's data sets, beside ours where data set, loss, batch size, backbone, epochs and
-    probe are the same; empty where we ran nothing such."""
-    rows = []
-    for entry in published_figures(results.datasets).to_dict("records"):
-        loss = f"{entry['loss']} {entry['dhel_form']}".strip().replace("best_baseline", "best baseline")
-        value = entry["value"] if entry["precision"] == "printed" else f"about {entry['value']}"
-        rows.append(
-            {
-                "data set": entry["dataset"],
-                "loss": loss,
-                "M": entry["batch_size"] or "not stated",
-                "temperature": entry["temperature"]
-                or ("tuned" if entry["temperature_tuned"] == "yes" else "not stated"),
-                "probe": entry["probe"].split(",")[0],
-                "published (%)": value,
-                "ours (%)": ours(results, entry),
-                "comparable": "; ".join(filter(None, [entry["comparable"], entry["inferred_fields"]])),
-                "source": entry["source"],
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def published_figures(datasets: list[str]) -> pd.DataFrame:
-    """Rows of published.csv on these data sets, all cells as printed there."""
-    table = pd.read_csv(PUBLISHED, dtype=str, keep_default_na=False)
-    return table[table.dataset.isin(datasets)]
-
-
-def ours(results: Results, entry: dict[str, Any]) -> str:
-    """Our accuracy under the conditions of a published one, or an empty text."""
-    asked = results.settings(entry["dataset"])
-    protocol = entry["probe"].split(",")[0]
-    augmented = bool(asked["probe"].get("augmented"))
-    same = (asked["backbone"]["name"], str(asked["training"]["epochs"])) == (entry["backbone"], entry["epochs"])
-    if not same or protocol not in ("augmented", "cached features") or entry["comparable"].startswith("no"):
-        return ""
-    if protocol == "augmented" and not augmented:
-        return ""
-    column = "cached_test_accuracy" if augmented and protocol == "cached features" else "test_accuracy"
-    runs = results.runs[(results.runs.dataset == entry["dataset"]) & results.runs.part.isin(["losses", "ablations"])]
-    runs = runs[runs.batch_size.astype(str) == entry["batch_size"]]
-    fixed = entry["temperature_tuned"] == "no" and entry["temperature"]
-    at_it = [f"temperature={entry['temperature']}" in str(said).split() for said in runs.parameters]
-    runs = runs.loc[at_it if fixed else runs.selected]
-    wanted = ("simclr", "dcl") if entry["loss"] == "best_baseline" else (entry["loss"],)
-    cells = [runs[runs.method == method][column].dropna() for method in _methods(results, wanted, entry["dhel_form"])]
-    cells = [cell for cell in cells if len(cell)]
-    return mean_and_spread(max(cells, key=lambda cell: cell.mean()), 2) if cells else ""
-
-
-def _methods(results: Results, losses: tuple[str, ...], form: str) -> list[str]:
-    """Names under which a suite runs these losses, as published: in this form, with energy weight 1."""
-
-    def same(entry: dict[str, Any]) -> bool:
-        said = {key: values if isinstance(values, list) else [values] for key, values in entry.items()}
-        return said.get("energy_weight", [1.0]) == [1.0] and (not form or said.get("form") == [form])
-
-    return [name for name, entry in results.suite.methods.items() if entry["loss"] in losses and same(entry)]
 
 
 def costs(results: Results) -> pd.DataFrame:
@@ -368,9 +348,10 @@ TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
     "geometry": geometry,
     "ablations": ablations,
     "trade_off_points": trade_off_points,
+    "trade_off_effects": trade_off_effects,
     "robustness": robustness,
     "transfer": transfer,
-    "published": published,
+    "published": published.beside_ours,
     "recipe": recipe,
     "runs": runs,
     "costs": costs,
@@ -389,43 +370,18 @@ def tables_of(suite: Suite) -> list[str]:
         "knn": not any("neighbours" in probe for probe in probes),
         "ablations": "ablations" not in suite.config,
         "trade_off_points": "trade_off" not in suite.config,
+        "trade_off_effects": "trade_off" not in suite.config,
         "robustness": not any(len(suite.candidates(r.dataset, r.method, r.batch_size)) > 1 for r in _grid_runs(suite)),
         "transfer": "transfer" not in suite.config,
-        "published": published_figures(suite.datasets).empty,
+        "published": published.figures(suite.datasets).empty,
     }
     return [name for name in TABLES if not absent.get(name)]
 
 
-def write_table(table: pd.DataFrame, out: Path) -> None:
-    """Write `out` in every one of FORMATS."""
-    write_text(out.with_suffix(".csv"), table.to_csv(index=False, lineterminator="\n"))
-    write_text(out.with_suffix(".md"), table.to_markdown(index=False, disable_numparse=True) + "\n")
-    write_text(out.with_suffix(".tex"), latex(table))
-    body = table.to_html(index=False, border=0, na_rep="")
-    write_text(out.with_suffix(".html"), PAGE.format(title=out.name.replace("_", " "), body=body))
-
-
-FORMATS = ("csv", "md", "tex", "html")
-PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>{title}</title>
-<style>
-body {{ font: 14px/1.4 sans-serif; color: #222; margin: 1rem }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums }}
-th, td {{ padding: .25rem .7rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #ddd }}
-th {{ position: sticky; top: 0; background: #fff; border-bottom: 1.5px solid #222 }}
-</style>
-{body}
-</html>
-"""
-LATEX = str.maketrans({"%": r"\%", "_": r"\_", "±": r"$\pm$", "<": "$<$", ">": "$>$"})
-
-
-def latex(table: pd.DataFrame) -> str:
-    text = table.map(lambda cell: str(cell).translate(LATEX))
-    text.columns = [column.replace("%", r"\%") for column in table.columns]
-    return text.to_latex(index=False, column_format="l" * len(table.columns))
+def titled(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with titles for the names of data sets."""
+    table = table.rename(columns=DATASETS)
+    return table.assign(**{key: table[key].replace(DATASETS) for key in ("data set", "trained on") if key in table})
 
 
 def main() -> None:
@@ -433,7 +389,7 @@ def main() -> None:
     parser.add_argument("--name", required=True, choices=TABLES, help="table to make")
     parser.add_argument("--out", required=True, type=Path, help=f"path without extension; writes {', '.join(FORMATS)}")
     args = parser.parse_args()
-    write_table(TABLES[args.name](Results(args.results, Suite.load(args.root, args.suite))), args.out)
+    write_table(titled(TABLES[args.name](Results(args.results, Suite.load(args.root, args.suite)))), args.out)
 
 
 if __name__ == "__main__":

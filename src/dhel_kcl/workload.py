@@ -1,23 +1,7 @@
 """How much a suite computes, by its config alone: images of each data set, steps and views of each run."""
 
-from typing import Any
-
-from dhel_kcl.datasets.sizes import SIZES
+from dhel_kcl.datasets.sizes import split_sizes
 from dhel_kcl.suite import Run, Suite
-
-
-def split_sizes(dataset: str, split: dict[str, Any]) -> dict[str, int]:
-    """Number of images by part, as `split.draw` will take them: pretrain, train, validation, test.
-
-    Raises ValueError if the split asks for more images than the data set has.
-    """
-    size, train = SIZES[dataset], split["train"]
-    left = size.train - split["validation"] - (0 if size.test else split["test"])
-    if left < (train or 1) or (size.test and split["test"] > size.test):
-        raise ValueError(f"{dataset}: the split asks for more images than the {size.train + size.test} that there are")
-    train = left if train is None else train
-    parts = {"train": train, "validation": split["validation"], "test": split["test"]}
-    return {"pretrain": train + size.unlabeled} | parts
 
 
 def steps(suite: Suite, run: Run) -> int:

@@ -16,7 +16,8 @@ from dhel_kcl import digest, stamp
 from dhel_kcl.config import ConfigError, load_global, suite_names
 from dhel_kcl.figures import FIGURES, figures_of
 from dhel_kcl.suite import Suite
-from dhel_kcl.table import FORMATS, TABLES, tables_of
+from dhel_kcl.table import TABLES, tables_of
+from dhel_kcl.tabular import FORMATS
 from dhel_kcl.theory import EXPERIMENTS
 from dhel_kcl.theory import TABLES as THEORY_TABLES
 from snakemake.exceptions import WorkflowError
@@ -118,6 +119,21 @@ def evidence(name):
     return figures + [f"paper_figures/{name}/{t}.{e}" for t in tables_of(suite) for e in FORMATS]
 
 
+def sample_sizes(wildcards):
+    """What n is in the figures and tables of a suite, for their captions."""
+    suite = SUITES[wildcards.suite]
+    texts = []
+    for dataset in suite.datasets:
+        settings = suite.settings(dataset)
+        seeds = [f"{1 + len(settings['seeds']['selected'])} at selected settings, 1 at other grid points"]
+        if dataset in suite.config.get("trade_off", {}).get("datasets", []):
+            seeds.append(f"{len(suite.config['trade_off']['seeds'])} on trade-off curves")
+        seeds.append(f"{len(settings['floors']['seeds'])} for floors")
+        images = settings["split"]["test"] or "all"
+        texts.append(f"{suite.dataset_title(dataset)}: seeds {', '.join(seeds)}; {images} test images")
+    return ". ".join(texts)
+
+
 def embedded(image):
     """URI that holds a PNG, for the opening page of the report; in lines, since reStructuredText limits their length."""
     return f"data:image/png;base64,{encodebytes(Path(image).read_bytes()).decode().rstrip()}"
@@ -179,7 +195,7 @@ def trained_run(wildcards):
 
 
 def candidates(wildcards):
-    """Probe results and specs of the grid points that a setting is chosen from."""
+    """Folders of the grid points that a setting is chosen from."""
     suite = SUITES[wildcards.suite]
     grid = suite.candidates(wildcards.dataset, wildcards.method, int(wildcards.batch_size))
     return [run.folder for run in grid]
@@ -188,9 +204,8 @@ def candidates(wildcards):
 def records(wildcards):
     """What the tidy tables are made from: every run of the suite's config, and nothing that merely lies there."""
     suite = SUITES[wildcards.suite]
-    names = ["probe.json", "predictions.csv", "geometry.json", "spectrum.csv", "similarities.csv"]
     trained = ["spec.json", "log.csv", "provenance.json"]
-    files = [f"{run.folder}/{name}" for run in suite.runs for name in names]
+    files = [f"{run.folder}/{name}" for run in suite.runs for name in PROBED]
     files += [f"{run.folder}/{name}" for run in suite.runs if run.trained for name in trained]
     files += [f"{run.folder}/transfer/{target}.json" for run in suite.runs for target in suite.transfers(run)]
     choices = {

@@ -49,9 +49,9 @@ for name in THEORY_TABLES:
             report(
                 f"paper_figures/theory/{name}.html",
                 caption=f"../report/theory_{name}.rst",
-                category="claims" if name == "verdicts" else "theory",
-                subcategory="theory" if name == "verdicts" else "tables",
-                labels={"table": name},
+                category="theory" if name == "gaps" else "claims",
+                subcategory="tables" if name == "gaps" else "theory",
+                labels={"table": name.replace("_", " ")},
             ),
             expand(f"paper_figures/theory/{name}.{{format}}", format=FORMATS[:-1]),
         log:

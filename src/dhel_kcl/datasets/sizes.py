@@ -1,6 +1,6 @@
 """Sizes of the data sets, for plans made before anything is downloaded."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Size(NamedTuple):
@@ -28,3 +28,17 @@ SIZES = {
     # Of the classes of Contrastive Multiview Coding; other lists of 100 classes differ by a few thousand.
     "imagenet100": Size(126_689, 5_000, 0, 3, 256, 100, 14_000_000_000),
 }
+
+
+def split_sizes(dataset: str, split: dict[str, Any]) -> dict[str, int]:
+    """Number of images by part, as `split.draw` will take them: pretrain, train, validation, test.
+
+    Raises ValueError if the split asks for more images than the data set has.
+    """
+    size, train = SIZES[dataset], split["train"]
+    left = size.train - split["validation"] - (0 if size.test else split["test"])
+    if left < (train or 1) or (size.test and split["test"] > size.test):
+        raise ValueError(f"{dataset}: the split asks for more images than the {size.train + size.test} that there are")
+    train = left if train is None else train
+    parts = {"train": train, "validation": split["validation"], "test": split["test"]}
+    return {"pretrain": train + size.unlabeled} | parts

@@ -28,7 +28,7 @@ def draw(results: Results) -> Figure:
             ax.errorbar(x, by_size.mean(), by_size.std().fillna(0), **look, markersize=4, linewidth=1.2, capsize=2)
         trained = here[here.method.isin(methods)].groupby(["method", "batch_size"]).test_accuracy.mean()
         floors = here[here.method.isin(FLOORS)].groupby("method").test_accuracy.mean()
-        reach = max(4 * (trained.max() - trained.min()), 4)
+        reach = max(2 * (trained.max() - trained.min()), 2)
         below = floors[floors < trained.min() - reach]
         drawn |= set(floors.drop(below.index).index)
         for floor, value in floors.drop(below.index).items():
@@ -42,7 +42,7 @@ def draw(results: Results) -> Figure:
         ax.text(0.02, 0.03, text, transform=ax.transAxes, color=style.FLOOR_COLOUR, fontsize="x-small")
         ax.set_xticks(sizes, [str(size) for size in sizes])
         ax.minorticks_off()
-        ax.set(xlabel="batch size M", title=dataset)
+        ax.set(xlabel="batch size M", title=suite.dataset_title(dataset))
         if trained.empty:
             style.not_run(ax)
     axes[0].set_ylabel("test accuracy (%)")

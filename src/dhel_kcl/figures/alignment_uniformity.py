@@ -34,7 +34,7 @@ def draw(results: Results) -> Figure:
                     alpha=0.75,
                     **look,
                 )
-        ax.set(xlabel="alignment  $\\|u - v\\|^2$", title=dataset)
+        ax.set(xlabel="alignment  $\\|u - v\\|^2$", title=suite.dataset_title(dataset))
     axes[0].set_ylabel("uniformity (t = 2)")
     handles = [style.handle(method, suite, linestyle="") for method in results.methods("losses")]
     handles += [

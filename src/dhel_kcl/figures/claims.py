@@ -19,11 +19,11 @@ from dhel_kcl.claims import ledger
 from dhel_kcl.figures import style
 from dhel_kcl.results import Results
 
-# Filled, half filled and open, so that the verdict can be told without colour.
+# Filled, half filled and open; no colour, since colours stand for losses.
 VERDICTS: dict[str, Any] = {
-    "supported": {"color": "#0072B2", "fillstyle": "full"},
-    "contradicted": {"color": "#D55E00", "fillstyle": "bottom"},
-    "not distinguishable": {"color": "#555555", "fillstyle": "none"},
+    "supported": {"color": "black", "fillstyle": "full"},
+    "contradicted": {"color": "black", "fillstyle": "bottom", "markerfacecoloralt": "white"},
+    "not distinguishable": {"color": "#777777", "fillstyle": "none"},
 }
 MARKERS = "osD^vPX"
 """Of the data sets, in the suite's order."""
@@ -48,11 +48,13 @@ def draw(results: Results) -> Figure:
         frame(ax, statement)
         ax.set_title(f"{statement['claim']}\n{statement['short']}", fontsize="small")
     legend: list[Artist] = [
-        Line2D([], [], marker="o", linestyle="", markersize=4, label=v, **look) for v, look in VERDICTS.items()
+        Line2D([], [], marker="o", linestyle="", markersize=4, label=verdict, **look)
+        for verdict, look in VERDICTS.items()
+        if verdict in set(table.verdict)
     ]
-    legend.append(Patch(color="#E8E8E8", label="counts as none"))
+    legend.append(Patch(color="#E8E8E8", label="within the margin"))
     if len(results.datasets) > 1:
-        looks = zip(results.datasets, MARKERS, strict=False)
+        looks = zip(map(suite.dataset_title, results.datasets), MARKERS, strict=False)
         legend += [Line2D([], [], marker=m, linestyle="", markersize=4, color="black", label=d) for d, m in looks]
     style.legend(fig, legend, columns=4)
     return fig
@@ -62,8 +64,10 @@ def forest(ax: Axes, rows: list[pd.DataFrame], datasets: list[str]) -> None:
     """Estimates and intervals, one line a row from the top; data sets side by side within a row."""
     for position, row in enumerate(rows):
         if row.estimate.isna().all():
-            text = "not run" if (row.verdict == "not run").all() else "not comparable"
-            ax.annotate(text, (0.5, position), xycoords=("axes fraction", "data"), ha="center", va="center", fontsize=6)
+            text = "not run" if (row.verdict == "not run").all() else "nothing to compare"
+            where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "ha": "center", "va": "center"}
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+            ax.annotate(text, (0.5, position), **where, fontsize=6, bbox=box)
             continue
         if len(datasets) > 1 and position:
             ax.axhline(position - 0.5, color="#DDDDDD", linewidth=0.5, zorder=-3)
@@ -76,14 +80,14 @@ def forest(ax: Axes, rows: list[pd.DataFrame], datasets: list[str]) -> None:
             ax.plot(entry.estimate, y, marker=MARKERS[index % len(MARKERS)], markersize=3.5, **look)
 
 
-def frame(ax: Axes, statement: dict[str, Any]) -> None:
-    """Threshold, margin, and which side supports the claim."""
+def frame(ax: Axes, statement: dict[str, Any], support: bool = True) -> None:
+    """Threshold, margin, unit, and which side supports the claim."""
     threshold, margin = statement["threshold"], statement["margin"]
     ax.axvspan(threshold - margin, threshold + margin, color="#E8E8E8", zorder=-2, linewidth=0)
     ax.axvline(threshold, color="black", linewidth=0.6, zorder=-1)
     ax.set_ylim(len(ax.get_yticks()) - 0.4, -0.6)
-    support = "supports →" if statement["direction"] == "greater" else "← supports"
-    ax.set_xlabel(f"{statement['unit']}   {support}", fontsize="small")
+    side = "   supports →" if statement["direction"] == "greater" else "   ← supports"
+    ax.set_xlabel(statement["unit"] + side * support, fontsize="small")
 
 
 if __name__ == "__main__":

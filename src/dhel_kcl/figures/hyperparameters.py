@@ -11,11 +11,12 @@ from matplotlib.figure import Figure
 from dhel_kcl import cli
 from dhel_kcl.figures import style
 from dhel_kcl.results import Results
+from dhel_kcl.suite import Suite
 
 
 def draw(results: Results) -> Figure:
     suite, grid = results.suite, results.runs[results.runs.role == "grid"]
-    fig, axes = style.cells(results, "by rising parameter", "test accuracy (%)")
+    fig, axes = style.cells(results, "", "test accuracy (%)")
     for (dataset, size), ax in axes.items():
         methods = results.methods("losses", dataset)
         if grid[(grid.dataset == dataset) & (grid.batch_size == size) & grid.method.isin(methods)].empty:
@@ -34,10 +35,20 @@ def draw(results: Results) -> Figure:
             for x, accuracy, selected in zip(spread, points.test_accuracy, points.selected, strict=True):
                 face = look["color"] if selected else "white"
                 ax.plot(x, accuracy, marker=look["marker"], markersize=4.5, color=look["color"], markerfacecolor=face)
-        ax.set_xticks([])
+        ax.set_xticks(range(len(methods)), [varied(suite, dataset, method, size) for method in methods], fontsize=6)
         ax.set_xlim(-0.6, len(methods) - 0.4)
-    style.legend(fig, [style.handle(method, suite, linestyle="") for method in results.methods("losses")])
+    handles = [style.handle(method, suite, linestyle="") for method in results.methods("losses")]
+    handles.append(style.selected_handle())
+    style.legend(fig, handles, columns=6)
     return fig
+
+
+def varied(suite: Suite, dataset: str, method: str, size: int) -> str:
+    """What the points differ in, from left to right: "τ", and the values in a column."""
+    losses = [run.loss for run in suite.candidates(dataset, method, size)]
+    keys = [key for key in losses[0] if len({loss[key] for loss in losses}) > 1]
+    names = {"temperature": "τ", "energy_weight": "w"}
+    return "\n".join([", ".join(names.get(k, k) for k in keys), *("/".join(f"{v[k]:g}" for k in keys) for v in losses)])
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def cells(results: Results, xlabel: str, ylabel: str) -> tuple[Figure, dict[tupl
             else:
                 ax.sharey(first)
                 ax.tick_params(which="both", labelleft=False)
-            ax.set_title(f"{dataset}, M = {size}")
+            ax.set_title(f"{results.suite.dataset_title(dataset)}, M = {size}")
             found[dataset, size] = ax
     for column in range(columns):
         lowest = max(k for k, row in enumerate(rows) if len(row) > column)
@@ -109,6 +109,11 @@ def legend(fig: Figure, handles: Sequence[Artist], columns: int = 5) -> None:
 def handle(method: str, suite: Suite, **changes: Any) -> Line2D:
     options = {"markersize": 4, "linewidth": 1.2} | look(method, suite) | changes
     return Line2D([], [], label=suite.title(method), **options)
+
+
+def selected_handle() -> Line2D:
+    """For figures in which open markers are settings that were not selected."""
+    return Line2D([], [], marker="o", linestyle="", color="#777777", markersize=4, label="selected (filled)")
 
 
 def floor_handle(floor: str, suite: Suite) -> Line2D:

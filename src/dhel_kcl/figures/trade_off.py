@@ -1,17 +1,20 @@
 """Figure: effective rank against alignment and against accuracy, by energy weight and temperature; and the effects.
 
 Curves join the temperatures of one loss and energy weight, at one batch size; the thicker, the larger the weight.
+Temperatures are named at the largest weight. Effects: every setting's (small), their mean and its interval.
 
 Example:
     python -m dhel_kcl.figures.trade_off --root . --suite digits --results results/digits --out trade_off
 """
 
+import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dhel_kcl import cli
-from dhel_kcl.claims import ledger, trade_off_points
+from dhel_kcl import cli, trade_off
+from dhel_kcl.claims import Evidence, ledger
 from dhel_kcl.figures import style
 from dhel_kcl.figures.claims import VERDICTS, forest, frame
 from dhel_kcl.results import Results
@@ -29,8 +32,7 @@ def draw(results: Results) -> Figure:
         layout="constrained",
         width_ratios=[1, 1, 0.8],
     )
-    runs = results.runs[results.runs.part == "trade_off"]
-    points = trade_off_points(results, runs)
+    points = pd.concat([trade_off.points(results, dataset) for dataset in datasets])
     widths = {weight: 0.6 + 0.6 * rank for rank, weight in enumerate(sorted(points.weight.unique()))}
     claims, statements = results.table("claims"), ledger()["trade_off"]["statements"]
     for (by_alignment, by_accuracy, effects), dataset in zip(axes, datasets, strict=True):
@@ -54,14 +56,20 @@ def draw(results: Results) -> Figure:
                     **look,
                 )
             ax.set_ylabel("effective rank of z")
-        by_alignment.set(xlabel="alignment  $\\|u - v\\|^2$", title=dataset)
-        by_accuracy.set(xlabel="test accuracy (%)", title=dataset)
+        name_temperatures(by_alignment, here)
+        title = results.suite.dataset_title(dataset)
+        by_alignment.set(xlabel="alignment  $\\|u - v\\|^2$", title=title)
+        by_accuracy.set(xlabel="test accuracy (%)", title=title)
         of_dataset = claims[claims.dataset == dataset]
+        evidence = Evidence(results, dataset, ledger())
+        for position, statement in enumerate(statements):
+            of_settings = getattr(evidence, statement["statistic"])(statement["column"]).mean()
+            effects.plot(of_settings, [position + 0.22] * len(of_settings), "|", color=style.FLOOR_COLOUR, markersize=4)
         forest(effects, [of_dataset[of_dataset.id == s["id"]] for s in statements], [dataset])
         effects.set_yticks(
             range(len(statements)), [s["short"].replace(": ", "\n").replace(" - ", " − ") for s in statements]
         )
-        frame(effects, statements[0])
+        frame(effects, statements[0], support=False)
         effects.set_title("effect on the rank")
     handles = [
         Line2D([], [], label=TITLES.get(loss, loss), markersize=4, **style.look(loss, results.suite))
@@ -76,8 +84,16 @@ def draw(results: Results) -> Figure:
         for verdict, look in VERDICTS.items()
         if verdict in set(claims[claims.id.isin([s["id"] for s in statements])].verdict)
     ]
+    handles.append(Line2D([], [], marker="|", linestyle="", color=style.FLOOR_COLOUR, label="one setting"))
     style.legend(fig, handles, columns=5)
     return fig
+
+
+def name_temperatures(ax: Axes, points: pd.DataFrame) -> None:
+    """Beside the points of the largest weight of the first loss."""
+    line = points[(points.weight == points.weight.max()) & (points.loss == points.loss.iloc[:1].squeeze())]
+    for temperature, (x, y) in line.groupby("temperature")[["z_alignment", "z_effective_rank"]].mean().iterrows():
+        ax.annotate(f"τ = {temperature:g}", (x, y), xytext=(7, -9), textcoords="offset points", fontsize="x-small")
 
 
 if __name__ == "__main__":

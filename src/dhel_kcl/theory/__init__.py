@@ -5,5 +5,5 @@ it with measured value, threshold and verdict, computed from the table alone).
 """
 
 EXPERIMENTS = ("minima", "batch_size", "uniformity", "circle", "minibatches")
-TABLES = ("verdicts", "gaps")
+TABLES = ("claims_summary", "verdicts", "gaps")
 """What `dhel_kcl.theory.tables` makes of their results."""

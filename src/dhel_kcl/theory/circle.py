@@ -26,7 +26,6 @@ from dhel_kcl.theory.experiment import TEMPERATURE, Verdict, verdict
 Objective = Callable[[Tensor, Tensor], Tensor]
 
 POINTS = ("u1", "u2", "v1", "v2")
-OBJECTIVES = ("alignment", "energy", "one anchor", "whole loss")
 STARTS = 24
 FLAT = 1e-6
 """Eigenvalues of the Hessian below this share of the largest count as 0."""

@@ -1,7 +1,7 @@
 """Theory: the experiments' tables as CSV, Markdown, LaTeX and HTML.
 
-verdicts: every statement with measured value, threshold and verdict. gaps: by loss and (d, M), the smallest gap to the
-least value and the share of random starts that reached it.
+claims_summary: numbers of verdicts by claim. verdicts: every statement with measured value, threshold and verdict.
+gaps: by loss and (d, M), the smallest gap to the least value and the share of random starts that reached it.
 
 Example:
     python -m dhel_kcl.theory.tables --results results/theory --name gaps --out paper_figures/theory/gaps
@@ -15,8 +15,9 @@ import pandas as pd
 from dhel_kcl import cli
 from dhel_kcl.figures.theory import TITLES
 from dhel_kcl.files import read_json
-from dhel_kcl.table import write_table
+from dhel_kcl.tabular import write_table
 from dhel_kcl.theory import EXPERIMENTS, TABLES
+from dhel_kcl.theory.experiment import CONTRADICTED, SUPPORTED
 
 
 def verdicts(results: Path) -> pd.DataFrame:
@@ -38,7 +39,18 @@ def gaps(results: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-MAKERS: dict[str, Callable[[Path], pd.DataFrame]] = {"verdicts": verdicts, "gaps": gaps}
+def claims_summary(results: Path) -> pd.DataFrame:
+    """Number of statements by claim, and by limits of a claim, and verdict."""
+    counts = verdicts(results).groupby("claim").verdict.value_counts().unstack(fill_value=0)
+    counts = counts.reindex(columns=[SUPPORTED, CONTRADICTED], fill_value=0)
+    return counts.astype(str).rename_axis(columns=None).reset_index()
+
+
+MAKERS: dict[str, Callable[[Path], pd.DataFrame]] = {
+    "claims_summary": claims_summary,
+    "verdicts": verdicts,
+    "gaps": gaps,
+}
 
 
 def main() -> None:

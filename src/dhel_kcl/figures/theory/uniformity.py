@@ -16,9 +16,9 @@ from dhel_kcl.figures import style
 
 COLLAPSED = {"uniformity": 0.0, "wasserstein_uniformity": 1.0, "effective_rank": 1.0}
 LOOKS = {
-    "uniformity": ("uniformity (t = 2)", "#0072B2", "o"),
-    "wasserstein_uniformity": ("Wasserstein uniformity", "#D55E00", "D"),
-    "effective_rank": ("effective rank", "#009E73", "^"),
+    "uniformity": ("uniformity (t = 2)", "#000000", "x"),
+    "wasserstein_uniformity": ("Wasserstein uniformity", "#555555", "+"),
+    "effective_rank": ("effective rank", "#999999", "."),
 }
 PANELS = {"sub-sphere": "uniform on a k-dimensional sub-sphere", "anisotropic": "anisotropic Gaussian, projected"}
 

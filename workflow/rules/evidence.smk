@@ -1,6 +1,6 @@
 from dhel_kcl.claims import ledger_digest
 from dhel_kcl.files import sha256
-from dhel_kcl.table import PUBLISHED
+from dhel_kcl.published import PUBLISHED
 
 TIDY = expand(
     "results/{{suite}}/{table}.csv",
@@ -14,6 +14,9 @@ METHODS = {"category": "{suite}", "subcategory": "methods"}
 RUNS = {"category": "{suite}", "subcategory": "runs"}
 SHELVES = {"claims": CLAIMS, "claims_summary": CLAIMS, "recipe": METHODS, "costs": RUNS}
 SHELVES |= {"training_curves": RUNS, "runs": RUNS}
+
+
+PUBLISHED_TABLE = expand("paper_figures/published.{format}", format=FORMATS)
 
 
 rule judge_claims:
@@ -60,6 +63,7 @@ for name in TABLES:
             spec=lambda w: SUITES[w.suite].digest(),
             published=sha256(PUBLISHED),
             code=digest.of_step("table"),
+            n=sample_sizes,
         shell:
             "python -m dhel_kcl.table --root {params.root:q} --suite {wildcards.suite} "
             "--results results/{wildcards.suite} --name {params.name} "
@@ -90,6 +94,27 @@ for name in FIGURES:
             root=repository,
             spec=lambda w: SUITES[w.suite].digest(),
             code=digest.of_step(f"figures.{name}"),
+            n=sample_sizes,
         shell:
             "python -m dhel_kcl.figures.{params.name} --root {params.root:q} --suite {wildcards.suite} "
             "--results results/{wildcards.suite} --out paper_figures/{wildcards.suite}/{params.name} > {log:q} 2>&1"
+
+
+# What others published, whatever has been run here; the suites' own tables of this name set ours beside it.
+rule tabulate_published:
+    output:
+        report(
+            PUBLISHED_TABLE[-1],
+            caption="../report/published_elsewhere.rst",
+            category="published",
+            labels={"table": "published by others"},
+        ),
+        PUBLISHED_TABLE[:-1],
+    log:
+        "logs/published.log",
+    localrule: True
+    params:
+        published=sha256(PUBLISHED),
+        code=digest.of_step("published"),
+    shell:
+        "python -m dhel_kcl.published --out paper_figures/published > {log:q} 2>&1"
