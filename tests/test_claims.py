@@ -408,5 +408,6 @@ def test_the_ledger_holds_statements_and_no_verdicts():
         assert entry["direction"] in ("greater", "less")
         assert entry["margin"] > 0
         assert "verdict" not in entry
+    assert set(book["claims"]) == {"C6 causes", *(f"C{number}" for number in range(1, 8))}
     assert {entry["claim"] for entry in book["statements"]} == {"C3", "C4", "C5", "C6"}
     assert {entry["claim"] for entry in book["trade_off"]["statements"]} == {"C6 causes"}

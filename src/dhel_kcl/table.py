@@ -35,10 +35,12 @@ GEOMETRY_HEADERS = {
 
 def claims_summary(results: Results) -> pd.DataFrame:
     """Number of statements by claim, data set and verdict; of those not distinguishable, how many have no estimate."""
-    rows = []
+    titles, rows = claims_of.ledger()["claims"], []
     for (claim, dataset), group in results.table("claims").groupby(["claim", "dataset"], sort=False):
         counts = group.verdict.value_counts()
-        row = {"claim": claim, "data set": dataset} | {verdict: counts.get(verdict, 0) for verdict in VERDICTS}
+        row = {"claim": f"{claim}: {titles[claim]}", "data set": dataset} | {
+            verdict: counts.get(verdict, 0) for verdict in VERDICTS
+        }
         open_ = group[group.verdict == "not distinguishable"]
         rows.append(row | {"of these, nothing to compare": open_.estimate.isna().sum()})
     table = pd.DataFrame(rows).astype(str)

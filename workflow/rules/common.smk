@@ -130,7 +130,7 @@ def sample_sizes(wildcards):
             seeds.append(f"{len(suite.config['trade_off']['seeds'])} on trade-off curves")
         seeds.append(f"{len(settings['floors']['seeds'])} for floors")
         images = settings["split"]["test"] or "all"
-        texts.append(f"{suite.dataset_title(dataset)}: seeds {', '.join(seeds)}; {images} test images")
+        texts.append(f"{suite.dataset_title(dataset)}, seeds {', '.join(seeds)}; {images} test images")
     return ". ".join(texts)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from dhel_kcl import cli
+from dhel_kcl.claims import ledger
 from dhel_kcl.figures.theory import TITLES
 from dhel_kcl.files import read_json
 from dhel_kcl.tabular import write_table
@@ -43,7 +44,9 @@ def claims_summary(results: Path) -> pd.DataFrame:
     """Number of statements by claim, and by limits of a claim, and verdict."""
     counts = verdicts(results).groupby("claim").verdict.value_counts().unstack(fill_value=0)
     counts = counts.reindex(columns=[SUPPORTED, CONTRADICTED], fill_value=0)
-    return counts.astype(str).rename_axis(columns=None).reset_index()
+    titles = ledger()["claims"]
+    counts.index = counts.index.map(lambda claim: f"{claim}: {titles[claim]}" if claim in titles else claim)
+    return counts.astype(str).rename_axis(index="claim", columns=None).reset_index()
 
 
 MAKERS: dict[str, Callable[[Path], pd.DataFrame]] = {
