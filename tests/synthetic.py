@@ -11,7 +11,7 @@ import yaml
 from dhel_kcl.combine import CONFIGURATION, CURVES, over_seeds, summary
 from dhel_kcl.files import write_json
 from dhel_kcl.results import Results, pack
-from dhel_kcl.suite import Suite
+from dhel_kcl.suite import Suite, parameters
 
 ROOT = Path(__file__).parents[1]
 IMAGES = 400
@@ -29,10 +29,6 @@ def suite_of(folder, change=lambda content: None, base="digits"):
     text = yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=False)  # without references
     (folder / "config/suites/changed.yaml").write_text(text)
     return Suite.load(folder, "changed")
-
-
-def parameters(loss):
-    return " ".join(f"{key}={value}" for key, value in loss.items() if key != "name")
 
 
 def runs_of(suite, truth, noise, seed=0, without=lambda run: False):

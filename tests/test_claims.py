@@ -325,6 +325,7 @@ def test_a_verdict_that_treats_batch_sizes_as_independent_says_when_whole_seeds_
     row = table[(table.id == "accuracy") & (table.of == "dhel") & (table.against == "simclr")].iloc[0]
     assert (row.blocked_low, row.blocked_high) != (row.low, row.high)
     assert row.blocked_p_holm > row.p_holm
+    assert np.isnan(table.blocked_p_holm[table.id == "untuned"]).all(), "its settings have one seed"
     book = BOOK | {"statements": [STATEMENTS["accuracy"]]}
     alone = ruled(results_of(tmp_path / "alone", suite, truth, {"test_accuracy": 0.01}), "accuracy", book)
     assert alone.verdict == "supported"
@@ -367,6 +368,49 @@ def test_trade_off_curves_tell_decoupling_from_weight(tmp_path):
     assert [ruled(none, name, pair=None).verdict for name in ("decoupling", "weight", "temperature")] == 3 * ["not run"]
     one = results_of(tmp_path / "one", suite_of(tmp_path / "b", with_trade_off([0])), truth, noise)
     assert "too few seeds: 1 of 3" in ruled(one, "weight", pair=None).note
+
+
+@pytest.mark.parametrize(
+    ("missing", "verdict"),
+    [(lambda run: run.seed == 3 and run.method == "dhel-weighted", "supported"),
+     (lambda run: run.seed == 3 and run.loss["energy_weight"] == 0.5, "supported"),
+     (lambda run: run.loss["temperature"] == 1.0, "not run")],
+    ids=["a loss of a seed", "a weight of a seed", "a temperature"],
+)  # fmt: skip
+def test_a_seed_counts_on_the_trade_off_once_it_has_every_setting(tmp_path, missing, verdict):
+    """So that the mean is over the same settings for all, and lowest and highest are those that the suite asks for."""
+
+    def truth(run, loss):
+        high = {"dcl-weighted": 20.0, "dhel-weighted": 23.0}.get(run.method, 20.0)
+        return {"z_effective_rank": high + 4 * np.log(loss.get("energy_weight", 1) / loss.get("temperature", 1))}
+
+    results = results_of(
+        tmp_path / "results",
+        suite_of(tmp_path, with_trade_off([0, 1, 2, 3])),
+        truth,
+        {"z_effective_rank": 0.05},
+        without=lambda run: run.part == "trade_off" and missing(run),
+    )
+    for name, effect in (("decoupling", 3.0), ("weight", 4 * np.log(2)), ("temperature", 4 * np.log(10))):
+        row = ruled(results, name, pair=None)
+        assert row.verdict == verdict
+        if verdict == "not run":
+            assert row.note == "no seed has all settings" or name == "temperature"
+        else:
+            assert row.estimate == pytest.approx(effect, abs=0.1)
+            assert row.seeds in (3, 4)
+
+
+def test_causes_that_a_suite_cannot_tell_apart_do_not_count_in_the_family(tmp_path):
+    def one_weight(content):
+        with_trade_off([0, 1, 2])(content)
+        del content["trade_off"]["losses"]["dcl-weighted"]
+        content["trade_off"]["losses"]["dhel-weighted"]["energy_weight"] = 1.0
+
+    evidence = Evidence(results_of(tmp_path / "results", suite_of(tmp_path, one_weight)), "digits", BOOK)
+    testable = {name: claims.is_testable(evidence, STATEMENTS[name], (), 3) for name in ("decoupling", "weight")}
+    assert testable == {"decoupling": False, "weight": False}
+    assert claims.is_testable(evidence, STATEMENTS["temperature"], (), 3)
 
 
 def test_a_lead_that_other_test_images_could_undo_is_noted(tmp_path, suite):

@@ -93,7 +93,7 @@ def test_every_suite_is_valid_and_builds_its_losses(name):
         ),
         ("    kcl-gaussian:", "    dhel:", "ablations.losses.dhel: the name is already used"),
         ("crop_scale: [0.6, 1.0]", "crop_scale: [0.6, 1.0], pad: 2", "digits.augment.pad: 2 needs crop_scale [1, 1]"),
-        ("validation: 40", "validation: 3000", "datasets.digits.split: digits: the split asks for more images than"),
+        ("validation: 40", "validation: 3000", "digits.split: digits: the split asks for more training, validation"),
         ("batch_sizes: [16]", "batch_sizes: [16, 512]", "batch_sizes: 512 is above the 100 training images; lower it"),
         ("floors: {batch_size: 16", "floors: {batch_size: 512", "floors.batch_size: 512 is above the 100 training"),
     ],
@@ -162,6 +162,30 @@ def test_a_data_set_overrides_the_suite(root):
     assert ("simclr", 32, "{'name': 'simclr', 'temperature': 0.7}") in runs
     assert any(run.method == "kcl-gaussian" for run in suite.runs if run.dataset == "digits")
     assert suite.pretrain_spec(suite.runs[-1])["training"]["learning_rate"] == 1.4
+
+
+@pytest.mark.parametrize(
+    ("losses", "message"),
+    [
+        ({"k": {"loss": "kcl", "kernel": "log", "t": 1.0}}, "losses.k: the key 'temperature' is missing"),
+        (
+            {"a": {"loss": "dhel", "form": ["mean", "sum"], "temperature": 0.3}},
+            "losses.a.form: give each form an entry of its own",
+        ),
+        (
+            {"a": {"loss": "dcl", "temperature": 0.3}, "b": {"loss": "dcl", "temperature": 1.0}},
+            "losses.b: has the loss and form of a; join the two",
+        ),
+    ],
+)
+def test_trade_off_losses_must_differ_in_what_is_compared(root, losses, message):
+    path = root / "config/suites/smoke.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["trade_off"] = {"batch_size": 16, "seeds": [0], "losses": losses}
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(ConfigError) as error:
+        config.load_suite(root, "smoke")
+    assert f"{path}: trade_off.{message}" in str(error.value)
 
 
 def test_a_trade_off_runs_every_point_on_every_seed_and_selects_none(root):

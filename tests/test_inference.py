@@ -55,6 +55,13 @@ def test_missing_seeds_count_at_their_batch_size_only():
     assert result.blocked.value == pytest.approx(np.mean([3, 7, 13]))
 
 
+def test_seeds_without_a_common_one_are_no_whole_seeds():
+    apart = np.array([[1.0, np.nan], [2.0, np.nan], [np.nan, 1.0], [np.nan, 3.0]])
+    assert contrast(apart).seeds == 2
+    assert math.isnan(contrast(apart).blocked.value)
+    assert contrast(apart[:2, :1]).blocked is None, "one batch size: seeds are whole"
+
+
 def test_without_spread_or_a_second_seed_there_is_no_interval():
     for values in ([[1.0]], [[1.0], [1.0]]):
         result = contrast(np.array(values))

@@ -59,7 +59,9 @@ def test_split_sizes_are_those_of_the_split(dataset, train, monkeypatch):
 
 
 def test_a_split_of_more_images_than_there_are_is_named():
-    with pytest.raises(ValueError, match="digits: the split asks for more images than the 1797 that there are"):
+    with pytest.raises(
+        ValueError, match="digits: the split asks for more training, validation and test images than the 1797 that"
+    ):
         workload.split_sizes("digits", {"train": 1700, "validation": 100, "test": 100})
 
 

@@ -58,16 +58,20 @@ def in_prose(value, low, high):
     return f"{value:.1f} ({low:.1f} to {high:.1f})".replace("-", "−")
 
 
-@pytest.mark.parametrize("suite", SUITES.values())
-def test_the_effects_quoted_are_those_of_the_trade_off(suite):
-    text = " ".join(README.split())
-    claimed = pd.read_csv(ROOT / f"results/{suite}/claims.csv").set_index("id")
-    for name in ("decoupling", "weight", "temperature"):
-        assert in_prose(*claimed.loc[name, ["estimate", "low", "high"]]) in text
-    effects = pd.read_csv(ROOT / f"paper_figures/{suite}/trade_off_effects.csv").set_index(["effect of", "at"])
-    for at in ("w = 0.5", "w = 1", "all"):
-        cell = effects.loc[("DHEL mean − SimCLR", at), "effective rank of z"]
-        assert in_prose(*map(float, re.findall(r"[+-][\d.]+", cell))) in text
+def test_the_effects_quoted_are_those_of_the_trade_off():
+    """Of the digits first."""
+    text = " ".join(README.split()).replace(" of 64 dimensions on the digits", "")
+    quoted = {}
+    for suite in SUITES.values():
+        claimed = pd.read_csv(ROOT / f"results/{suite}/claims.csv").set_index("id")
+        for name in ("decoupling", "weight", "temperature"):
+            quoted.setdefault(name, []).append(in_prose(*claimed.loc[name, ["estimate", "low", "high"]]))
+        effects = pd.read_csv(ROOT / f"paper_figures/{suite}/trade_off_effects.csv").set_index(["effect of", "at"])
+        for at in ("w = 0.5", "w = 1", "all"):
+            cell = effects.loc[("DHEL mean − SimCLR", at), "effective rank of z"]
+            quoted.setdefault(at, []).append(in_prose(*map(float, re.findall(r"[+-][\d.]+", cell))))
+    for pair in quoted.values():
+        assert " and ".join(text_of.replace("+", "") for text_of in pair) in text.replace("+", "")
 
 
 @pytest.mark.parametrize("suite", SUITES.values())

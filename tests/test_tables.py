@@ -241,6 +241,24 @@ def test_a_suite_of_several_data_sets_has_all_tables_and_figures(tmp_path):
     assert {"CIFAR-10", "CIFAR-100"} <= set(named)
 
 
+def test_grids_of_words_and_of_two_values_have_no_edge(tmp_path):
+    """And a grid of which not all points are there has selected none."""
+
+    def change(content):
+        content["losses"]["dhel"]["form"] = ["mean", "sum"]
+        content["losses"]["kcl-log"]["gamma"] = [4.0, 16.0]
+
+    def missing(run):
+        return run.method == "dcl" and run.role == "grid" and run.loss["temperature"] == 0.1
+
+    results = results_of(tmp_path / "results", suite_of(tmp_path, change), without=missing)
+    rows = table.robustness(results).set_index("loss")
+    assert set(rows.loc["DHEL", "selected"]) == {"form=mean temperature=0.1 (edge)"}
+    assert set(rows.loc["KCL log", "selected"]) == {"t=1.0 (edge) gamma=4.0"}
+    assert set(rows.loc["DCL", "selected"]) == {"not run"}
+    plt.close(import_module("dhel_kcl.figures.hyperparameters").draw(complete(results)))
+
+
 def test_the_spread_over_the_grid_by_hand():
     cells = table._spread_over_grid(pd.Series([97.0, 98.0, 96.5]), close=1.0)  # in the order of choice on validation
     assert cells == {
@@ -285,6 +303,7 @@ def test_published_figures_stand_beside_ours_only_where_the_conditions_are_the_s
     other = results_of(tmp_path / "b", suite_of(tmp_path, shorter), truth, {})
     assert set(published.beside_ours(other)["ours (%)"]) == {""}
     assert "published" not in table.tables_of(Suite.load(ROOT, "digits"))
+    assert published.beside_ours(Results(ROOT / "results/digits", Suite.load(ROOT, "digits"))).empty
 
 
 def test_a_figure_published_for_a_temperature_stands_beside_runs_at_it(tmp_path):

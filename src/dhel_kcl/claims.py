@@ -49,7 +49,6 @@ class Evidence:
     def __init__(self, results: Results, dataset: str, book: dict[str, Any]) -> None:
         self.results, self.dataset, self.book = results, dataset, book
         runs = results.runs[results.runs.dataset == dataset]
-        self.trade_off = trade_off.points(results, dataset)
         self.runs = runs[runs.part == "losses"]
         self.selected = self.runs[self.runs.selected]
         self.grid = self.runs[self.runs.role == "grid"]
@@ -232,16 +231,16 @@ class Evidence:
 
     def decoupling(self, column: str) -> pd.DataFrame:
         """DHEL (mean) less DCL at equal weight and temperature."""
-        return trade_off.effects(self.trade_off, column, "loss", "dhel-mean", "dcl")
+        return trade_off.effects(self.results, self.dataset, column, "loss", "dhel-mean", "dcl")
 
     def weight(self, column: str) -> pd.DataFrame:
         """Energy weight 2 less 1 at equal loss and temperature."""
-        return trade_off.effects(self.trade_off, column, "weight", 2.0, 1.0)
+        return trade_off.effects(self.results, self.dataset, column, "weight", 2.0, 1.0)
 
     def temperature(self, column: str) -> pd.DataFrame:
         """Lowest less highest temperature at equal loss and energy weight."""
-        temperatures = self.trade_off.temperature
-        return trade_off.effects(self.trade_off, column, "temperature", temperatures.min(), temperatures.max())
+        asked = trade_off.planned(self.results.suite, self.dataset).temperature
+        return trade_off.effects(self.results, self.dataset, column, "temperature", asked.min(), asked.max())
 
 
 def _differences(of: str, against: str, by_size: dict[int, float]) -> Weights:
@@ -279,8 +278,8 @@ def estimate(evidence: Evidence, statement: dict[str, Any], pair: tuple[str, ...
         result = trade_off.mean_effect(effects)
         if math.isnan(result.value):
             return Judged(result)
-        low, high = effects.mean().min(), effects.mean().max()
-        note = "; ".join(filter(None, [result.note, f"from {low:+.2f} to {high:+.2f} by setting"]))
+        by_setting = effects.dropna().mean()
+        note = f"from {by_setting.min():+.2f} to {by_setting.max():+.2f} by setting"
         return Judged(replace(result, note=note), trade_off.by_factor(effects, statement["by"]))
     if statement["statistic"] in ("level", "drop", "interaction"):
         weights, note = statistic(*pair)
@@ -292,10 +291,11 @@ def estimate(evidence: Evidence, statement: dict[str, Any], pair: tuple[str, ...
     return Judged(statistic(*pair, column))
 
 
-def is_testable(results: Results, dataset: str, statement: dict[str, Any], pair: tuple[str, ...], seeds: int) -> bool:
+def is_testable(evidence: Evidence, statement: dict[str, Any], pair: tuple[str, ...], seeds: int) -> bool:
     """Whether the suite, once finished, has what the statement needs: batch sizes, grids, at least `seeds` seeds."""
+    results, dataset = evidence.results, evidence.dataset
     if not pair:
-        return len(results.suite.config["trade_off"]["seeds"]) >= seeds
+        return len(getattr(evidence, statement["statistic"])(statement["column"])) >= seeds
     if not set(pair) <= set(results.methods("losses", dataset)):
         return False
     sizes, statistic = results.sizes(dataset), statement["statistic"]
@@ -342,11 +342,12 @@ def judge(results: Results, book: dict[str, Any]) -> pd.DataFrame:
             else:
                 found = Judged(Estimate(math.nan, note="not in this suite"))
             row |= _numbers(found.result, book, minimum, statement)
-            row["parts"] = "; ".join(f"{name}: {part.value:+.2f}" for name, part in found.parts.items())
+            known = {name: part for name, part in found.parts.items() if not math.isnan(part.value)}
+            row["parts"] = "; ".join(f"{name}: {part.value:+.2f}" for name, part in known.items())
             if found.weights and not math.isnan(found.result.value) and statement["column"] == "test_accuracy":
                 row["images_low"], row["images_high"] = evidence.over_images(found.weights)
             rows.append(row)
-            judged.append((found, statement, minimum, is_testable(results, dataset, statement, pair, minimum)))
+            judged.append((found, statement, minimum, is_testable(evidence, statement, pair, minimum)))
 
     family = [k for k, (*_, testable) in enumerate(judged) if testable]
     for p in ("p", "blocked_p"):
@@ -357,6 +358,8 @@ def judge(results: Results, book: dict[str, Any]) -> pd.DataFrame:
         row["verdict"] = verdict(result, row.get("p_holm", math.nan), statement, alpha, minimum)
         notes = [*filter(None, [result.note]), *_remarks(row, found, statement, minimum, book["confidence"])]
         row["note"] = "; ".join(notes)
+        if result.blocked is None:  # in the family above, but no other p than the first
+            row["blocked_p_holm"] = math.nan
     return pd.DataFrame(rows).reindex(columns=COLUMNS).sort_values("claim", kind="stable")
 
 
@@ -407,7 +410,9 @@ def _remarks(row: dict[str, Any], found: Judged, statement: dict[str, Any], mini
     if row["verdict"] == "not distinguishable" and not row["low"] <= row["threshold"] <= row["high"]:
         remarks.append(f"p = {row['p']:.2g} alone, {row['p_holm']:.2g} among all statements")
     p_holm = row.get("blocked_p_holm", math.nan)
-    if (ruled := verdict(result, p_holm, statement, 1 - level, minimum)) != row["verdict"]:
+    if math.isnan(p_holm) and not math.isnan(row.get("p_holm", math.nan)):
+        remarks.append("no two seeds were run at every batch size")
+    elif (ruled := verdict(result, p_holm, statement, 1 - level, minimum)) != row["verdict"]:
         remarks.append(f"with whole seeds as the unit {ruled} (p = {p_holm:.2g})")
     if row["verdict"] in ("supported", "contradicted"):
         low, high = row.get("images_low", math.nan), row.get("images_high", math.nan)

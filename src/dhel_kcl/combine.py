@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from dhel_kcl import cli, digest
 from dhel_kcl.files import DamagedError, read_json, reading, sha256, write_json, write_text
 from dhel_kcl.results import pack
-from dhel_kcl.suite import Run, Suite
+from dhel_kcl.suite import Run, Suite, parameters
 
 REMEDY = "delete it and run again to rebuild it, or restore it with `dvc checkout`"
 SPACES = ("z", "h")
@@ -99,7 +99,7 @@ def run_row(suite: Suite, run: Run, selected: bool, partial: bool) -> dict[str, 
         "role": run.role,
         "selected": selected,
         "seed": run.seed,
-        "parameters": " ".join(f"{key}={value}" for key, value in loss.items() if key != "name"),
+        "parameters": parameters(loss),
         "validation_accuracy": probe["validation"]["accuracy"],
         "validation_cross_entropy": probe["validation"]["cross_entropy"],
         "test_accuracy": probe["test"]["accuracy"],

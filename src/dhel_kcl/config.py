@@ -101,6 +101,15 @@ def load_suite(root: Path, name: str) -> dict[str, Any]:
                 raise ConfigError(f"{path}: {part}.datasets: {dataset!r} is unknown; allowed: {allowed}")
             if (size := settings["batch_size"]) not in (sizes := content["datasets"][dataset]["batch_sizes"]):
                 raise ConfigError(f"{path}: {part}.batch_size: {size} is not one of batch_sizes {sizes}")
+    curves: dict[tuple[str, ...], str] = {}
+    for name, entry in content.get("trade_off", {}).get("losses", {}).items():
+        where = f"{path}: trade_off.losses.{name}"
+        if "temperature" not in entry:
+            raise ConfigError(f"{where}: the key 'temperature' is missing")
+        if len(forms := entry.get("form", [])) > 1:
+            raise ConfigError(f"{where}.form: give each form an entry of its own")
+        if (other := curves.setdefault((entry["loss"], *forms), name)) != name:
+            raise ConfigError(f"{where}: has the loss and form of {other}; join the two")
     for dataset, settings in content["datasets"].items():
         further = {"seeds.selected": settings["seeds"]["selected"]}
         further["ablations.seeds"] = content.get("ablations", {}).get("seeds", [])
@@ -138,7 +147,7 @@ def _check_sizes(where: str, dataset: str, settings: dict[str, Any]) -> None:
         ("floors.batch_size", settings["floors"]["batch_size"], "train"),
     ):
         if size > images[part]:
-            remedy = "lower it or raise split.train"
+            remedy = "lower it" if settings["split"]["train"] is None else "lower it or raise split.train"
             raise ConfigError(f"{where}.{key}: {size} is above the {images[part]} training images; {remedy}")
 
 

@@ -14,7 +14,8 @@ class Estimate:
     """A statistic with its standard error and the degrees of freedom of that error; NaN where they are not known.
 
     seeds: the fewest seeds that a part of it rests on. note: what a reader must know beside the number.
-    blocked: the estimate with each seed's parts summed first, for intervals that hold whatever seeds share.
+    blocked: the estimate with each seed's parts summed first, for intervals that hold whatever seeds share; None where
+        seeds have one part each.
     fresh: the estimate without the seed on which settings were selected.
     """
 
@@ -54,8 +55,8 @@ def contrast(values: NDArray[np.float64]) -> Estimate:
         return Estimate(math.nan)
     columns = [column[known] for column, known in zip(values.T, there.T, strict=True)]
     complete, blocked = values[there.all(axis=1)], None
-    if len(columns) > 1 and len(complete):
-        blocked = contrast(complete.sum(axis=1, keepdims=True))
+    if len(columns) > 1:
+        blocked = contrast(complete.sum(axis=1, keepdims=True)) if len(complete) else Estimate(math.nan)
     value, seeds = float(sum(column.mean() for column in columns)), int(counts.min())
     if seeds < 2:
         return Estimate(value, seeds=seeds, blocked=blocked)

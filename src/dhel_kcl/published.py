@@ -23,6 +23,7 @@ LOSSES = {
     "dhel": "DHEL",
     "best_baseline": "best baseline",
 }
+HEADERS = ["data set", "loss", "M", "temperature", "probe", "published (%)", "comparable", "source"]
 PUBLISHED = Path(__file__).with_name("published.csv")
 
 
@@ -49,7 +50,7 @@ def listed(entries: pd.DataFrame) -> pd.DataFrame:
                 "source": entry["source"],
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=HEADERS)
 
 
 def beside_ours(results: Results) -> pd.DataFrame:

@@ -195,6 +195,11 @@ def _fixed(entry: dict[str, Any]) -> dict[str, Any]:
     return {"name": entry["loss"]} | ({"kernel": entry["kernel"]} if "kernel" in entry else {})
 
 
+def parameters(loss: dict[str, Any]) -> str:
+    """A loss's parameters as runs.csv has them: "form=sum temperature=0.3"."""
+    return " ".join(f"{key}={value}" for key, value in loss.items() if key != "name")
+
+
 def grid(entry: dict[str, Any]) -> list[dict[str, Any]]:
     """All combinations of a loss entry's parameters, as {"name": ..., **parameters}."""
     axes = {key: values for key, values in entry.items() if isinstance(values, list) and key != "batch_sizes"}

@@ -223,38 +223,34 @@ def trade_off_effects(results: Results) -> pd.DataFrame:
         "accuracy (points)": ("test_accuracy", 2),
     }
 
-    def cell(effect: Estimate | None, digits: int) -> str:
-        if effect is None or math.isnan(effect.value):
+    def cell(effect: Estimate, digits: int) -> str:
+        if math.isnan(effect.value):
             return NOT_RUN
         low, high = (f"{end:+.{digits}f}" for end in effect.interval(level))
         return f"{effect.value:+.{digits}f}" + ("" if low == "+nan" else f" ({low} to {high})")
 
     for dataset in results.datasets_of("trade_off"):
-        points = trade_off.points(results, dataset)
         for what, factor, pair, by in _contrasts(results.suite, dataset):
-            found = [trade_off.effects(points, column, factor, *pair) for column, _ in columns.values()]
-            parts = [trade_off.by_factor(effect, by) if len(effect) else {} for effect in found]
-            for at in [*parts[0], "all"]:
-                row = {"data set": dataset, "effect of": what, "at": at}
-                for (header, (_, digits)), effect, of_part in zip(columns.items(), found, parts, strict=True):
-                    whole = trade_off.mean_effect(effect) if len(effect) else None
-                    row[header] = cell(whole if at == "all" else of_part[at], digits)
-                rows.append(row)
+            found = {}
+            for header, (column, digits) in columns.items():
+                effects = trade_off.effects(results, dataset, column, factor, *pair)
+                parts = trade_off.by_factor(effects, by) if len(effects) else {}
+                parts |= {"all": trade_off.mean_effect(effects)}
+                found[header] = {at: cell(effect, digits) for at, effect in parts.items()}
+            cells = pd.DataFrame(found).rename_axis("at").reset_index()
+            rows += [{"data set": dataset, "effect of": what} | row for row in cells.to_dict("records")]
     return pd.DataFrame(rows)
 
 
 def _contrasts(suite: Suite, dataset: str) -> Iterator[tuple[str, str, tuple[Any, Any], str]]:
     """(name, factor, (of, against), factor at whose values it is shown) of the effects that a trade-off can show."""
-    methods = [m for m, entry in suite.methods_of(dataset).items() if entry["part"] == "trade_off"]
-    points = [loss | {"method": method} for method in methods for loss in grid(suite.methods_of(dataset)[method])]
-    losses = {"-".join(filter(None, [loss["name"], loss.get("form")])): loss["method"] for loss in points}
-    for of, against in itertools.combinations(reversed(losses), 2):
-        yield f"{suite.title(losses[of])} − {suite.title(losses[against])}", "loss", (of, against), "weight"
-    weights = sorted({loss.get("energy_weight", 1.0) for loss in points})
-    temperatures = sorted({loss["temperature"] for loss in points})
-    for low, high in itertools.pairwise(weights):
+    planned = trade_off.planned(suite, dataset)
+    titles = {loss: suite.title(method) for loss, method in zip(planned.loss, planned.method, strict=True)}
+    for of, against in itertools.combinations(reversed(titles), 2):
+        yield f"{titles[of]} − {titles[against]}", "loss", (of, against), "weight"
+    for low, high in itertools.pairwise(sorted(set(planned.weight))):
         yield f"w = {high:g} − {low:g}", "weight", (high, low), "temperature"
-    for low, high in itertools.pairwise(temperatures):
+    for low, high in itertools.pairwise(sorted(set(planned.temperature))):
         yield f"τ = {low:g} − {high:g}", "temperature", (low, high), "weight"
 
 
@@ -279,15 +275,18 @@ def robustness(results: Results) -> pd.DataFrame:
 
 
 def _place(parameters: pd.Series, candidates: list[Run]) -> str:
-    """The selected setting's value of what the grid varies, and whether it lies at the grid's edge, beyond which nobody
-    looked."""
-    if parameters.empty:
+    """The selected setting's value of what the grid varies, marked where it lies at the edge of three numbers or more,
+    beyond which nobody looked."""
+    if len(parameters) < len(candidates):
         return NOT_RUN
-    varied = [key for key in candidates[0].loss if len({run.loss[key] for run in candidates}) > 1]
     chosen = dict(entry.split("=") for entry in parameters.iloc[0].split())
-    edges = [{min(values), max(values)} for key in varied if (values := [run.loss[key] for run in candidates])]
-    at_edge = any(float(chosen[key]) in ends for key, ends in zip(varied, edges, strict=True))
-    return " ".join(f"{key}={chosen[key]}" for key in varied) + (" (edge)" if at_edge else "")
+    texts = []
+    for key in candidates[0].loss:
+        values = {run.loss[key] for run in candidates}
+        numbers = sorted(float(value) for value in values if isinstance(value, int | float))
+        at_edge = len(numbers) > 2 and float(chosen[key]) in (numbers[0], numbers[-1])
+        texts += [f"{key}={chosen[key]}" + " (edge)" * at_edge] if len(values) > 1 else []
+    return " ".join(texts)
 
 
 def _spread_over_grid(accuracy: pd.Series, close: float) -> dict[str, str]:

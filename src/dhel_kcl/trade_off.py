@@ -5,19 +5,36 @@ setting.
 """
 
 import math
-from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dhel_kcl.inference import Estimate, contrast
 from dhel_kcl.results import Results
+from dhel_kcl.suite import Suite, grid
 
 SYMBOLS = {"weight": "w", "temperature": "τ"}
 
 
+def planned(suite: Suite, dataset: str) -> pd.DataFrame:
+    """Every setting that the suite asks for: method, loss (and form), energy weight (1 if not said), temperature."""
+    rows = [
+        {
+            "method": method,
+            "loss": "-".join(filter(None, [loss["name"], loss.get("form")])),
+            "weight": float(loss.get("energy_weight", 1)),
+            "temperature": float(loss["temperature"]),
+        }
+        for method, entry in suite.methods_of(dataset).items()
+        if entry["part"] == "trade_off"
+        for loss in grid(entry)
+    ]
+    return pd.DataFrame(rows, columns=["method", "loss", *SYMBOLS])
+
+
 def points(results: Results, dataset: str) -> pd.DataFrame:
-    """Runs of the trade_off part with their loss (and form), energy weight (1 if not said) and temperature."""
+    """Runs of the trade_off part, with loss, weight and temperature as in `planned`."""
     runs = results.runs[(results.runs.part == "trade_off") & (results.runs.dataset == dataset)]
     said = [dict(entry.split("=") for entry in text.split()) for text in runs.parameters]
     losses = [results.suite.methods[method]["loss"] for method in runs.method]
@@ -28,26 +45,31 @@ def points(results: Results, dataset: str) -> pd.DataFrame:
     )
 
 
-def effects(points: pd.DataFrame, column: str, factor: str, of: Any, against: Any) -> pd.DataFrame:
+def effects(results: Results, dataset: str, column: str, factor: str, of: Any, against: Any) -> pd.DataFrame:
     """Difference in `column` between two values of a factor ("loss", "weight" or "temperature"), the other two equal.
 
-    Empty where one of them was not run.
+    NaN where one of the two runs is missing; empty where the suite asks for none of them.
     """
-    setting = [name for name in ("seed", "loss", *SYMBOLS) if name != factor]
-    table = points.pivot(index=setting, columns=factor, values=column)
-    if of == against or not {of, against} <= set(table):
+    setting = [name for name in ("loss", *SYMBOLS) if name != factor]
+    asked = planned(results.suite, dataset).set_index(setting)[factor]
+    both = asked[asked == of].index.intersection(asked[asked == against].index, sort=False)
+    if of == against or both.empty:
         return pd.DataFrame()
-    return (table[of] - table[against]).unstack("seed").dropna(how="all").T
+    values = points(results, dataset).set_index(["seed", *setting, factor])[column]
+    seeds = results.suite.config["trade_off"]["seeds"]
+    sides = ([values.get((seed, *at, side), math.nan) for seed in seeds for at in both] for side in (of, against))
+    first, second = (np.array(side, float).reshape(len(seeds), len(both)) for side in sides)
+    return pd.DataFrame(first - second, index=seeds, columns=both)
 
 
 def mean_effect(effects: pd.DataFrame) -> Estimate:
-    """Mean over the settings that all seeds have, with seeds as the unit: the settings of a seed share initial weights,
-    images and views."""
-    known = effects.dropna(axis=1)
-    if known.empty:
-        return Estimate(math.nan)
-    note = "" if known.shape == effects.shape else f"at {len(known.columns)} of {len(effects.columns)} settings"
-    return replace(contrast(known.mean(axis=1).to_numpy(float)[:, None]), note=note)
+    """Mean over all settings, of the seeds that have them all. Seeds are the unit: the settings of a seed share initial
+    weights, images and views."""
+    complete = effects.dropna()
+    if complete.empty:
+        some = effects.size and not effects.isna().to_numpy().all()
+        return Estimate(math.nan, note="no seed has all settings" if some else "")
+    return contrast(complete.mean(axis=1).to_numpy(float)[:, None])
 
 
 def by_factor(effects: pd.DataFrame, factor: str) -> dict[str, Estimate]:

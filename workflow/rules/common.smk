@@ -128,9 +128,9 @@ def sample_sizes(wildcards):
         seeds = [f"{1 + len(settings['seeds']['selected'])} at selected settings, 1 at other grid points"]
         if dataset in suite.config.get("trade_off", {}).get("datasets", []):
             seeds.append(f"{len(suite.config['trade_off']['seeds'])} on trade-off curves")
-        seeds.append(f"{len(settings['floors']['seeds'])} for floors")
-        images = settings["split"]["test"] or "all"
-        texts.append(f"{suite.dataset_title(dataset)}, seeds {', '.join(seeds)}; {images} test images")
+        seeds.append(f"{len(settings['floors']['seeds'])} for floors (raw pixels 1)")
+        images = f"{settings['split']['test']} test images"
+        texts.append(f"{suite.dataset_title(dataset)}, seeds {', '.join(seeds)}; {images}")
     return ". ".join(texts)
 
 

@@ -37,8 +37,11 @@ def split_sizes(dataset: str, split: dict[str, Any]) -> dict[str, int]:
     """
     size, train = SIZES[dataset], split["train"]
     left = size.train - split["validation"] - (0 if size.test else split["test"])
-    if left < (train or 1) or (size.test and split["test"] > size.test):
-        raise ValueError(f"{dataset}: the split asks for more images than the {size.train + size.test} that there are")
+    if size.test and split["test"] > size.test:
+        raise ValueError(f"{dataset}: the split asks for {split['test']} test images of {size.test}")
+    if left < (train or 1):
+        what = "training and validation" if size.test else "training, validation and test"
+        raise ValueError(f"{dataset}: the split asks for more {what} images than the {size.train} that there are")
     train = left if train is None else train
     parts = {"train": train, "validation": split["validation"], "test": split["test"]}
     return {"pretrain": train + size.unlabeled} | parts

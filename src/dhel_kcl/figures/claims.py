@@ -50,7 +50,7 @@ def draw(results: Results) -> Figure:
     legend: list[Artist] = [
         Line2D([], [], marker="o", linestyle="", markersize=4, label=verdict, **look)
         for verdict, look in VERDICTS.items()
-        if verdict in set(table.verdict)
+        if verdict in set(table[table.id.isin([statement["id"] for statement in statements])].verdict)
     ]
     legend.append(Patch(color="#E8E8E8", label="within the margin"))
     if len(results.datasets) > 1:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from dhel_kcl import cli
 from dhel_kcl.figures import style
 from dhel_kcl.results import Results
-from dhel_kcl.suite import Suite
+from dhel_kcl.suite import Suite, parameters
 
 
 def draw(results: Results) -> Figure:
@@ -28,7 +28,9 @@ def draw(results: Results) -> Figure:
                 continue
             mean = points.test_accuracy.mean()
             ax.hlines(mean, position - 0.35, position + 0.35, color=look["color"], linewidth=1.6)
-            spread = [position + 0.5 * ((k + 0.5) / len(points) - 0.5) for k in range(len(points))]
+            asked = [parameters(run.loss) for run in suite.candidates(dataset, method, size)]
+            places = [asked.index(said) for said in points.parameters.fillna("")]
+            spread = [position + 0.5 * ((place + 0.5) / len(asked) - 0.5) for place in places]
             ax.vlines(
                 position, points.test_accuracy.min(), points.test_accuracy.max(), color=look["color"], linewidth=0.8
             )
@@ -48,7 +50,8 @@ def varied(suite: Suite, dataset: str, method: str, size: int) -> str:
     losses = [run.loss for run in suite.candidates(dataset, method, size)]
     keys = [key for key in losses[0] if len({loss[key] for loss in losses}) > 1]
     names = {"temperature": "τ", "energy_weight": "w"}
-    return "\n".join([", ".join(names.get(k, k) for k in keys), *("/".join(f"{v[k]:g}" for k in keys) for v in losses)])
+    values = ["/".join(v[k] if isinstance(v[k], str) else f"{v[k]:g}" for k in keys) for v in losses]
+    return "\n".join([", ".join(names.get(key, key) for key in keys), *values])
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ Example:
     python -m dhel_kcl.figures.trade_off --root . --suite digits --results results/digits --out trade_off
 """
 
+from typing import Any
+
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -18,6 +20,7 @@ from dhel_kcl.claims import Evidence, ledger
 from dhel_kcl.figures import style
 from dhel_kcl.figures.claims import VERDICTS, forest, frame
 from dhel_kcl.results import Results
+from dhel_kcl.suite import Suite
 
 TITLES = {"simclr": "SimCLR", "dcl": "DCL", "dhel-mean": "DHEL mean", "dhel-anchor": "DHEL anchor", "dhel-sum": "DHEL"}
 
@@ -43,7 +46,7 @@ def draw(results: Results) -> Figure:
             for (loss, weight), line in here.groupby(["loss", "weight"], sort=False):
                 columns = [column, "z_effective_rank"]
                 mean, spread = (line.groupby("temperature")[columns].agg(f).fillna(0) for f in ("mean", "std"))
-                look = style.look("dhel" if loss == "dhel-sum" else loss, results.suite)
+                look = look_of(loss, results.suite)
                 ax.errorbar(
                     mean[column],
                     mean.z_effective_rank,
@@ -63,7 +66,7 @@ def draw(results: Results) -> Figure:
         of_dataset = claims[claims.dataset == dataset]
         evidence = Evidence(results, dataset, ledger())
         for position, statement in enumerate(statements):
-            of_settings = getattr(evidence, statement["statistic"])(statement["column"]).mean()
+            of_settings = getattr(evidence, statement["statistic"])(statement["column"]).mean().dropna()
             effects.plot(of_settings, [position + 0.22] * len(of_settings), "|", color=style.FLOOR_COLOUR, markersize=4)
         forest(effects, [of_dataset[of_dataset.id == s["id"]] for s in statements], [dataset])
         effects.set_yticks(
@@ -72,7 +75,7 @@ def draw(results: Results) -> Figure:
         frame(effects, statements[0], support=False)
         effects.set_title("effect on the rank")
     handles = [
-        Line2D([], [], label=TITLES.get(loss, loss), markersize=4, **style.look(loss, results.suite))
+        Line2D([], [], label=TITLES.get(loss, loss), markersize=4, **look_of(loss, results.suite))
         for loss in points.loss.unique()
     ]
     handles += [
@@ -87,6 +90,10 @@ def draw(results: Results) -> Figure:
     handles.append(Line2D([], [], marker="|", linestyle="", color=style.FLOOR_COLOUR, label="one setting"))
     style.legend(fig, handles, columns=5)
     return fig
+
+
+def look_of(loss: str, suite: Suite) -> dict[str, Any]:
+    return style.look("dhel" if loss == "dhel-sum" else loss, suite)
 
 
 def name_temperatures(ax: Axes, points: pd.DataFrame) -> None:
