@@ -124,7 +124,7 @@ def test_a_committed_edit_that_was_not_reproduced_is_found(clone, tmp_path):
     check = (sys.executable, "-m", "dhel_kcl.stamp", "--root", ".", "--suite", "smoke", "--check")
     code, output = run(clone, *check, "results/smoke/provenance.json")
     assert code == 1
-    assert "was computed with an earlier version of: pretrain digits dhel. Run `make reproduce`" in output
+    assert "was computed with an earlier version of: pretrain digits dhel. Run `snakemake --cores all smoke`" in output
     other = tmp_path / "other"
     git(clone, "clone", "--quiet", str(clone), str(other))
     assert dvc(other, "pull", "--remote", "store")[0] == 0

@@ -86,7 +86,7 @@ def test_provenance_names_code_config_and_machine(smoke):
     other.write_text((smoke / "results/smoke/provenance.json").read_text().replace(record["code"]["probe digits"], "0"))
     different = subprocess.run([*command, str(other)], capture_output=True, text=True)
     assert different.returncode == 1
-    assert "earlier version of: probe digits. Run `make reproduce`" in different.stderr
+    assert "earlier version of: probe digits. Run `snakemake --cores all smoke`" in different.stderr
 
 
 def test_a_second_run_has_nothing_to_do_from_another_folder_either(smoke):
