@@ -5,6 +5,7 @@ import pytest
 
 from dhel_kcl import claims
 from dhel_kcl.claims import Evidence, judge, ledger
+from dhel_kcl.paper import CLAIMS
 from dhel_kcl.results import Results
 from tests.synthetic import results_of, runs_of, suite_of, write
 
@@ -72,7 +73,7 @@ def test_a_planted_effect_is_found_with_its_sign(tmp_path, suite, statement, col
     if size == 0:
         assert row.p_holm > 0.05
         assert row.equivalent
-        assert "the 90 % interval lies within ±1" in row.note
+        assert "the 90% interval lies within ±1" in row.note
 
 
 @pytest.mark.parametrize(("size", "drop", "lead"), [(2.0, -2.0, 2.0), (-2.0, 2.0, -2.0)])
@@ -452,6 +453,6 @@ def test_the_ledger_holds_statements_and_no_verdicts():
         assert entry["direction"] in ("greater", "less")
         assert entry["margin"] > 0
         assert "verdict" not in entry
-    assert set(book["claims"]) == {"C6 causes", *(f"C{number}" for number in range(1, 8))}
+    assert set(CLAIMS) == {"C6 causes", *(f"C{number}" for number in range(1, 8))}
     assert {entry["claim"] for entry in book["statements"]} == {"C3", "C4", "C5", "C6"}
     assert {entry["claim"] for entry in book["trade_off"]["statements"]} == {"C6 causes"}

@@ -107,7 +107,7 @@ def test_a_mistake_is_named_with_file_key_and_allowed_values(root, old, new, mes
 
 
 def test_a_suite_that_is_not_there_is_told_which_are(root):
-    with pytest.raises(ConfigError, match=r"smokey\.yaml: cannot be read \(No such file.*; there are: .*smoke"):
+    with pytest.raises(ConfigError, match=r"smokey\.yaml: there is no such suite; allowed: digits, .*smoke"):
         config.load_suite(root, "smokey")
 
 

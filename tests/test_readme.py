@@ -70,6 +70,13 @@ def test_the_effects_quoted_are_those_of_the_trade_off():
         for at in ("w = 0.5", "w = 1", "all"):
             cell = effects.loc[("DHEL mean − SimCLR", at), "effective rank of z"]
             quoted.setdefault(at, []).append(in_prose(*map(float, re.findall(r"[+-][\d.]+", cell))))
+        points = pd.read_csv(ROOT / f"paper_figures/{suite}/trade_off_points.csv")
+        accuracy, rank = (
+            points[name].str.split().str[0].astype(float) for name in ("accuracy (%)", "effective rank of z")
+        )
+        best = rank[accuracy.nlargest(4).index]
+        assert "the four most accurate settings of each data set have ranks of 25 to 34" in text
+        assert 25 <= round(best.min()) <= round(best.max()) <= 34
     for pair in quoted.values():
         assert " and ".join(text_of.replace("+", "") for text_of in pair) in text.replace("+", "")
 

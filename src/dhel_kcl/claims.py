@@ -406,7 +406,7 @@ def _remarks(row: dict[str, Any], found: Judged, statement: dict[str, Any], mini
         opposite = [name for name, part in found.parts.items() if _against(part, result, row["threshold"], level)]
         remarks += [f"the opposite at {', '.join(opposite)}"] if opposite else []
     if row["equivalent"]:
-        remarks.append(f"the 90 % interval lies within ±{row['margin']:g} {row['unit']}")
+        remarks.append(f"the {2 * level - 1:.0%} interval lies within ±{row['margin']:g} {row['unit']}")
     if row["verdict"] == "not distinguishable" and not row["low"] <= row["threshold"] <= row["high"]:
         remarks.append(f"p = {row['p']:.2g} alone, {row['p_holm']:.2g} among all statements")
     p_holm = row.get("blocked_p_holm", math.nan)

@@ -85,6 +85,8 @@ def load_suite(root: Path, name: str) -> dict[str, Any]:
     Raises ConfigError naming the file, the key and the allowed values.
     """
     path = root / f"config/suites/{name}.yaml"
+    if name not in suite_names(root):
+        raise ConfigError(f"{path}: there is no such suite; allowed: {', '.join(suite_names(root))}")
     content = _load(path, root / "workflow/schemas/suite.schema.yaml")
     names = set(content["losses"]).union(*(settings["losses"] for settings in content["datasets"].values()))
     for part in ("ablations", "trade_off"):
@@ -159,8 +161,7 @@ def _load(path: Path, schema_path: Path) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _PlainLoader)
     except OSError as error:
-        there = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml")))
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); there are: {there}") from error
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     except Exception as error:  # a wrong tag, such as `!!int x`, makes PyYAML raise many kinds
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     schema = _schema(schema_path.read_text(encoding="utf-8"))

@@ -13,7 +13,7 @@ import pandas as pd
 
 from dhel_kcl import cli
 from dhel_kcl.results import Results
-from dhel_kcl.suite import DATASETS
+from dhel_kcl.suite import dataset_title
 from dhel_kcl.tabular import FORMATS, mean_and_spread, write_table
 
 LOSSES = {
@@ -39,7 +39,7 @@ def listed(entries: pd.DataFrame) -> pd.DataFrame:
     for entry in entries.to_dict("records"):
         rows.append(
             {
-                "data set": DATASETS.get(entry["dataset"], entry["dataset"]),
+                "data set": dataset_title(entry["dataset"]),
                 "loss": f"{LOSSES[entry['loss']]} {entry['dhel_form']}".strip(),
                 "M": entry["batch_size"] or "not stated",
                 "temperature": entry["temperature"]

@@ -13,7 +13,7 @@ from dhel_kcl.config import load_suite
 from dhel_kcl.datasets.sizes import SIZES
 
 PARTS = ("losses", "ablations", "trade_off")
-DATASETS = {
+DATASET_TITLES = {
     "digits": "digits",
     "fashion_mnist": "Fashion-MNIST",
     "cifar10": "CIFAR-10",
@@ -21,7 +21,6 @@ DATASETS = {
     "stl10": "STL-10",
     "imagenet100": "ImageNet-100",
 }
-"""Titles in tables and figures; one without a title goes by its name."""
 FLOORS = {"pixels": "raw pixels", "random": "random encoder", "supervised": "supervised"}
 
 
@@ -104,10 +103,6 @@ class Suite:
 
     def title(self, method: str) -> str:
         return FLOORS.get(method) or self.methods[method].get("title", method)
-
-    @staticmethod
-    def dataset_title(dataset: str) -> str:
-        return DATASETS.get(dataset, dataset)
 
     @cached_property
     def runs(self) -> list[Run]:
@@ -193,6 +188,11 @@ class Suite:
 
 def _fixed(entry: dict[str, Any]) -> dict[str, Any]:
     return {"name": entry["loss"]} | ({"kernel": entry["kernel"]} if "kernel" in entry else {})
+
+
+def dataset_title(dataset: str) -> str:
+    """Name in tables and figures: its title, or what it is called in the config."""
+    return DATASET_TITLES.get(dataset, dataset)
 
 
 def parameters(loss: dict[str, Any]) -> str:

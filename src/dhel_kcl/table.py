@@ -19,8 +19,9 @@ import pandas as pd
 from dhel_kcl import claims as claims_of
 from dhel_kcl import cli, published, trade_off
 from dhel_kcl.inference import Estimate, expected_best_of
+from dhel_kcl.paper import CLAIMS
 from dhel_kcl.results import Results
-from dhel_kcl.suite import DATASETS, FLOORS, Run, Suite, grid
+from dhel_kcl.suite import FLOORS, Run, Suite, dataset_title
 from dhel_kcl.tabular import FORMATS, NOT_RUN, mean_and_spread, write_table
 
 VERDICTS = ("supported", "contradicted", "not distinguishable", NOT_RUN)
@@ -35,10 +36,10 @@ GEOMETRY_HEADERS = {
 
 def claims_summary(results: Results) -> pd.DataFrame:
     """Number of statements by claim, data set and verdict; of those not distinguishable, how many have no estimate."""
-    titles, rows = claims_of.ledger()["claims"], []
+    rows: list[dict[str, Any]] = []
     for (claim, dataset), group in results.table("claims").groupby(["claim", "dataset"], sort=False):
         counts = group.verdict.value_counts()
-        row = {"claim": f"{claim}: {titles[claim]}", "data set": dataset} | {
+        row = {"claim": f"{claim}: {CLAIMS[claim]}", "data set": dataset} | {
             verdict: counts.get(verdict, 0) for verdict in VERDICTS
         }
         open_ = group[group.verdict == "not distinguishable"]
@@ -202,15 +203,12 @@ def trade_off_points(results: Results) -> pd.DataFrame:
     rows = []
     for dataset in results.datasets_of("trade_off"):
         points = trade_off.points(results, dataset)
-        for method, entry in results.suite.methods_of(dataset).items():
-            for loss in grid(entry) if entry["part"] == "trade_off" else []:
-                weight, temperature = loss.get("energy_weight", 1), loss["temperature"]
-                cell = points[(points.method == method) & (points.weight == weight)]
-                cell = cell[cell.temperature == temperature]
-                row = {"data set": dataset, "loss": results.suite.title(method), "weight": f"{weight:g}"}
-                row |= {"temperature": f"{temperature:g}", "accuracy (%)": mean_and_spread(cell.test_accuracy, 2)}
-                row |= {"alignment of z": mean_and_spread(cell.z_alignment, 3)}
-                rows.append(row | {"effective rank of z": mean_and_spread(cell.z_effective_rank, 1)})
+        for setting in trade_off.planned(results.suite, dataset).itertuples():
+            cell = points[(points.method == setting.method) & (points.parameters == setting.parameters)]
+            row = {"data set": dataset, "loss": results.suite.title(setting.method), "weight": f"{setting.weight:g}"}
+            row |= {"temperature": f"{setting.temperature:g}", "accuracy (%)": mean_and_spread(cell.test_accuracy, 2)}
+            row |= {"alignment of z": mean_and_spread(cell.z_alignment, 3)}
+            rows.append(row | {"effective rank of z": mean_and_spread(cell.z_effective_rank, 1)})
     return pd.DataFrame(rows)
 
 
@@ -381,8 +379,8 @@ def tables_of(suite: Suite) -> list[str]:
 
 def titled(table: pd.DataFrame) -> pd.DataFrame:
     """The table with titles for the names of data sets."""
-    table = table.rename(columns=DATASETS)
-    return table.assign(**{key: table[key].replace(DATASETS) for key in ("data set", "trained on") if key in table})
+    table = table.rename(columns=dataset_title)
+    return table.assign(**{key: table[key].map(dataset_title) for key in ("data set", "trained on") if key in table})
 
 
 def main() -> None:

@@ -12,16 +12,18 @@ import pandas as pd
 
 from dhel_kcl.inference import Estimate, contrast
 from dhel_kcl.results import Results
-from dhel_kcl.suite import Suite, grid
+from dhel_kcl.suite import Suite, grid, parameters
 
 SYMBOLS = {"weight": "w", "temperature": "τ"}
 
 
 def planned(suite: Suite, dataset: str) -> pd.DataFrame:
-    """Every setting that the suite asks for: method, loss (and form), energy weight (1 if not said), temperature."""
+    """Every setting that the suite asks for: method and parameters as in runs.csv, loss (and form), energy weight (1 if
+    not said), temperature."""
     rows = [
         {
             "method": method,
+            "parameters": parameters(loss),
             "loss": "-".join(filter(None, [loss["name"], loss.get("form")])),
             "weight": float(loss.get("energy_weight", 1)),
             "temperature": float(loss["temperature"]),
@@ -30,19 +32,13 @@ def planned(suite: Suite, dataset: str) -> pd.DataFrame:
         if entry["part"] == "trade_off"
         for loss in grid(entry)
     ]
-    return pd.DataFrame(rows, columns=["method", "loss", *SYMBOLS])
+    return pd.DataFrame(rows, columns=["method", "parameters", "loss", *SYMBOLS])
 
 
 def points(results: Results, dataset: str) -> pd.DataFrame:
     """Runs of the trade_off part, with loss, weight and temperature as in `planned`."""
     runs = results.runs[(results.runs.part == "trade_off") & (results.runs.dataset == dataset)]
-    said = [dict(entry.split("=") for entry in text.split()) for text in runs.parameters]
-    losses = [results.suite.methods[method]["loss"] for method in runs.method]
-    return runs.assign(
-        loss=[f"{loss}-{entry['form']}" if "form" in entry else loss for loss, entry in zip(losses, said, strict=True)],
-        weight=[float(entry.get("energy_weight", 1)) for entry in said],
-        temperature=[float(entry["temperature"]) for entry in said],
-    )
+    return runs.merge(planned(results.suite, dataset), on=["method", "parameters"])
 
 
 def effects(results: Results, dataset: str, column: str, factor: str, of: Any, against: Any) -> pd.DataFrame:

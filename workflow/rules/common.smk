@@ -15,7 +15,7 @@ from pathlib import Path
 from dhel_kcl import digest, stamp
 from dhel_kcl.config import ConfigError, load_global, suite_names
 from dhel_kcl.figures import FIGURES, figures_of
-from dhel_kcl.suite import Suite
+from dhel_kcl.suite import Suite, dataset_title
 from dhel_kcl.table import TABLES, tables_of
 from dhel_kcl.tabular import FORMATS
 from dhel_kcl.theory import EXPERIMENTS
@@ -130,7 +130,7 @@ def sample_sizes(wildcards):
             seeds.append(f"{len(suite.config['trade_off']['seeds'])} on trade-off curves")
         seeds.append(f"{len(settings['floors']['seeds'])} for floors (raw pixels 1)")
         images = f"{settings['split']['test']} test images"
-        texts.append(f"{suite.dataset_title(dataset)}, seeds {', '.join(seeds)}; {images}")
+        texts.append(f"{dataset_title(dataset)}, seeds {', '.join(seeds)}; {images}")
     return ". ".join(texts)
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from dhel_kcl import cli
 from dhel_kcl.figures import style
 from dhel_kcl.results import Results
-from dhel_kcl.suite import FLOORS
+from dhel_kcl.suite import FLOORS, dataset_title
 
 
 def draw(results: Results) -> Figure:
@@ -42,7 +42,7 @@ def draw(results: Results) -> Figure:
         ax.text(0.02, 0.03, text, transform=ax.transAxes, color=style.FLOOR_COLOUR, fontsize="x-small")
         ax.set_xticks(sizes, [str(size) for size in sizes])
         ax.minorticks_off()
-        ax.set(xlabel="batch size M", title=suite.dataset_title(dataset))
+        ax.set(xlabel="batch size M", title=dataset_title(dataset))
         if trained.empty:
             style.not_run(ax)
     axes[0].set_ylabel("test accuracy (%)")

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from dhel_kcl import cli
 from dhel_kcl.figures import style
 from dhel_kcl.results import Results
+from dhel_kcl.suite import dataset_title
 
 
 def draw(results: Results) -> Figure:
@@ -34,7 +35,7 @@ def draw(results: Results) -> Figure:
                     alpha=0.75,
                     **look,
                 )
-        ax.set(xlabel="alignment  $\\|u - v\\|^2$", title=suite.dataset_title(dataset))
+        ax.set(xlabel="alignment  $\\|u - v\\|^2$", title=dataset_title(dataset))
     axes[0].set_ylabel("uniformity (t = 2)")
     handles = [style.handle(method, suite, linestyle="") for method in results.methods("losses")]
     handles += [

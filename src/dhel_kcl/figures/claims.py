@@ -18,6 +18,7 @@ from dhel_kcl import cli
 from dhel_kcl.claims import ledger
 from dhel_kcl.figures import style
 from dhel_kcl.results import Results
+from dhel_kcl.suite import dataset_title
 
 # Filled, half filled and open; no colour, since colours stand for losses.
 VERDICTS: dict[str, Any] = {
@@ -54,7 +55,7 @@ def draw(results: Results) -> Figure:
     ]
     legend.append(Patch(color="#E8E8E8", label="within the margin"))
     if len(results.datasets) > 1:
-        looks = zip(map(suite.dataset_title, results.datasets), MARKERS, strict=False)
+        looks = zip(map(dataset_title, results.datasets), MARKERS, strict=False)
         legend += [Line2D([], [], marker=m, linestyle="", markersize=4, color="black", label=d) for d, m in looks]
     style.legend(fig, legend, columns=4)
     return fig

@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from dhel_kcl import cli
 from dhel_kcl.files import atomic
 from dhel_kcl.results import Results
-from dhel_kcl.suite import Suite
+from dhel_kcl.suite import Suite, dataset_title
 
 COLUMN, PAGE = 3.25, 6.75
 """Widths in inches of a column and of the page."""
@@ -79,7 +79,7 @@ def cells(results: Results, xlabel: str, ylabel: str) -> tuple[Figure, dict[tupl
             else:
                 ax.sharey(first)
                 ax.tick_params(which="both", labelleft=False)
-            ax.set_title(f"{results.suite.dataset_title(dataset)}, M = {size}")
+            ax.set_title(f"{dataset_title(dataset)}, M = {size}")
             found[dataset, size] = ax
     for column in range(columns):
         lowest = max(k for k, row in enumerate(rows) if len(row) > column)

@@ -20,7 +20,7 @@ from dhel_kcl.claims import Evidence, ledger
 from dhel_kcl.figures import style
 from dhel_kcl.figures.claims import VERDICTS, forest, frame
 from dhel_kcl.results import Results
-from dhel_kcl.suite import Suite
+from dhel_kcl.suite import Suite, dataset_title
 
 TITLES = {"simclr": "SimCLR", "dcl": "DCL", "dhel-mean": "DHEL mean", "dhel-anchor": "DHEL anchor", "dhel-sum": "DHEL"}
 
@@ -59,8 +59,9 @@ def draw(results: Results) -> Figure:
                     **look,
                 )
             ax.set_ylabel("effective rank of z")
-        name_temperatures(by_alignment, here)
-        title = results.suite.dataset_title(dataset)
+        if not here.empty:
+            name_temperatures(by_alignment, here)
+        title = dataset_title(dataset)
         by_alignment.set(xlabel="alignment  $\\|u - v\\|^2$", title=title)
         by_accuracy.set(xlabel="test accuracy (%)", title=title)
         of_dataset = claims[claims.dataset == dataset]
@@ -98,7 +99,7 @@ def look_of(loss: str, suite: Suite) -> dict[str, Any]:
 
 def name_temperatures(ax: Axes, points: pd.DataFrame) -> None:
     """Beside the points of the largest weight of the first loss."""
-    line = points[(points.weight == points.weight.max()) & (points.loss == points.loss.iloc[:1].squeeze())]
+    line = points[(points.weight == points.weight.max()) & (points.loss == points.loss.iloc[0])]
     for temperature, (x, y) in line.groupby("temperature")[["z_alignment", "z_effective_rank"]].mean().iterrows():
         ax.annotate(f"τ = {temperature:g}", (x, y), xytext=(7, -9), textcoords="offset points", fontsize="x-small")
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pandas as pd
 
 from dhel_kcl import cli
-from dhel_kcl.claims import ledger
 from dhel_kcl.figures.theory import TITLES
 from dhel_kcl.files import read_json
+from dhel_kcl.paper import CLAIMS
 from dhel_kcl.tabular import write_table
 from dhel_kcl.theory import EXPERIMENTS, TABLES
 from dhel_kcl.theory.experiment import CONTRADICTED, SUPPORTED
@@ -44,8 +44,7 @@ def claims_summary(results: Path) -> pd.DataFrame:
     """Number of statements by claim, and by limits of a claim, and verdict."""
     counts = verdicts(results).groupby("claim").verdict.value_counts().unstack(fill_value=0)
     counts = counts.reindex(columns=[SUPPORTED, CONTRADICTED], fill_value=0)
-    titles = ledger()["claims"]
-    counts.index = counts.index.map(lambda claim: f"{claim}: {titles[claim]}" if claim in titles else claim)
+    counts.index = counts.index.map(lambda claim: f"{claim}: {CLAIMS[claim]}" if claim in CLAIMS else claim)
     return counts.astype(str).rename_axis(index="claim", columns=None).reset_index()
 
 

@@ -1,0 +1,12 @@
+"""The paper's claims by their numbers, and one group of statements that is this project's."""
+
+CLAIMS = {
+    "C1": "the losses share their minimisers",
+    "C2": "KCL's expectation is independent of the batch size",
+    "C3": "better accuracy",
+    "C4": "above all with small batches",
+    "C5": "less dependent on hyperparameters",
+    "C6": "less dimensional collapse",
+    "C6 causes": "decoupling, weight or temperature (ours)",
+    "C7": "the Wasserstein metric sees collapse",
+}
