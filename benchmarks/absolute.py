@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dhel_kcl import cli
-from dhel_kcl.metrics import unit, wasserstein_uniformity
+from dhel_kcl.geometry.metrics import unit, wasserstein_uniformity
+from dhel_kcl.runtime import cli
 
 ROOT = Path(__file__).parents[1]
 
@@ -65,7 +65,7 @@ def nothing_to_do() -> float:
 CASES: list[tuple[str, float, Callable[[], float]]] = [
     ("exact Wasserstein uniformity, N = 5,000", 3, wasserstein),
     ("import of a loss, beyond torch", 0.2, lambda: importing("from dhel_kcl.losses import DHELLoss")),
-    ("import of a training, beyond torch", 0.2, lambda: importing("import dhel_kcl.pretrain")),
+    ("import of a training, beyond torch", 0.2, lambda: importing("import dhel_kcl.training.trainer")),
     ("snakemake -n paper, nothing computed", 10, planning_paper),
     ("snakemake -n, default suite computed", 5, nothing_to_do),
 ]

@@ -15,8 +15,8 @@ import torch
 from baselines import pictures, pil_pipeline
 from timing import COLUMNS, compare
 
-from dhel_kcl import cli
-from dhel_kcl.augment import Augment
+from dhel_kcl.runtime import cli
+from dhel_kcl.views.augment import Augment
 
 CIFAR = Augment(
     crop_scale=(0.08, 1.0), flip=0.5, jitter=0.8, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, grey=0.2

@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
-from dhel_kcl.augment import Augment
+from dhel_kcl.views.augment import Augment
 
 
 def pil_pipeline(augment: Augment, size: int) -> Callable[[Image.Image], Tensor]:

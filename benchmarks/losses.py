@@ -24,11 +24,12 @@ from timing import COLUMNS, compare, seconds
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from dhel_kcl import cli, device
 from dhel_kcl.losses.dcl import DCLLoss
 from dhel_kcl.losses.dhel import DHELLoss
 from dhel_kcl.losses.kcl import KCLLoss
 from dhel_kcl.losses.simclr import SimCLRLoss
+from dhel_kcl.runtime import cli
+from dhel_kcl.training import device
 
 DIM, TEMPERATURE, GAMMA = 128, 0.3, 16.0
 Loss = Callable[[Tensor, Tensor], Tensor]

@@ -26,15 +26,16 @@ from torch import Tensor
 from torch.profiler import profile, record_function
 from torch.utils.data import DataLoader
 
-from dhel_kcl import cli, device
-from dhel_kcl.allocator import keep_freed_memory
-from dhel_kcl.augment import Augment
-from dhel_kcl.images import Batch, InMemory
-from dhel_kcl.models import build_encoder, build_projector
-from dhel_kcl.pretrain import Model, build_objective
-from dhel_kcl.sgd import MomentumSGD
-from dhel_kcl.spec import PretrainSpec
-from dhel_kcl.suite import Suite
+from dhel_kcl.runtime import cli
+from dhel_kcl.runtime.allocator import keep_freed_memory
+from dhel_kcl.study.suite import Suite
+from dhel_kcl.training import device
+from dhel_kcl.training.networks import build_encoder, build_projector
+from dhel_kcl.training.optimiser import MomentumSGD
+from dhel_kcl.training.spec import PretrainSpec
+from dhel_kcl.training.trainer import Model, build_objective
+from dhel_kcl.views.augment import Augment
+from dhel_kcl.views.view_source import Batch, InMemory
 
 ROOT = Path(__file__).parents[1]
 # Suite, data set, batch size, shape of an image, usual threads; least ratio to the plain loop and to constant views.
@@ -62,7 +63,7 @@ def build(spec: PretrainSpec, channels: int, place: torch.device) -> Model:
 
 
 class OwnStep:
-    """A step as `dhel_kcl.pretrain` makes it; with `constant`, always from the same views."""
+    """A step as `dhel_kcl.training.trainer` makes it; with `constant`, always from the same views."""
 
     def __init__(
         self, spec: PretrainSpec, source: InMemory, place: torch.device, precision: str, constant: bool = False

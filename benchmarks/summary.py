@@ -19,10 +19,10 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from dhel_kcl import cli
-from dhel_kcl.figures import style
-from dhel_kcl.files import write_json
-from dhel_kcl.provenance import environment
+from dhel_kcl.presentation import style
+from dhel_kcl.runtime import cli
+from dhel_kcl.runtime.files import write_json
+from dhel_kcl.runtime.provenance import environment
 
 MEMORY_MB, GROWTH = 600, 70
 """Limits of a loss at M = 32,768: memory beyond the embeddings, and time against M = 4,096."""

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from dhel_kcl import split
-from dhel_kcl.datasets import digits, prepared
-from dhel_kcl.files import atomic
+from dhel_kcl.data import prepared, split
+from dhel_kcl.data.sources import digits
+from dhel_kcl.runtime.files import atomic
 
 pytest_plugins = ["tests.pipeline"]
 torch.set_num_threads(1)

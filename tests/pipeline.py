@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dhel_kcl.figures import figures_of
-from dhel_kcl.suite import Suite
-from dhel_kcl.table import tables_of
+from dhel_kcl.evidence.figures import figures_of
+from dhel_kcl.evidence.tables import tables_of
+from dhel_kcl.study.suite import Suite
 
 ROOT = Path(__file__).parents[1]
 SOURCES = (".dvcignore", ".gitignore", "Snakefile", "config", "dvc.yaml", "profiles", "src", "workflow")

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from dhel_kcl.combine import CONFIGURATION, CURVES, over_seeds, summary
-from dhel_kcl.files import write_json
-from dhel_kcl.results import Results, pack
-from dhel_kcl.suite import Suite, parameters
+from dhel_kcl.evidence.collect import CONFIGURATION, CURVES, over_seeds, summary
+from dhel_kcl.evidence.tidy import Results, pack
+from dhel_kcl.runtime.files import write_json
+from dhel_kcl.study.suite import Suite, parameters
 
 ROOT = Path(__file__).parents[1]
 IMAGES = 400

@@ -25,22 +25,22 @@ KERNELS = {
 }
 
 DATASETS = {
-    "digits": "dhel_kcl.datasets.digits:fetch",
-    "fashion_mnist": "dhel_kcl.datasets.fashion_mnist:fetch",
-    "cifar10": "dhel_kcl.datasets.cifar:fetch_cifar10",
-    "cifar100": "dhel_kcl.datasets.cifar:fetch_cifar100",
-    "stl10": "dhel_kcl.datasets.stl10:fetch",
-    "imagenet100": "dhel_kcl.datasets.imagenet100:fetch",
+    "digits": "dhel_kcl.data.sources.digits:fetch",
+    "fashion_mnist": "dhel_kcl.data.sources.fashion_mnist:fetch",
+    "cifar10": "dhel_kcl.data.sources.cifar:fetch_cifar10",
+    "cifar100": "dhel_kcl.data.sources.cifar:fetch_cifar100",
+    "stl10": "dhel_kcl.data.sources.stl10:fetch",
+    "imagenet100": "dhel_kcl.data.sources.imagenet100:fetch",
 }
 
 BACKBONES = {
-    "compact_resnet": "dhel_kcl.backbones.compact_resnet:CompactResNet",
-    "resnet18": "dhel_kcl.backbones.resnet:ResNet18",
-    "resnet50": "dhel_kcl.backbones.resnet:ResNet50",
+    "compact_resnet": "dhel_kcl.training.backbones.compact_resnet:CompactResNet",
+    "resnet18": "dhel_kcl.training.backbones.resnet:ResNet18",
+    "resnet50": "dhel_kcl.training.backbones.resnet:ResNet50",
 }
 
 SOURCES = {
-    "encoded": "dhel_kcl.streaming:Streaming",
+    "encoded": "dhel_kcl.views.streaming:Streaming",
 }
 """What gives images that are not kept in memory; those of the data sets `ENCODED`."""
 

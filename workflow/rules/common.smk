@@ -12,12 +12,13 @@ import sys
 from base64 import encodebytes, urlsafe_b64encode
 from pathlib import Path
 
-from dhel_kcl import digest, stamp
-from dhel_kcl.config import ConfigError, load_global, suite_names
-from dhel_kcl.figures import FIGURES, figures_of
-from dhel_kcl.suite import Suite, dataset_title
-from dhel_kcl.table import TABLES, tables_of
-from dhel_kcl.tabular import FORMATS
+from dhel_kcl.runtime import digest
+from dhel_kcl.steps import record as stamp
+from dhel_kcl.study.config import ConfigError, load_global, suite_names
+from dhel_kcl.evidence.figures import FIGURES, figures_of
+from dhel_kcl.study.suite import Suite, dataset_title
+from dhel_kcl.evidence.tables import TABLES, tables_of
+from dhel_kcl.presentation.table_files import FORMATS
 from dhel_kcl.theory import EXPERIMENTS
 from dhel_kcl.theory import TABLES as THEORY_TABLES
 from snakemake.exceptions import WorkflowError

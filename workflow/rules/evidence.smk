@@ -1,6 +1,6 @@
-from dhel_kcl.claims import ledger_digest
-from dhel_kcl.files import sha256
-from dhel_kcl.published import PUBLISHED
+from dhel_kcl.evidence.verdicts import ledger_digest
+from dhel_kcl.runtime.files import sha256
+from dhel_kcl.evidence.published import PUBLISHED
 
 TIDY = expand(
     "results/{{suite}}/{table}.csv",
@@ -33,7 +33,7 @@ rule judge_claims:
         statements=ledger_digest(),
         code=digest.of_step("claims"),
     shell:
-        "python -m dhel_kcl.claims --root {params.root:q} --suite {wildcards.suite} "
+        "python -m dhel_kcl.evidence.verdicts --root {params.root:q} --suite {wildcards.suite} "
         "--results results/{wildcards.suite} --out {output:q} > {log:q} 2>&1"
 
 
@@ -65,7 +65,7 @@ for name in TABLES:
             code=digest.of_step("table"),
             n=sample_sizes,
         shell:
-            "python -m dhel_kcl.table --root {params.root:q} --suite {wildcards.suite} "
+            "python -m dhel_kcl.evidence.tables --root {params.root:q} --suite {wildcards.suite} "
             "--results results/{wildcards.suite} --name {params.name} "
             "--out paper_figures/{wildcards.suite}/{params.name} > {log:q} 2>&1"
 
@@ -96,7 +96,7 @@ for name in FIGURES:
             code=digest.of_step(f"figures.{name}"),
             n=sample_sizes,
         shell:
-            "python -m dhel_kcl.figures.{params.name} --root {params.root:q} --suite {wildcards.suite} "
+            "python -m dhel_kcl.evidence.figures.{params.name} --root {params.root:q} --suite {wildcards.suite} "
             "--results results/{wildcards.suite} --out paper_figures/{wildcards.suite}/{params.name} > {log:q} 2>&1"
 
 
@@ -117,4 +117,4 @@ rule tabulate_published:
         published=sha256(PUBLISHED),
         code=digest.of_step("published"),
     shell:
-        "python -m dhel_kcl.published --out paper_figures/published > {log:q} 2>&1"
+        "python -m dhel_kcl.evidence.published --out paper_figures/published > {log:q} 2>&1"

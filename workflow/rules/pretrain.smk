@@ -20,7 +20,7 @@ rule pretrain:
         python=lambda w: launcher(processes(w)),
     # exec: a signal must end the step, which then writes a checkpoint, and not a shell around it before that.
     shell:
-        "exec {params.python} -m dhel_kcl.pretrain --spec {params.spec:q} {params.selected} --code {params.code} {params.again} "
+        "exec {params.python} -m dhel_kcl.training.trainer --spec {params.spec:q} {params.selected} --code {params.code} {params.again} "
         "--data data/{wildcards.dataset} --split {input.split:q} "
         "--out results/runs/{wildcards.suite}/{wildcards.dataset}/{wildcards.run}/seed{wildcards.seed} "
         "--scratch scratch/{wildcards.suite}/{wildcards.dataset}/{wildcards.run}/seed{wildcards.seed} > {log:q} 2>&1"

@@ -19,7 +19,7 @@ rule probe:
         code=lambda w: stamp.probe_code(SUITES[w.suite], w.dataset),
         run=lambda w: f"--run {RUN.format(**w)}" if run_of(w).trained else "",
     shell:
-        "python -m dhel_kcl.probe --spec {params.spec:q} {params.run} "
+        "python -m dhel_kcl.evaluation.probe --spec {params.spec:q} {params.run} "
         "--data data/{wildcards.dataset} --split {input.split:q} "
         "--out results/runs/{wildcards.suite}/{wildcards.dataset}/{wildcards.run}/seed{wildcards.seed} > {log:q} 2>&1"
 
@@ -43,5 +43,5 @@ rule transfer:
         code=lambda w: stamp.probe_code(SUITES[w.suite], w.dataset, w.target),
         run=lambda w: RUN.format(**w),
     shell:
-        "python -m dhel_kcl.probe --transfer --spec {params.spec:q} --run {params.run} "
+        "python -m dhel_kcl.evaluation.probe --transfer --spec {params.spec:q} --run {params.run} "
         "--data data/{wildcards.target} --split {input.split:q} --out {output:q} > {log:q} 2>&1"

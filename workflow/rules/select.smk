@@ -13,4 +13,4 @@ rule select_setting:
         folders=candidates,
         code=digest.of_step("select"),
     shell:
-        "python -m dhel_kcl.select --candidates {params.folders:q} --out {output:q} > {log:q} 2>&1"
+        "python -m dhel_kcl.study.selection --candidates {params.folders:q} --out {output:q} > {log:q} 2>&1"

@@ -34,7 +34,7 @@ for name in EXPERIMENTS:
             name=name,
             code=digest.of_step(f"figures.theory.{name}"),
         shell:
-            "python -m dhel_kcl.figures.theory.{params.name} --table {input:q} "
+            "python -m dhel_kcl.theory.figures.{params.name} --table {input:q} "
             "--out paper_figures/theory/{params.name} > {log:q} 2>&1"
 
 

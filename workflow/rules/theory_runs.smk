@@ -31,4 +31,4 @@ rule stamp_theory:
     params:
         code=json.dumps(stamp.theory_digests()),
     shell:
-        "python -m dhel_kcl.stamp --theory --out {output:q} > {log:q} 2>&1"
+        "python -m dhel_kcl.steps.record --theory --out {output:q} > {log:q} 2>&1"

@@ -12,7 +12,7 @@ rule combine_results:
         spec=lambda w: SUITES[w.suite].digest(),
         code=digest.of_step("combine"),
     shell:
-        "python -m dhel_kcl.combine --root {params.root:q} --suite {wildcards.suite} "
+        "python -m dhel_kcl.evidence.collect --root {params.root:q} --suite {wildcards.suite} "
         "--out results/{wildcards.suite} > {log:q} 2>&1"
 
 
@@ -29,7 +29,7 @@ rule plan_suite:
         spec=trainings,
         code=digest.of_step("plan"),
     shell:
-        "python -m dhel_kcl.plan --root {params.root:q} --suite {wildcards.suite} --out {output:q} > {log:q} 2>&1"
+        "python -m dhel_kcl.steps.plan --root {params.root:q} --suite {wildcards.suite} --out {output:q} > {log:q} 2>&1"
 
 
 rule stamp_provenance:
@@ -46,4 +46,4 @@ rule stamp_provenance:
         root=repository,
         spec=lambda w: json.dumps(stamp.digests(SUITES[w.suite])),
     shell:
-        "python -m dhel_kcl.stamp --root {params.root:q} --suite {wildcards.suite} --out {output:q} > {log:q} 2>&1"
+        "python -m dhel_kcl.steps.record --root {params.root:q} --suite {wildcards.suite} --out {output:q} > {log:q} 2>&1"

@@ -1,11 +1,12 @@
-"""The interface of a kernel, and the power of a distance with a finite gradient at zero."""
+"""The interface of a kernel, the check of its parameters, and the power of a distance with a finite gradient at zero."""
 
+import math
 from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor
 
-from dhel_kcl.sphere import dot_product_rule
+from dhel_kcl.geometry.sphere import dot_product_rule
 
 
 class Kernel(ABC):
@@ -33,3 +34,10 @@ def power(r2: Tensor, exponent: float) -> Tensor:
     """(r^2)^exponent for exponent > 0 with gradient 0 at r = 0, where autograd's is NaN or infinite."""
     zero = r2 == 0
     return r2.masked_fill(zero, 1.0).pow(exponent).masked_fill(zero, 0.0)
+
+
+def check_positive(**parameters: float) -> None:
+    """Raise ValueError for a parameter that is not a finite number above zero."""
+    for name, value in parameters.items():
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f"{name} must be a finite number above 0; got {value}")

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from dhel_kcl.kernels.base import Kernel
-from dhel_kcl.losses.base import check_positive
+from dhel_kcl.kernels.base import Kernel, check_positive
 
 
 @dataclass(frozen=True)

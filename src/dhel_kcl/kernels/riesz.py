@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from dhel_kcl.geometry.sphere import mean_power_of_distance
 from dhel_kcl.kernels.base import Kernel, power
-from dhel_kcl.sphere import mean_power_of_distance
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """What every contrastive loss shares: input checks, precision, the interface of the modules, several processes."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -135,13 +134,6 @@ def check_shapes(u: Tensor, v: Tensor) -> None:
     """Raise ValueError unless u and v have one shape (M, d)."""
     if u.ndim != 2 or u.shape != v.shape:
         raise ValueError(f"both views need the same shape (M, d); got {tuple(u.shape)} and {tuple(v.shape)}")
-
-
-def check_positive(**parameters: float) -> None:
-    """Raise ValueError for a parameter that is not a finite number above zero."""
-    for name, value in parameters.items():
-        if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"{name} must be a finite number above 0; got {value}")
 
 
 def at_least_float32(z: Tensor) -> Tensor:

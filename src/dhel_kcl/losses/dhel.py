@@ -2,7 +2,8 @@
 
 from torch import Tensor
 
-from dhel_kcl.losses.base import Terms, at_least_float32, check_positive, check_views, full_precision
+from dhel_kcl.kernels.base import check_positive
+from dhel_kcl.losses.base import Terms, at_least_float32, check_views, full_precision
 from dhel_kcl.losses.log_sum_exp import LogSumExpLoss
 from dhel_kcl.losses.negatives import within
 

@@ -4,18 +4,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dhel_kcl.kernels.base import Kernel
+from dhel_kcl.geometry.sphere import optimal_cosines
+from dhel_kcl.kernels.base import Kernel, check_positive
 from dhel_kcl.losses.base import (
     ContrastiveLoss,
     Terms,
     at_least_float32,
-    check_positive,
     check_views,
     full_precision,
 )
 from dhel_kcl.losses.blocks import COINCIDENT, energy_sum
 from dhel_kcl.registry import resolve
-from dhel_kcl.sphere import optimal_cosines
 
 LARGEST_PLAIN = 256
 """For more instances than this, blocks are faster than a matrix of all pairs (`benchmarks/losses.py`)."""

@@ -2,8 +2,9 @@
 
 import math
 
-from dhel_kcl.losses.base import ContrastiveLoss, check_positive
-from dhel_kcl.sphere import dispersion, log_energy_of_uniform, log_mean_exp, optimal_log_energy
+from dhel_kcl.geometry.sphere import dispersion, log_energy_of_uniform, log_mean_exp, optimal_log_energy
+from dhel_kcl.kernels.base import check_positive
+from dhel_kcl.losses.base import ContrastiveLoss
 
 
 class LogSumExpLoss(ContrastiveLoss):

@@ -2,7 +2,8 @@
 
 from torch import Tensor
 
-from dhel_kcl.losses.base import Terms, check_positive, softplus
+from dhel_kcl.kernels.base import check_positive
+from dhel_kcl.losses.base import Terms, softplus
 from dhel_kcl.losses.dcl import positive_and_negatives
 from dhel_kcl.losses.log_sum_exp import LogSumExpLoss
 

@@ -17,8 +17,9 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from dhel_kcl import cli, metrics, sphere
+from dhel_kcl.geometry import metrics, sphere
 from dhel_kcl.losses.log_sum_exp import LogSumExpLoss
+from dhel_kcl.runtime import cli
 from dhel_kcl.theory import experiment
 from dhel_kcl.theory.descent import losses
 from dhel_kcl.theory.experiment import KERNEL, LOG_SUM_EXP, LOSSES, Verdict, verdict

@@ -17,9 +17,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from dhel_kcl import cli
 from dhel_kcl.kernels.gaussian import GaussianKernel
 from dhel_kcl.losses import DCLLoss, DHELLoss, KCLLoss, SimCLRLoss
+from dhel_kcl.runtime import cli
 from dhel_kcl.theory import experiment
 from dhel_kcl.theory.experiment import TEMPERATURE, Verdict, verdict
 

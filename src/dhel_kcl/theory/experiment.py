@@ -10,11 +10,11 @@ import pandas as pd
 import torch
 from threadpoolctl import threadpool_limits
 
-from dhel_kcl import cli
-from dhel_kcl.files import write_json, write_text
 from dhel_kcl.losses import DCLLoss, DHELLoss, InfoNCELoss, KCLLoss, SimCLRLoss
 from dhel_kcl.losses.base import ContrastiveLoss
-from dhel_kcl.provenance import environment
+from dhel_kcl.runtime import cli
+from dhel_kcl.runtime.files import write_json, write_text
+from dhel_kcl.runtime.provenance import environment
 
 TEMPERATURE = 0.5
 LOG_SUM_EXP: dict[str, ContrastiveLoss] = {

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from dhel_kcl import cli, sphere
+from dhel_kcl.geometry import sphere
+from dhel_kcl.runtime import cli
 from dhel_kcl.theory import experiment
 from dhel_kcl.theory.descent import descend, losses
 from dhel_kcl.theory.experiment import LOSSES, Verdict, verdict

@@ -22,8 +22,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from dhel_kcl import cli, sphere
+from dhel_kcl.geometry import sphere
 from dhel_kcl.kernels.riesz import RieszKernel
+from dhel_kcl.runtime import cli
 from dhel_kcl.theory import experiment
 from dhel_kcl.theory.descent import Descents, descend, losses
 from dhel_kcl.theory.experiment import KERNEL, LOSSES, Verdict, verdict

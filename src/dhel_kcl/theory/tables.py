@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from dhel_kcl import cli
-from dhel_kcl.figures.theory import TITLES
-from dhel_kcl.files import read_json
-from dhel_kcl.paper import CLAIMS
-from dhel_kcl.tabular import write_table
+from dhel_kcl.presentation.claim_names import CLAIMS
+from dhel_kcl.presentation.table_files import write_table
+from dhel_kcl.runtime import cli
+from dhel_kcl.runtime.files import read_json
 from dhel_kcl.theory import EXPERIMENTS, TABLES
 from dhel_kcl.theory.experiment import CONTRADICTED, SUPPORTED
+from dhel_kcl.theory.figures import TITLES
 
 
 def verdicts(results: Path) -> pd.DataFrame:

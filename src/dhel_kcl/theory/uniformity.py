@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from tqdm import tqdm
 
-from dhel_kcl import cli, metrics, sphere
+from dhel_kcl.geometry import metrics, sphere
+from dhel_kcl.runtime import cli
 from dhel_kcl.theory import experiment
 from dhel_kcl.theory.experiment import Verdict, verdict
 

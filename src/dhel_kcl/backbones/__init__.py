@@ -1,1 +1,0 @@
-"""Backbones, named in `dhel_kcl.registry.BACKBONES`."""

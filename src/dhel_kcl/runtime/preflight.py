@@ -1,0 +1,168 @@
+"""Whether a pretraining run fits the memory and the disk, estimated before any hour is spent.
+
+What autograd keeps for the backward pass is counted for two and for four images and grows linearly with their number;
+the loss is counted at the run's batch size. This is the memory of the eager mode: compiled code takes less.
+"""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+
+from dhel_kcl.data.download import require_space
+from dhel_kcl.data.prepared import Prepared
+from dhel_kcl.training.networks import build_encoder, build_projector
+from dhel_kcl.training.spec import PretrainSpec
+from dhel_kcl.training.trainer import build_objective
+
+MARGIN = 0.1
+"""Share of the estimate added for temporaries of the backward pass and for gaps between blocks of memory."""
+CUDA = 1_000_000_000
+"""Bytes that CUDA's context and cuDNN's work space take."""
+AUGMENTING = 6
+"""Copies of the views, in float32, that exist at a time while they are made."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Bytes on the device of one process while it trains."""
+
+    weights: int
+    gradients: int
+    momentum: int
+    activations: int
+    loss: int
+    views: int
+    images: int
+    overhead: int
+
+    @property
+    def total(self) -> int:
+        return sum(getattr(self, field.name) for field in fields(self))
+
+    @property
+    def per_batch(self) -> int:
+        """Bytes that grow with the batch."""
+        return self.activations + self.loss + self.views
+
+    def __str__(self) -> str:
+        parts = sorted(((getattr(self, f.name), f.name) for f in fields(self)), reverse=True)
+        return ", ".join(f"{name} {gigabytes(size)}" for size, name in parts if size >= self.total / 100)
+
+
+def gigabytes(size: float) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
+
+
+def estimate(
+    spec: PretrainSpec, channels: int, side: int, classes: int, images: int, precision: str, cuda: bool = True
+) -> Estimate:
+    """Memory of each process of a run.
+
+    Args:
+        spec: of the run; its `processes` share a batch.
+        channels, side: of the images.
+        classes: of the data set.
+        images: number of images that are kept on the device as uint8; 0 where they are streamed or in mapped files.
+        precision: "fp32" or "bf16".
+        cuda: whether to add CUDA's own memory.
+    """
+    world = spec.processes
+    side = spec.augment["size"] or side
+    with torch.random.fork_rng(devices=[]):
+        encoder = build_encoder(spec.backbone, channels)
+        projector = build_projector(encoder.features, spec.projector_dim)
+        alone = PretrainSpec.of(spec.as_dict() | {"processes": 1})
+        objective, _ = build_objective(alone, projector, encoder.features, classes)
+        two, four = (kept_bytes(encoder, precision, torch.rand(n, channels, side, side)) for n in (2, 4))
+        features = torch.rand(2 * spec.batch_size, encoder.features)
+        labels = torch.zeros(spec.batch_size, dtype=torch.long)
+        loss = kept_bytes(objective, precision, features, labels)
+    views = 2 * spec.batch_size // world
+    activations = two + (four - two) // 2 * (views - 2)
+    trained = [parameter for parameter in (*encoder.parameters(), *objective.parameters()) if parameter.requires_grad]
+    weights = model_bytes(encoder) + model_bytes(objective)
+    gradients = sum(parameter.nbytes for parameter in trained)
+    making = AUGMENTING * views * channels * side**2 * 4
+    kept = images * channels * side**2
+    parts = weights + 2 * gradients + activations + loss + making + kept
+    overhead = round(MARGIN * parts) + (CUDA if cuda else 0)
+    return Estimate(weights, gradients, gradients, activations, loss, making, kept, overhead)
+
+
+def model_bytes(module: nn.Module) -> int:
+    return sum(tensor.nbytes for tensor in module.state_dict().values())
+
+
+def kept_bytes(module: nn.Module, precision: str, *inputs: Tensor) -> int:
+    """Bytes that autograd keeps between forward and backward on these inputs, without the module's own tensors."""
+    own = {tensor.untyped_storage().data_ptr() for tensor in module.state_dict().values()}
+    kept = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    # The tensors live as long as `output`, so no two of them have one address.
+    with saved_tensors_hooks(keep, lambda tensor: tensor), torch.autocast("cpu", torch.bfloat16, precision == "bf16"):
+        output = module(*inputs)
+    del output
+    return sum(kept.values())
+
+
+def require(
+    spec: PretrainSpec, data: Prepared, images: int, device: torch.device, precision: str, scratch: Path
+) -> Estimate:
+    """The estimate of a run on `images` of a data set that fits the device, and whose checkpoints fit the disk.
+
+    Raises ValueError, or OSError for the disk, stating what is needed, what is free and what helps.
+    """
+    side = 0 if data.encoded else data.images.shape[2]
+    kept = 0 if data.encoded else images
+    cuda = device.type == "cuda"
+    needed = estimate(spec, data.channels, side, data.manifest["classes"], kept, precision, cuda)
+    free = free_bytes(device)
+    if free is not None and needed.total > free:
+        raise ValueError(too_large(needed, free, spec, device, precision))
+    # While a checkpoint is written, the one before still exists.
+    require_space(scratch, 2 * (needed.weights + needed.momentum))
+    return needed
+
+
+def too_large(needed: Estimate, free: int, spec: PretrainSpec, device: torch.device, precision: str) -> str:
+    room = (free - (needed.total - (1 + MARGIN) * needed.per_batch)) / ((1 + MARGIN) * needed.per_batch)
+    fits = int(room * spec.batch_size)
+    helps = ["precision: bf16"] if precision == "fp32" else []
+    helps += ["more processes, which share each batch"]
+    helps += [f"batch_size: {fits} or less"] if fits >= 2 else []
+    return (
+        f"batch_size {spec.batch_size} needs about {gigabytes(needed.total)} of memory a process ({needed}), and "
+        f"{gigabytes(free)} are free on {device}. What helps: {'; '.join(helps)}; a device with more memory, or one "
+        "that nothing else uses"
+    )
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Bytes that this process can still take on a device; None where the system does not say."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    limits = []
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                limits.append(int(line.split()[1]) * 1024)
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            if line.startswith("0::"):
+                group = Path("/sys/fs/cgroup", line.removeprefix("0::").lstrip("/"))
+                limits.append(_number(group / "memory.max") - _number(group / "memory.current"))
+    except (OSError, ValueError):  # no Linux, or no limit ("max")
+        pass
+    return min(limits, default=None)
+
+
+def _number(path: Path) -> int:
+    return int(path.read_text())

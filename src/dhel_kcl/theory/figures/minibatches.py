@@ -1,0 +1,42 @@
+"""Figure: variance of the negative similarities that training in fixed disjoint batches leaves, against its bounds.
+
+Band: the range that is possible when every batch is optimal, its ends attained by batches in orthogonal subspaces
+and by coinciding batches (crosses). Points: descents from random starts.
+
+Example:
+    python -m dhel_kcl.theory.figures.minibatches --table results/theory/minibatches.csv --out minibatches
+"""
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from dhel_kcl.presentation import style
+from dhel_kcl.runtime import cli
+from dhel_kcl.theory.figures import TITLES
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    fig, (ax,) = style.panels(1, height=2.6)
+    bounds = table.groupby("batch_size")[["lower_bound", "upper_bound"]].first()
+    ax.fill_between(bounds.index, bounds.lower_bound, bounds.upper_bound, color="#DDDDDD", linewidth=0)
+    made = table[table.method.isin(["orthogonal", "coinciding"])]
+    ax.plot(made.batch_size, made.variance, "x", color="black", markersize=4, markeredgewidth=0.9)
+    methods = [method for method in table.method.unique() if method in TITLES]
+    for position, method in enumerate(methods):
+        colour, marker = style.LOOKS[method]
+        here = table[table.method == method]
+        x = here.batch_size + 0.22 * (position - (len(methods) - 1) / 2)
+        ax.plot(x, here.variance, linestyle="", color=colour, marker=marker, markersize=3, alpha=0.8)
+    ax.set_xticks(bounds.index)
+    ax.set(xlabel=f"points a batch m (of {table.batch_size.max()})", ylabel="variance of $u_i \\cdot u_j$")
+    handles = [Line2D([], [], linestyle="", marker="x", color="black", markersize=4, label="bounds attained")]
+    for method in methods:
+        colour, marker = style.LOOKS[method]
+        handles.append(Line2D([], [], linestyle="", color=colour, marker=marker, markersize=3.5, label=TITLES[method]))
+    style.legend(fig, handles, columns=3)
+    return fig
+
+
+if __name__ == "__main__":
+    cli.run(lambda: style.theory_main(draw, __doc__))

@@ -1,0 +1,112 @@
+"""What the pages say is there, is there; numbers that they quote are those of the results."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from dhel_kcl.evidence import verdicts as claims
+from dhel_kcl.evidence.tidy import Results
+from dhel_kcl.runtime.files import read_json
+from dhel_kcl.steps import record as stamp
+from dhel_kcl.study.config import suite_names
+from dhel_kcl.study.suite import Suite
+from tests.pipeline import ROOT
+
+PAGES = [ROOT / "README.md", ROOT / "results/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SUITES = {"digits": "digits", "Fashion-MNIST": "fashion"}
+"""Those with committed results, by their names in the README."""
+LEDGERS = SUITES | {"theory": "theory"}
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page):
+    text = page.read_text()
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in target:
+            continue
+        path, _, heading = target.partition("#")
+        linked = page.parent / path if path else page
+        assert linked.exists(), target
+        if heading:
+            anchors = [re.sub(r"[^\w\- ]", "", line.lstrip("# ").lower()) for line in linked.read_text().splitlines()]
+            assert heading in [anchor.replace(" ", "-") for anchor in anchors], target
+
+
+@pytest.mark.parametrize("suite", SUITES.values())
+def test_the_accuracies_quoted_are_those_of_the_results(suite):
+    table = (ROOT / f"paper_figures/{suite}/linear_evaluation.md").read_text().strip()
+    assert table in README
+
+
+def test_the_verdicts_quoted_are_those_of_the_ledgers():
+    rows = re.findall(r"^\| (C\d[^|:]*: [^|]+)?\| ([\w-]+) \|((?: \d+ \|){4})$", README, re.MULTILINE)
+    summaries = {
+        name: pd.read_csv(ROOT / f"paper_figures/{folder}/claims_summary.csv") for name, folder in LEDGERS.items()
+    }
+    columns = ["supported", "contradicted", "not distinguishable", "of these, nothing to compare"]
+    quoted, claim = {name: [] for name in summaries}, ""
+    for named, judged_on, counts in rows:
+        claim = named.strip() or claim
+        quoted[judged_on].append([claim, *map(int, counts.replace("|", "").split())])
+    for name, summary in summaries.items():
+        summary = summary[~summary.claim.str.endswith("limits")]
+        assert quoted[name] == summary.reindex(columns=["claim", *columns], fill_value=0).to_numpy().tolist()
+
+
+def in_prose(value, low, high):
+    return f"{value:.1f} ({low:.1f} to {high:.1f})".replace("-", "−")
+
+
+def test_the_effects_quoted_are_those_of_the_trade_off():
+    """Of the digits first."""
+    text = " ".join(README.split()).replace(" of 64 dimensions on the digits", "")
+    quoted = {}
+    for suite in SUITES.values():
+        claimed = pd.read_csv(ROOT / f"results/{suite}/claims.csv").set_index("id")
+        for name in ("decoupling", "weight", "temperature"):
+            quoted.setdefault(name, []).append(in_prose(*claimed.loc[name, ["estimate", "low", "high"]]))
+        effects = pd.read_csv(ROOT / f"paper_figures/{suite}/trade_off_effects.csv").set_index(["effect of", "at"])
+        for at in ("w = 0.5", "w = 1", "all"):
+            cell = effects.loc[("DHEL mean − SimCLR", at), "effective rank of z"]
+            quoted.setdefault(at, []).append(in_prose(*map(float, re.findall(r"[+-][\d.]+", cell))))
+        points = pd.read_csv(ROOT / f"paper_figures/{suite}/trade_off_points.csv")
+        accuracy, rank = (
+            points[name].str.split().str[0].astype(float) for name in ("accuracy (%)", "effective rank of z")
+        )
+        best = rank[accuracy.nlargest(4).index]
+        assert "the four most accurate settings of each data set have ranks of 25 to 34" in text
+        assert 25 <= round(best.min()) <= round(best.max()) <= 34
+    for pair in quoted.values():
+        assert " and ".join(text_of.replace("+", "") for text_of in pair) in text.replace("+", "")
+
+
+@pytest.mark.parametrize("suite", SUITES.values())
+def test_the_committed_verdicts_follow_from_the_committed_tables(suite):
+    folder = ROOT / f"results/{suite}"
+    ledger = claims.judge(Results(folder, Suite.load(ROOT, suite)), claims.ledger())
+    committed = pd.read_csv(folder / "claims.csv", keep_default_na=False)
+    assert committed.verdict.tolist() == ledger.verdict.tolist()
+    assert committed.note.tolist() == ledger.note.tolist()
+
+
+@pytest.mark.parametrize("suite", SUITES.values())
+def test_results_of_earlier_code_are_said_to_be(suite):
+    """`make check` demands this code of the default suite alone: others take hours, and a line in the README."""
+    recorded = read_json(ROOT / f"results/{suite}/provenance.json")
+    changed = stamp.differences(recorded, stamp.digests(Suite.load(ROOT, suite)))
+    state = re.search(rf"^\| `{suite}`.*\| ([^|]+) \|$", README, re.MULTILINE)[1]
+    assert bool(changed) == ("earlier code" in state), changed
+
+
+def test_the_number_of_runs_quoted_is_that_of_the_suites():
+    quoted = dict(re.findall(r"^\| `(\w+)`.*?\| [^|]+ \| (\d+) \|", README, re.MULTILINE))
+    assert quoted == {name: str(len(Suite.load(ROOT, name).runs)) for name in suite_names(ROOT)}
+
+
+def test_files_named_as_made_by_a_command_are_made():
+    targets = re.findall(r"`(paper_figures/[^`]+\.\w+)`", README)
+    assert len(targets) > 5
+    for target in targets:
+        assert (ROOT / target).is_file(), target

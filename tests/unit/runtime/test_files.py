@@ -1,0 +1,72 @@
+import csv
+import errno
+import os
+
+import pytest
+
+from dhel_kcl.runtime.files import DamagedError, atomic, exclusive, read_json, reading, write_json, write_rows
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "file"
+    write_json(path, 1)
+
+    def fail():
+        with atomic(path) as file:
+            file.write(b"half of it")
+            raise OSError("No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        fail()
+    assert read_json(path) == 1
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_json_with_nan_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "file.json", {"loss": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+def test_damaged_json_is_named(tmp_path):
+    (tmp_path / "file.json").write_text('{"half": ')
+    with pytest.raises(ValueError, match=r"file\.json is damaged \(JSONDecodeError"):
+        read_json(tmp_path / "file.json")
+
+
+def test_rows_keep_every_digit_and_leave_none_empty(tmp_path):
+    write_rows(tmp_path / "rows.csv", [{"x": 0.1 + 0.2, "y": None}])
+    with (tmp_path / "rows.csv").open() as file:
+        assert list(csv.reader(file)) == [["x", "y"], ["0.30000000000000004", ""]]
+
+
+def test_a_write_removes_what_a_killed_one_left_of_the_same_file(tmp_path):
+    (tmp_path / ".file.x1y2.partial").write_bytes(b"half of it")
+    (tmp_path / ".another.x1y2.partial").write_bytes(b"half of it")
+    write_json(tmp_path / "file", 1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".another.x1y2.partial", "file"]
+
+
+def test_a_full_disk_is_named_with_the_file_and_the_remedy(tmp_path):
+    def fail():
+        with atomic(tmp_path / "file"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match=r"No space left on device; free some space and run .*again: '.*/file'"):
+        fail()
+
+
+def test_a_damaged_file_is_named_once_and_a_missing_one_as_missing(tmp_path):
+    message = r"^inner is damaged \(KeyError: 'x'\); delete it$"
+    with pytest.raises(DamagedError, match=message), reading("outer", ""), reading("inner", "delete it"):
+        {}["x"]
+    with pytest.raises(FileNotFoundError), reading("outer", ""):
+        read_json(tmp_path / "missing.json")
+
+
+def test_a_folder_is_held_by_one_process_at_a_time(tmp_path):
+    message = "another process is at work on this run"
+    with exclusive(tmp_path), pytest.raises(BlockingIOError, match=message), exclusive(tmp_path):
+        pass
+    with exclusive(tmp_path):
+        pass

@@ -1,0 +1,276 @@
+"""The theory experiments at a small size, and verdicts that must turn when what was measured does."""
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from dhel_kcl.geometry import metrics, sphere
+from dhel_kcl.runtime import digest
+from dhel_kcl.theory import EXPERIMENTS, TABLES, batch_size, circle, minibatches, minima, tables, uniformity
+from dhel_kcl.theory.descent import descend, losses
+from dhel_kcl.theory.experiment import CONTRADICTED, KERNEL, LOSSES, SUPPORTED
+from tests.pipeline import ROOT
+
+MODULES = {
+    "minima": minima,
+    "batch_size": batch_size,
+    "uniformity": uniformity,
+    "circle": circle,
+    "minibatches": minibatches,
+}
+
+
+def verdict_of(entries, start):
+    (found,) = [entry.verdict for entry in entries if entry.statement.startswith(start)]
+    return found
+
+
+@pytest.fixture
+def committed():
+    """Measured table and verdicts of an experiment, as committed."""
+
+    def read(name):
+        folder = ROOT / "results/theory"
+        return pd.read_csv(folder / f"{name}.csv"), json.loads((folder / f"{name}.json").read_text())
+
+    return read
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_committed_verdicts_follow_from_the_committed_tables(committed, name):
+    table, recorded = committed(name)
+    for entry, written in zip(MODULES[name].judge(table), recorded, strict=True):
+        assert (entry.claim, entry.statement, entry.threshold, entry.verdict) == (
+            written["claim"], written["statement"], written["threshold"], written["verdict"],
+        )  # fmt: skip
+        assert entry.measured == pytest.approx(written["measured"], rel=1e-9, abs=1e-15)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_has_its_figure_and_caption(committed, name):
+    from importlib import import_module
+
+    figure = import_module(f"dhel_kcl.theory.figures.{name}").draw(committed(name)[0])
+    assert figure.axes
+    assert all((ROOT / f"workflow/report/theory_{page}.rst").is_file() for page in (name, *TABLES))
+    assert digest.of_step(f"figures.theory.{name}") != digest.of_step(f"theory.{name}")
+
+
+@pytest.mark.parametrize("method", LOSSES)
+def test_descent_reaches_the_simplex(method):
+    rows = minima.rows(method, count=3, dim=4, seeds=range(2))
+    best = min(rows, key=lambda row: row["gap"])
+    assert abs(best["gap"]) < minima.REACHED
+    assert best["misalignment"] < 1e-8
+    assert best["distance_to_optimum"] < 1e-5
+    assert best["pairs_apart"] == 0
+
+
+def test_a_spurious_minimum_of_gaussian_kcl_is_told_from_a_saddle():
+    stuck = next(row for row in minima.rows("kcl-gaussian", 5, 4, range(9)) if row["gap"] > 0.1)
+    assert stuck["pairs_apart"] == 1
+    assert stuck["least_curvature"] > minima.SADDLE
+    # All points at two poles: stationary by symmetry, and no minimum.
+    pole = torch.eye(4, dtype=torch.float64)[[0, 0, 0, 0, 0]]
+    assert minima.least_curvature("kcl-gaussian", torch.stack([pole, -pole])) < minima.SADDLE
+
+
+def test_verdicts_on_minima_turn(committed):
+    table, _ = committed("minima")
+    assert verdict_of(minima.judge(table), "KCL: the best descent ends at the simplex") == SUPPORTED
+    table.loc[(table.method == "kcl-imq") & (table.optimum == "simplex"), "gap"] += 1e-6
+    assert verdict_of(minima.judge(table), "KCL: the best descent ends at the simplex") == CONTRADICTED
+    assert (
+        verdict_of(minima.judge(table), "InfoNCE, SimCLR, DCL, DHEL: the best descent ends at the simplex") == SUPPORTED
+    )
+    table.loc[table.method == "dhel", "distance_to_optimum"] = 0.1
+    assert verdict_of(minima.judge(table), "all losses share these minimisers") == CONTRADICTED
+    table.loc[table.method == "kcl-gaussian", "gap"] = 0.0
+    assert verdict_of(minima.judge(table), "Gaussian KCL: share") == CONTRADICTED
+
+
+def test_sub_batches_of_kcl_have_one_mean_and_of_the_others_not(monkeypatch):
+    monkeypatch.setattr(batch_size, "PAIRS", 5)
+    table = pd.DataFrame(batch_size.sub_batches())
+    for method, means in table.groupby("method")["mean"]:
+        assert (means.max() - means.min() < 1e-12) == (method in KERNEL), method
+
+
+def test_growth_and_limit_of_the_expected_loss(monkeypatch):
+    monkeypatch.setattr(batch_size, "SIZES", (64,))
+    monkeypatch.setattr(batch_size, "POINTS", 2048)
+    table = pd.DataFrame(batch_size.uniform()).set_index("method")
+    assert ((table["mean"] - table.expected).abs() <= 4 * table.standard_error).all()
+    assert table.loc["dhel", "limit"] == pytest.approx(2 * table.loc["dhel-mean", "limit"] + 2)  # 1/tau = 2
+    assert table.loc["dcl", "limit"] == pytest.approx(table.loc["dhel-mean", "limit"] + math.log(2))
+
+
+def test_verdicts_on_batch_size_turn(committed):
+    table, _ = committed("batch_size")
+    changed = table.copy()
+    changed.loc[(table.part == "sub-batches") & (table.method == "kcl-log") & (table.batch_size == 2), "mean"] += 1e-9
+    assert verdict_of(batch_size.judge(changed), "KCL: the mean over all sub-batches") == CONTRADICTED
+    changed = table.copy()
+    changed.loc[(table.part == "uniform") & (table.method == "dcl"), "mean"] = table.limit
+    assert verdict_of(batch_size.judge(changed), "the InfoNCE family at M = 4") == CONTRADICTED
+
+
+@pytest.mark.parametrize("rank", [2, 8, 64, 128])
+def test_anisotropic_points_have_the_participation_ratio_asked_for(rank):
+    values = uniformity.variances(rank)
+    assert values.sum() ** 2 / (values**2).sum() == pytest.approx(rank, rel=1e-6)
+    assert values[0] == 1
+    np.testing.assert_allclose(np.diff(np.log(values), n=2), 0, atol=1e-9)
+    points = uniformity.anisotropic(rank, seed=0)
+    np.testing.assert_allclose(np.linalg.norm(points, axis=1), 1)
+    assert metrics.effective_rank(points) < metrics.effective_rank(uniformity.anisotropic(128, seed=0)) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("rank", "uniformity_shift", "wasserstein_shift"), [(64, 1.6, 3.0), (32, 4.7, 7.2), (8, 22, 22), (4, 39, 35)]
+)
+def test_shifts_of_sub_spheres_without_noise(rank, uniformity_shift, wasserstein_shift):
+    """In percent of the range, from the laws of the dot products themselves."""
+    full, here = (sphere.log_mean_exp(dim, 0.25) - 4 for dim in (128, rank))
+    assert 100 * (here - full) / -full == pytest.approx(uniformity_shift, abs=0.5)
+    levels = (np.arange(20_000) + 0.5) / 20_000
+    gap = sphere.dot_product_quantile(levels, 128) - sphere.dot_product_quantile(levels, rank)
+    assert 100 * np.abs(gap).mean() == pytest.approx(wasserstein_shift, abs=0.5)
+    # And what is measured on points is that.
+    points = uniformity.sub_sphere(rank, seed=0)
+    assert metrics.wasserstein_uniformity(points) == pytest.approx(np.abs(gap).mean(), abs=0.01)
+
+
+def test_shares_run_from_uniform_to_collapse(committed):
+    shares = uniformity.shares(committed("uniformity")[0])
+    full = shares[(shares.family == "sub-sphere") & (shares["rank"] == 128)]
+    for metric in uniformity.COLLAPSED:
+        assert full[metric].mean() == pytest.approx(0, abs=1e-12)
+        assert shares[metric].max() < 1
+
+
+def test_verdicts_on_uniformity_turn(committed):
+    table, _ = committed("uniformity")
+    table["wasserstein_uniformity"] = (table.uniformity - table.uniformity.min()) / 8  # less sensitive than uniformity
+    found = [entry.verdict for entry in uniformity.judge(table) if entry.claim == "C7"]
+    assert found == [CONTRADICTED] * 4
+
+
+def test_the_circle_at_few_starts(monkeypatch):
+    monkeypatch.setattr(circle, "STARTS", 5)
+    monkeypatch.setattr(circle, "METHODS", ("simclr", "dcl", "dhel-mean", "kcl-gaussian"))
+    table = circle.measure()
+    assert {entry.verdict for entry in circle.judge(table)} == {SUPPORTED}
+    least = table.groupby(["method", "objective"]).value.min()
+    assert least["dhel-mean", "whole loss"] == pytest.approx(-4)  # -1/tau + (-1)/tau at tau = 0.5
+    assert least["simclr", "whole loss"] == pytest.approx(math.log1p(2 * math.exp(-4)))
+    assert least["kcl-gaussian", "whole loss"] == pytest.approx(-2 + 32 * math.exp(-8))
+    table.loc[table.objective == "whole loss", "v1"] += 0.1
+    assert verdict_of(circle.judge(table), "two pairs on the circle") == CONTRADICTED
+
+
+@pytest.mark.parametrize(("count", "size"), [(12, 2), (12, 3), (12, 6), (6, 3)])
+def test_the_variance_bounds_are_attained(count, size):
+    low, high = minibatches.bounds(count, size)
+    assert minibatches.variance(minibatches.orthogonal_batches(count, 12, size)) == pytest.approx(low, rel=1e-12)
+    assert minibatches.variance(minibatches.coinciding_batches(count, 12, size)) == pytest.approx(high, rel=1e-12)
+
+
+def test_fixed_batches_stay_between_the_bounds():
+    low, high = minibatches.bounds(minibatches.COUNT, 3)
+    ends = minibatches.fixed_batches("dhel", 3)
+    assert [start for _, start, _, _ in ends] == list(range(minibatches.STARTS))
+    for _, _, points, gap in ends:
+        assert abs(gap) < 1e-10
+        assert low < minibatches.variance(points) < high
+        for batch in np.split(points, minibatches.COUNT // 3):
+            np.testing.assert_allclose(batch @ batch.T, 1.5 * np.eye(3) - 0.5, atol=1e-5)
+
+
+SPOILED = [
+    # Experiment, rows, column, value to set or add, start of the statement that must turn.
+    (
+        "minima",
+        "optimum == 'cross-polytope' and method == 'kcl-log'",
+        "gap",
+        1e-9,
+        "KCL: the best descent ends at the c",
+    ),
+    (
+        "minima",
+        "optimum == 'cross-polytope' and method == 'dcl'",
+        "gap",
+        -1e-9,
+        "InfoNCE, SimCLR, DCL, DHEL: the best descent ends at the c",
+    ),
+    ("minima", "method == 'simclr' and start == 1", "reached", False, "log-sum-exp losses: share"),
+    ("minima", "method == 'kcl-gaussian'", "gradient", 1e-3, "Gaussian KCL: share"),
+    ("batch_size", "method == 'kcl-imq' and batch_size == 32", "mean", 1.0, "KCL at uniform anchors"),
+    ("batch_size", "method == 'dhel' and batch_size == 256", "mean", 0.01, "the same family at M >= 64"),
+    ("batch_size", "part == 'sub-batches' and method == 'dcl'", "mean", None, "InfoNCE, SimCLR, DCL, DHEL: that mean"),
+    ("circle", "method == 'simclr' and objective == 'energy'", "v1", "u1", "SimCLR's log-denominator"),
+    ("circle", "method == 'dhel-mean' and objective == 'energy' and start == 3", "free", 2, "the energies of DHEL"),
+    ("circle", "method == 'dcl' and objective == 'energy' and start == 3", "free", 1, "those of SimCLR"),
+    ("circle", "method == 'kcl-gaussian' and objective == 'one anchor'", "free", 0, "one anchor's term"),
+    ("minibatches", "method == 'orthogonal' and batch_size == 3", "variance", 0.1, "orthogonal batches"),
+    ("minibatches", "method == 'coinciding' and batch_size == 3", "variance", 0.1, "coinciding batches"),
+    ("minibatches", "method == 'dhel' and batch_size == 4", "variance", 1.0, "descents on fixed batches end"),
+    ("minibatches", "method == 'dcl' and start == 2", "gap", 1e-9, "descents on fixed batches make"),
+    ("minibatches", "method == 'dcl' and batch_size == 6 and start == 0", "variance", 0.0, "fixed batches smaller"),
+    ("minibatches", "method == 'simclr' and batch_size == 12", "variance", 0.01, "one batch of all n"),
+]
+
+
+@pytest.mark.parametrize(("name", "rows", "column", "value", "start"), SPOILED, ids=[entry[-1] for entry in SPOILED])
+def test_verdicts_turn_with_what_was_measured(committed, name, rows, column, value, start):
+    table, _ = committed(name)
+    assert verdict_of(MODULES[name].judge(table), start) == SUPPORTED
+    index = table.query(rows).index
+    assert len(index)
+    if value is None:
+        table.loc[index, column] = table.loc[index, column].mean()
+    elif column in ("mean", "gap"):
+        table.loc[index, column] += value
+    else:
+        table.loc[index, column] = table.loc[index, value] if isinstance(value, str) else value
+    assert verdict_of(MODULES[name].judge(table), start) == CONTRADICTED
+
+
+@pytest.mark.parametrize("method", LOSSES)
+def test_losses_of_a_stack_are_those_of_the_library(method):
+    points = minima.starts(6, 4, seeds=range(3)).requires_grad_()
+    alone = torch.stack([LOSSES[method](u, v) for u, v in points])
+    stacked = losses(method, points / points.norm(dim=-1, keepdim=True))
+    torch.testing.assert_close(stacked, alone, rtol=1e-13, atol=1e-13)
+    slopes = [torch.autograd.grad(values.sum(), points)[0] for values in (stacked, alone)]
+    torch.testing.assert_close(*slopes, rtol=1e-11, atol=1e-12)
+
+
+def test_descents_are_of_both_views_and_each_start_for_itself():
+    target = minima.starts(3, 4, seeds=[5])
+    starts = minima.starts(3, 4, seeds=[0, 1])
+    ends = descend(lambda points: -(points * target).sum(dim=(1, 2, 3)), starts)
+    torch.testing.assert_close(ends.points, target.expand(2, -1, -1, -1), atol=1e-7, rtol=0)
+    torch.testing.assert_close(ends.values, torch.full((2,), -6.0, dtype=torch.float64))
+    both = descend(lambda points: losses("simclr", points), starts)
+    alone = descend(lambda points: losses("simclr", points), starts[1:])
+    torch.testing.assert_close(both.points[1:], alone.points, atol=1e-6, rtol=0)
+    assert both.evaluations[1] == pytest.approx(alone.evaluations[0], abs=3)
+
+
+def test_the_table_of_verdicts_has_every_statement():
+    table = tables.verdicts(ROOT / "results/theory")
+    assert table.experiment.unique().tolist() == list(EXPERIMENTS)
+    assert set(table.verdict) <= {SUPPORTED, CONTRADICTED}
+    assert not table.statement.duplicated().any()
+
+
+def test_the_table_of_gaps_counts_the_starts_that_reached_the_least_value(tmp_path):
+    ends = ((-2e-15, True), (1e-9, False), (0.3, False))
+    rows = [{"dim": 4, "count": 5, "method": "dcl", "gap": gap, "reached": reached} for gap, reached in ends]
+    pd.DataFrame(rows).to_csv(tmp_path / "minima.csv", index=False)
+    assert tables.gaps(tmp_path).to_dict("records") == [{"loss": "DCL", "d=4, M=5": "-2e-15 (1/3)"}]

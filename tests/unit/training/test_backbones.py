@@ -1,0 +1,151 @@
+import inspect
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+import yaml
+from torch import nn
+
+from dhel_kcl import registry
+from dhel_kcl.study import config
+from dhel_kcl.training.networks import build_encoder
+from tests.pipeline import ROOT
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "channels", "parameters"),
+    [
+        # torchvision states 11,689,512 and 25,557,032; less the classifier, and with another first convolution.
+        ("resnet18", "imagenet", 3, 11_689_512 - 513_000),
+        ("resnet18", "small", 3, 11_689_512 - 513_000 - 64 * 3 * (49 - 9)),
+        ("resnet18", "small", 1, 11_689_512 - 513_000 - 64 * (3 * 49 - 9)),
+        ("resnet50", "imagenet", 3, 25_557_032 - 2_049_000),
+        ("resnet50", "small", 3, 25_557_032 - 2_049_000 - 64 * 3 * (49 - 9)),
+    ],
+)
+def test_parameters_are_those_of_torchvision_less_the_classifier(name, stem, channels, parameters):
+    encoder = build_encoder({"name": name, "stem": stem}, channels)
+    assert sum(parameter.numel() for parameter in encoder.parameters()) == parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "size", "positions"),
+    [
+        ("resnet18", "small", 32, 4),
+        ("resnet18", "imagenet", 96, 3),
+        ("resnet50", "small", 32, 4),
+        ("resnet50", "imagenet", 224, 7),
+    ],
+)
+def test_features_and_the_positions_that_the_stem_leaves(name, stem, size, positions):
+    encoder = build_encoder({"name": name, "stem": stem}, channels=3)
+    last = []
+    encoder.network.layer4.register_forward_hook(lambda module, inputs, output: last.append(output))
+    features = encoder(torch.rand(2, 3, size, size))
+    assert features.shape == (2, encoder.features) == (2, {"resnet18": 512, "resnet50": 2048}[name])
+    assert last[0].shape[2:] == (positions, positions)
+    torch.testing.assert_close(features, last[0].mean(dim=(2, 3)))
+
+
+def test_with_the_same_weights_the_imagenet_stem_is_torchvisions_network():
+    from torchvision.models import resnet18
+
+    reference = resnet18()
+    reference.fc = nn.Identity()
+    encoder = build_encoder({"name": "resnet18", "stem": "imagenet"}, channels=3)
+    encoder.network.load_state_dict(reference.state_dict())
+    images = torch.rand(2, 3, 64, 64)
+    torch.testing.assert_close(encoder(images), reference(images), rtol=1e-4, atol=1e-4)
+
+
+def test_the_new_stem_starts_as_torchvision_starts_its_own():
+    torch.manual_seed(0)
+    weight = build_encoder({"name": "resnet18", "stem": "small"}, channels=3).network.conv1.weight
+    assert weight.std().item() == pytest.approx((2 / (64 * 9)) ** 0.5, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        {"name": "compact_resnet", "width": 8, "stages": 3},
+        {"name": "resnet18", "stem": "small"},
+        {"name": "resnet18", "stem": "imagenet"},
+        {"name": "resnet50", "stem": "small"},
+    ],
+)
+def test_channels_stay_innermost_and_every_parameter_gets_a_gradient(backbone):
+    encoder = build_encoder(backbone, channels=3)
+    outputs = []
+    for module in encoder.modules():
+        if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
+            module.register_forward_hook(lambda module, inputs, output: outputs.append(output))
+    encoder(torch.rand(4, 3, 32, 32)).square().sum().backward()
+    assert all(output.is_contiguous(memory_format=torch.channels_last) for output in outputs)
+    assert all(parameter.grad.abs().sum() > 0 for parameter in encoder.parameters())
+
+
+@pytest.mark.parametrize("name", registry.BACKBONES)
+def test_batch_normalisation_converts_to_that_of_several_processes(name):
+    encoder = build_encoder({"name": name}, channels=3)
+    names = [name for name, module in encoder.named_modules() if isinstance(module, nn.BatchNorm2d)]
+    state = encoder.state_dict()
+    converted = nn.SyncBatchNorm.convert_sync_batchnorm(encoder)
+    assert [name for name, module in converted.named_modules() if isinstance(module, nn.SyncBatchNorm)] == names
+    assert converted.state_dict().keys() == state.keys()
+
+
+def test_an_unknown_stem_is_refused():
+    with pytest.raises(ValueError, match="unknown stem 'cifar'; allowed: small, imagenet"):
+        build_encoder({"name": "resnet18", "stem": "cifar"}, channels=3)
+
+
+def test_only_the_network_that_needs_torchvision_imports_it():
+    code = (
+        "import sys; from dhel_kcl.training.networks import build_encoder; import dhel_kcl.training.backbones.resnet; "
+        + ("build_encoder({'name': 'compact_resnet'}, 1); assert 'torchvision' not in sys.modules")
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_schema_and_constructors_agree_on_arguments_and_defaults():
+    schemas = yaml.safe_load((ROOT / "workflow/schemas/suite.schema.yaml").read_text())["$defs"]
+    documented = {}
+    for title, schema in schemas.items():
+        if title.startswith("backbone "):
+            arguments = {key: sub["default"] for key, sub in schema["properties"].items() if key != "name"}
+            documented |= {name: arguments for name in title.removeprefix("backbone ").split(", ")}
+    assert documented.keys() == registry.BACKBONES.keys()
+    for name, arguments in documented.items():
+        signature = inspect.signature(registry.resolve("backbone", name)).parameters
+        assert arguments == {key: value.default for key, value in signature.items() if key != "channels_in"}
+
+
+@pytest.mark.parametrize(
+    ("backbone", "expected"),
+    [
+        ("{}", {"name": "compact_resnet"}),
+        ("{name: resnet50, stem: imagenet}", {"name": "resnet50", "stem": "imagenet"}),
+        ("{name: resnet18, width: 16}", "backbone: unknown key 'width'; allowed: name, stem"),
+        (
+            "{name: compact_resnet, stem: small}",
+            "unknown key 'stem' (did you mean 'stages'?); allowed: name, width, stages",
+        ),
+        ("{name: resnet18, stem: cifar}", "backbone.stem: 'cifar' is unknown; allowed: small, imagenet"),
+        ("{name: resnet34}", "backbone.name: 'resnet34' is unknown"),
+    ],
+)
+def test_a_config_takes_the_arguments_of_the_named_network_alone(tmp_path, backbone, expected):
+    for folder in ("config", "workflow/schemas"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    path = tmp_path / "config/suites/smoke.yaml"
+    old = "backbone: {name: compact_resnet, width: 8, stages: 2}"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, f"backbone: {backbone}"))
+    if isinstance(expected, dict):
+        assert config.load_suite(tmp_path, "smoke")["backbone"] == expected
+    else:
+        with pytest.raises(config.ConfigError) as error:
+            config.load_suite(tmp_path, "smoke")
+        assert expected in str(error.value)

@@ -1,0 +1,349 @@
+"""Damaged, foreign and malicious files: refused by name with the remedy, never run as code, no bare traceback."""
+
+import contextlib
+import copy
+import hashlib
+import io
+import os
+import pickle
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dhel_kcl.data import split
+from dhel_kcl.evidence import collect as combine
+from dhel_kcl.runtime.files import DamagedError, read_json, write_json
+from dhel_kcl.study import selection as select
+from dhel_kcl.study.config import ConfigError
+from dhel_kcl.study.suite import Suite
+from dhel_kcl.training import trainer as pretrain
+from dhel_kcl.training.networks import build_encoder, read_weights, write_weights
+from dhel_kcl.training.spec import PretrainSpec
+from tests.pipeline import ROOT
+
+CASES = int(os.environ.get("TORTURE_CASES", "10000"))
+QUICK = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
+
+STATE = {"step": 3, "log": [], "sums": {}, "last": {}, "seconds": 1.0, "model": {"w": torch.arange(50.0)}}
+
+
+class Malicious:
+    def __reduce__(self):
+        return (os.mkdir, ("pwned",))
+
+
+def write_checkpoint(path, payload, fingerprint="mine"):
+    path.write_bytes(f"{hashlib.sha256(payload).hexdigest()}\n{fingerprint}\n".encode() + payload)
+
+
+def test_a_checkpoint_cannot_execute_code(tmp_path, monkeypatch):
+    """Even if its checksum and fingerprint are right."""
+    monkeypatch.chdir(tmp_path)
+    zipped = io.BytesIO()
+    torch.save({"step": Malicious()}, zipped)
+    for payload in (pickle.dumps(Malicious()), zipped.getvalue()):
+        write_checkpoint(tmp_path / "last.pt", payload)
+        remedy = (
+            r"last\.pt is damaged .*other than tensors and plain values.*; delete .*last\.pt to start this run over"
+        )
+        with pytest.raises(DamagedError, match=remedy):
+            pretrain.read_checkpoint(tmp_path / "last.pt", "mine")
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_checkpoint_comes_back_whole_and_only_to_its_run(tmp_path):
+    pretrain.write_checkpoint(tmp_path / "last.pt", "mine", STATE, finished=False)
+    state = pretrain.read_checkpoint(tmp_path / "last.pt", "mine")
+    assert torch.equal(state.pop("model")["w"], STATE["model"]["w"])
+    assert state == {key: value for key, value in STATE.items() if key != "model"}
+    remedy = r"last\.pt is of another config, data set, code or torch version; delete .*last\.pt to start this run over"
+    with pytest.raises(ValueError, match=remedy):
+        pretrain.read_checkpoint(tmp_path / "last.pt", "yours")
+
+
+def test_the_checkpoint_of_another_finished_run_is_superseded(tmp_path):
+    pretrain.write_checkpoint(tmp_path / "last.pt", "mine", STATE, finished=True)
+    assert pretrain.read_checkpoint(tmp_path / "last.pt", "mine")["step"] == STATE["step"]
+    assert pretrain.read_checkpoint(tmp_path / "last.pt", "yours") is None
+
+
+@pytest.mark.parametrize("what", ["spec", "data", "split", "code", "torch"])
+def test_the_checkpoint_of_another_interrupted_run_is_refused(
+    pretrain_spec, digits_folder, split_file, tmp_path, monkeypatch, what
+):
+    import json
+
+    def main(content, data, split_path):
+        options = ["--spec", json.dumps(content), "--data", data, "--split", split_path]
+        options += ["--out", tmp_path / "out", "--scratch", tmp_path / "scratch"]
+        monkeypatch.setattr(sys, "argv", ["pretrain", *map(str, options)])
+        pretrain.main()
+
+    content = pretrain_spec | {"training": pretrain_spec["training"] | {"epochs": 1}}
+    main(content, digits_folder, split_file)
+    checkpoint, kept = tmp_path / "scratch/last.pt", (tmp_path / "out/encoder.safetensors").read_bytes()
+    interrupted = checkpoint.read_bytes().replace(b" finished\n", b"\n", 1)
+    checkpoint.write_bytes(interrupted)
+    data, split_path = digits_folder, split_file
+    if what == "spec":
+        content = copy.deepcopy(content)
+        content["training"]["momentum"] = 0.8
+    elif what == "data":
+        data = shutil.copytree(digits_folder, tmp_path / "data")
+        manifest = read_json(data / "manifest.json")
+        manifest["sha256"]["images.npy"] = "0" * 64
+        write_json(data / "manifest.json", manifest)
+    elif what == "split":
+        split_path = tmp_path / "other.npz"
+        np.savez(split_path, **{name: index[::-1] for name, index in split.read(split_file).items()})
+    elif what == "code":
+        monkeypatch.setattr(pretrain.digest, "of_pretraining", lambda loss, backbone, dataset: "0123")
+    else:
+        monkeypatch.setattr(torch, "__version__", "0.1")
+    with pytest.raises(ValueError, match=r"last\.pt is of another config, data set, code or torch version; delete"):
+        main(content, data, split_path)
+    assert checkpoint.read_bytes() == interrupted
+    assert (tmp_path / "out/encoder.safetensors").read_bytes() == kept
+
+
+@st.composite
+def damaged(draw, content):
+    """The content after a few bytes were changed, or cut, or added."""
+    changed = bytearray(content)
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, max(len(changed) - 1, 0)))
+        kind = draw(st.sampled_from(["change", "cut", "add"]))
+        if kind == "cut":
+            del changed[at : at + draw(st.sampled_from([1, 7, len(changed)]))]
+        elif kind == "add":
+            changed[at:at] = draw(st.binary(min_size=1, max_size=9))
+        elif changed:
+            changed[at] = draw(st.integers(0, 255))
+    return bytes(changed)
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory, split_file):
+    """{file: content} of the files of a run."""
+    folder = tmp_path_factory.mktemp("samples")
+    pretrain.write_checkpoint(folder / "last.pt", "mine", STATE, finished=False)
+    write_weights(folder / "encoder.safetensors", encoder())
+    shutil.copy2(split_file, folder / "split.npz")
+    spec = {"dataset": "digits", "loss": {"name": "dhel"}, "batch_size": 16, "backbone": {}, "projector_dim": 16}
+    spec |= {"augment": {}, "training": {}, "precision": "fp32", "threads": 1, "seed": 0}
+    write_json(folder / "spec.json", spec)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def encoder():
+    return build_encoder({"name": "compact_resnet", "width": 8, "stages": 1}, channels=1)
+
+
+READERS = {
+    "last.pt": lambda path: pretrain.read_checkpoint(path, "mine"),
+    "encoder.safetensors": lambda path: read_weights(path, encoder()),
+    "split.npz": split.read,
+    "spec.json": lambda path: PretrainSpec.read(str(path)),
+}
+
+
+def check_reader(samples, folder, name, data):
+    """Ends in success, or in an error that the command line turns into one line with the file's name."""
+    path = folder / name
+    content = data.draw(damaged(samples[name]))
+    path.write_bytes(content)
+    try:
+        READERS[name](path)
+    except (ValueError, OSError) as error:
+        assert str(path) in str(error) or "PretrainSpec: " in str(error)  # noqa: PT017
+    else:
+        assert name != "last.pt" or content == samples[name]  # the only one with a checksum inside
+
+
+@pytest.mark.parametrize("name", READERS)
+@QUICK
+@given(data=st.data())
+def test_a_damaged_file_is_named(samples, tmp_path_factory, name, data):
+    check_reader(samples, tmp_path_factory.getbasetemp(), name, data)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("name", READERS)
+@MANY
+@given(data=st.data())
+def test_many_damaged_files_are_named(samples, tmp_path_factory, name, data):
+    check_reader(samples, tmp_path_factory.getbasetemp(), name, data)
+
+
+@pytest.fixture(scope="module")
+def runs(project, tmp_path_factory):
+    """Run folders of a finished smoke suite, to be damaged one file at a time."""
+    folder = tmp_path_factory.mktemp("runs")
+    shutil.copytree(project / "results/runs", folder / "results/runs")
+    return folder
+
+
+def check_combine(folder, data):
+    files = sorted(path for path in (folder / "results").rglob("*.*") if path.suffix in (".json", ".csv"))
+    path = data.draw(st.sampled_from(files))
+    content = path.read_bytes()
+    path.write_bytes(data.draw(damaged(content)))
+    try:
+        with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["combine", "--root", str(ROOT), "--suite", "smoke", "--out", "tables"])
+            combine.main()
+    except DamagedError as error:
+        assert path.parent.name in str(error) or path.parent.parent.name in str(error)  # noqa: PT017
+    finally:
+        path.write_bytes(content)
+
+
+@settings(QUICK, max_examples=40)
+@given(data=st.data())
+def test_a_damaged_run_folder_is_named(runs, data):
+    check_combine(runs, data)
+
+
+@pytest.mark.torture
+@settings(MANY, max_examples=max(CASES // 10, 1))
+@given(data=st.data())
+def test_many_damaged_run_folders_are_named(runs, data):
+    check_combine(runs, data)
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"validation": 1}', '{"validation": {"accuracy": "x"}}', "[" * 10**5])
+def test_a_candidate_without_its_numbers_is_named(tmp_path, monkeypatch, content):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/probe.json").write_text(content)
+    (tmp_path / "run/spec.json").write_text('{"loss": {}}')
+    monkeypatch.setattr(sys, "argv", ["select", "--candidates", str(tmp_path / "run"), "--out", str(tmp_path / "x")])
+    with pytest.raises(DamagedError, match=r"run.* is damaged"):
+        select.main()
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.fixture(scope="module")
+def config_root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("config")
+    for folder in ("config", "workflow/schemas"):
+        shutil.copytree(ROOT / folder, root / folder)
+    return root
+
+
+SMOKE = (ROOT / "config/suites/smoke.yaml").read_text()
+SPECIAL = [
+    ".nan",
+    ".inf",
+    "-.inf",
+    "1e400",
+    "1.0e+400",
+    "0x" + "f" * 5000,
+    "9" * 5000,
+    "2001-01-01",
+    "1:30",
+    "~",
+    "yes",
+]
+SPECIAL += [
+    "!!int x",
+    "!!int ''",
+    "!!float ''",
+    "!!bool x",
+    "!!timestamp x",
+    "!!map [a, b]",
+    "!!set {a, b}",
+    "!!omap [a: 1]",
+]
+SPECIAL += [
+    "!!binary x",
+    "!!python/name:os.system",
+    "!!python/object/apply:os.mkdir [pwned]",
+    "&a [*a]",
+    "*a",
+    "? [a]\n: b",
+]
+SPECIAL += [
+    "[" * 2000,
+    "{a: " * 1000,
+    "\x00",
+    "\ufeff",
+    "\ud7ff",
+    "- " * 500,
+    "<<: {a: 1}",
+    "!<x>",
+    "%YAML 3.0",
+    "---\n---",
+]
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates() | st.binary(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=8) | st.integers() | st.none(), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@st.composite
+def configs(draw):
+    """smoke.yaml with bytes changed, a special text put in, or values anywhere in the tree replaced; or anything."""
+    kind = draw(st.sampled_from(["bytes", "special", "tree", "text"]))
+    if kind == "bytes":
+        return draw(damaged(SMOKE.encode()))
+    if kind == "text":
+        return draw(st.text(max_size=60)).encode("utf-8", "surrogatepass")
+    if kind == "special":
+        at = draw(st.sampled_from([k for k, c in enumerate(SMOKE) if c in " \n[{,"])) + 1
+        return (SMOKE[:at] + draw(st.sampled_from(SPECIAL)) + SMOKE[at:]).encode("utf-8", "surrogatepass")
+    tree = yaml.safe_load(SMOKE)
+    for _ in range(draw(st.integers(1, 3))):
+        node = tree
+        while True:
+            key = draw(st.sampled_from(list(node) if isinstance(node, dict) else range(len(node))))
+            if isinstance(node[key], dict | list) and node[key] and draw(st.booleans()):
+                node = node[key]
+                continue
+            node[key] = draw(values)
+            break
+    return yaml.safe_dump(tree, allow_unicode=True).encode("utf-8", "surrogatepass")
+
+
+def check_config(root, content):
+    (root / "config/suites/smoke.yaml").write_bytes(content)
+    with contextlib.chdir(root):
+        try:
+            suite = Suite.load(root, "smoke")
+        except ConfigError as error:
+            assert "smoke.yaml: " in str(error)  # noqa: PT017
+        else:
+            assert len({run.folder for run in suite.runs}) == len(suite.runs)
+            assert len(suite.digest()) == 64
+        assert not Path("pwned").exists()
+
+
+@QUICK
+@given(content=configs())
+def test_any_config_file_is_accepted_or_explained(config_root, content):
+    check_config(config_root, content)
+
+
+@pytest.mark.torture
+@MANY
+@given(content=configs())
+def test_many_config_files_are_accepted_or_explained(config_root, content):
+    check_config(config_root, content)
+
+
+@pytest.mark.parametrize("special", SPECIAL)
+def test_special_texts_in_a_config_are_accepted_or_explained(config_root, special):
+    for place in ("title: smoke test", "threads: 1", "epochs: 1", "temperature: 0.3", "seed: 0"):
+        key = place.split(":")[0]
+        check_config(config_root, SMOKE.replace(place, f"{key}: {special}").encode("utf-8", "surrogatepass"))

@@ -1,0 +1,240 @@
+"""What a tree shows was computed from what is in it: plans of the real workflow after edits, copies and losses."""
+
+import csv
+import shutil
+import sys
+
+import pytest
+
+from dhel_kcl.evidence.tables import FORMATS
+from dhel_kcl.study.suite import Suite
+from tests.pipeline import COMBINED, ROOT, dvc, edit, git, jobs, planned, run, snakemake
+
+SUITE = Suite.load(ROOT, "smoke")
+TRAINED = {f"{run.name}/{run.seed}" for run in SUITE.runs if run.trained}
+RUNS = {f"{run.name}/{run.seed}" for run in SUITE.runs}
+SETTINGS = {f"{run.method}_m{run.batch_size}" for run in SUITE.runs if run.role == "grid"}
+
+
+def chain(*runs, settings=()):
+    """Jobs that runs consist of, and all that gathers them."""
+    steps = {f"{step} {name}" for step in ("pretrain", "probe") for name in runs}
+    return steps | {f"select_setting {name}" for name in settings} | COMBINED
+
+
+def test_a_bare_clone_plans_the_whole_grid(project, tmp_path):
+    git(project, "clone", "--quiet", str(project), str(tmp_path / "bare"))
+    plan = jobs(tmp_path / "bare")
+    assert plan >= chain(*TRAINED, settings=SETTINGS) | {f"probe {name}" for name in RUNS} | {"fetch_data"}
+
+
+def test_a_clone_with_pulled_results_has_nothing_to_do(pulled):
+    assert jobs(pulled) == set()
+    code, output = dvc(pulled, "status")
+    assert code == 0
+    assert "up to date" in output
+    assert git(pulled, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "temperature: [0.3, 1.0]",
+            "temperature: [0.3, 0.9]",
+            chain("simclr_m16_temperature-0.9/0", "simclr_m16_selected/1", settings={"simclr_m16"}),
+        ),
+        (
+            "momentum: 0.9, weight_decay: 1.0e-6, warmup: 0.01",
+            "momentum: 0.01, weight_decay: 1.0e-6, warmup: 0.9",
+            chain(*TRAINED, settings=SETTINGS),
+        ),
+        (
+            "  dhel: {",
+            "  dcl: {loss: dcl, temperature: 0.3}\n  dhel: {",
+            chain("dcl_m16_temperature-0.3/0", "dcl_m16_selected/1", settings={"dcl_m16"}),
+        ),
+        (
+            "selected: [1]",
+            "selected: [1, 2]",
+            chain("simclr_m16_selected/2", "dhel_m16_selected/2"),
+        ),
+        (
+            "batch_sizes: [16]",
+            "batch_sizes: [16, 20]",
+            chain(
+                "simclr_m20_temperature-0.3/0",
+                "simclr_m20_temperature-1.0/0",
+                "simclr_m20_selected/1",
+                "dhel_m20_form-sum_temperature-0.3/0",
+                "dhel_m20_selected/1",
+                settings={"simclr_m20", "dhel_m20"},
+            )
+            | {"plan_suite"},
+        ),
+        ("title: SimCLR", "title: simCLR", COMBINED),
+        ("title: smoke test", "title: smoke test  # a comment", set()),
+    ],
+    ids=["one value", "two values swapped", "a loss", "a seed", "a batch size", "a title", "a comment"],
+)
+def test_a_config_edit_reruns_exactly_what_depends_on_it(clone, old, new, expected):
+    edit(clone, "config/suites/smoke.yaml", old, new)
+    plan = jobs(clone)
+    pixels = {"probe pixels/0"} if "probe supervised/0" in expected else set()
+    assert plan - pixels == expected
+
+
+def of_loss(name):
+    return {f"{run.name}/{run.seed}" for run in SUITE.runs if run.loss["name"] == name}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "pretrained"),
+    [
+        ("src/dhel_kcl/losses/dhel.py", "/ temperature", "/ (2 * temperature)", of_loss("dhel")),
+        ("src/dhel_kcl/kernels/gaussian.py", "-self.t", "-2 * self.t", of_loss("kcl")),
+        ("src/dhel_kcl/backbones/compact_resnet.py", "nn.ReLU()", "nn.GELU()", TRAINED),
+        ("src/dhel_kcl/crops.py", "TRIES = 10", "TRIES = 5", TRAINED),
+    ],
+    ids=["a loss", "a kernel", "the model", "the augmentation"],
+)
+def test_an_edit_of_the_science_retrains_exactly_what_uses_it(clone, file, old, new, pretrained):
+    edit(clone, file, old, new)
+    plan = jobs(clone)
+    assert {job for job in plan if job.startswith("pretrain")} == {f"pretrain {name}" for name in pretrained}
+    assert {f"probe {name}" for name in pretrained} | COMBINED <= plan
+
+
+def test_an_edit_of_a_figure_draws_that_figure(clone):
+    edit(clone, "src/dhel_kcl/figures/spectra.py", "log", "linear")
+    assert jobs(clone) == {"draw_figure_spectra", "stamp_provenance", "all"}
+
+
+def test_an_edit_of_comments_and_docstrings_does_nothing(clone):
+    for path in (clone / "src/dhel_kcl").rglob("*.py"):
+        text = path.read_text()
+        assert text.startswith('"""')
+        path.write_text(text.replace('"""', '"""Edited: ', 1) + "\n# A comment.\n")
+    assert jobs(clone) == set()
+
+
+def test_a_committed_edit_that_was_not_reproduced_is_found(clone, tmp_path):
+    edit(clone, "src/dhel_kcl/losses/dhel.py", "/ temperature", "/ (2 * temperature)")
+    git(clone, "commit", "--quiet", "--all", "--message", "edit")
+    check = (sys.executable, "-m", "dhel_kcl.steps.record", "--root", ".", "--suite", "smoke", "--check")
+    code, output = run(clone, *check, "results/smoke/provenance.json")
+    assert code == 1
+    assert "was computed with an earlier version of: pretrain digits dhel. Run `snakemake --cores all smoke`" in output
+    other = tmp_path / "other"
+    git(clone, "clone", "--quiet", str(clone), str(other))
+    assert dvc(other, "pull", "--remote", "store")[0] == 0
+    assert {f"pretrain {name}" for name in of_loss("dhel")} <= jobs(other)
+    assert "src" in dvc(other, "status")[1]
+
+
+def test_results_without_records_are_refused_until_pulled_again(clone):
+    shutil.rmtree(clone / ".snakemake/metadata")
+    for code, output in (snakemake(clone), dvc(clone, "repro")):
+        assert code != 0
+        assert "nothing in .snakemake/metadata says how it was made. Go back to the last versioned results" in output
+    assert "deleted:" in dvc(clone, "status")[1]
+    assert dvc(clone, "pull", "--force")[0] == 0
+    assert jobs(clone) == set()
+
+
+def test_results_copied_in_by_hand_are_refused(pulled, tmp_path):
+    git(pulled, "clone", "--quiet", str(pulled), str(tmp_path / "bare"))
+    folder = "results/runs/smoke/digits/dhel_m16_selected"
+    shutil.copytree(pulled / folder, tmp_path / "bare" / folder)
+    for code, output in (snakemake(tmp_path / "bare"), dvc(tmp_path / "bare", "repro")):
+        assert code != 0
+        assert f"{folder}/selected.json is there, but nothing in .snakemake/metadata says" in output
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (
+            lambda runs: shutil.copytree(
+                runs / "simclr_m16_temperature-1.0/seed0", runs / "simclr_m16_temperature-0.3/seed0", dirs_exist_ok=True
+            ),
+            "was made with another config or code",
+        ),
+        (
+            lambda runs: shutil.copy2(
+                runs / "dhel_m16_selected/seed1/log.csv", runs / "simclr_m16_temperature-0.3/seed0/log.csv"
+            ),
+            "log.csv is not the file that training wrote",
+        ),
+    ],
+    ids=["of another config", "one file"],
+)
+def test_results_copied_over_recorded_ones_reach_no_table(clone, harm, message):
+    """Snakemake has records for these paths, and dates may be copied too: only the run folders themselves can tell."""
+    harm(clone / "results/runs/smoke/digits")
+    before = (clone / "results/smoke/runs.csv").read_bytes()
+    forced = ("--forcerun", "combine_results", "--rerun-triggers", "params", "--")
+    code, output = snakemake(clone, *forced, "results/smoke/runs.csv")
+    assert code != 0
+    assert message in output
+    assert "delete it and run again to rebuild it, or restore it with `dvc checkout`" in output
+    assert not (clone / "results/smoke/runs.csv").exists() or (clone / "results/smoke/runs.csv").read_bytes() == before
+
+
+def test_a_leftover_run_reaches_no_table(clone):
+    edit(clone, "config/suites/smoke.yaml", "temperature: [0.3, 1.0]", "temperature: 0.3")
+    code, output = snakemake(clone, "results/smoke/runs.csv")
+    assert code == 0, output
+    assert (clone / "results/runs/smoke/digits/simclr_m16_temperature-1.0/seed0/probe.json").is_file()
+    with (clone / "results/smoke/runs.csv").open() as file:
+        rows = [row["parameters"] for row in csv.DictReader(file) if row["method"] == "simclr"]
+    assert rows == ["temperature=0.3", "temperature=0.3"]
+
+
+DIFFER = {"results/smoke/costs.csv", "results/smoke/plan.csv", "results/smoke/provenance.json"}
+DIFFER |= {f"paper_figures/smoke/{table}.{extension}" for table in ("costs", "runs") for extension in FORMATS}
+DIFFER_BY_NAME = {"benchmark.tsv", "provenance.json"}
+"""What holds times, revisions or the machine's state, and so differs between two runs: cost tables, benchmarks,
+provenance. And log.csv differs in its column views_per_second, runs.csv in git_revision; logs/ holds progress bars."""
+
+
+def artefacts(folder):
+    """{path: content} of everything that two runs must agree in."""
+    found = {}
+    for top in ("data", "results", "paper_figures"):
+        for path in sorted(path for path in (folder / top).rglob("*") if path.is_file()):
+            name = path.relative_to(folder).as_posix()
+            if name in DIFFER or path.name in DIFFER_BY_NAME:
+                continue
+            content = path.read_bytes()
+            if path.name in ("log.csv", "runs.csv"):
+                rows = list(csv.DictReader(content.decode().splitlines()))
+                content = [{k: row[k] for k in row if k not in ("views_per_second", "git_revision")} for row in rows]
+            found[name] = content
+    return found
+
+
+def test_computing_everything_anew_on_one_core_gives_the_same_bytes(project, clone):
+    """Against a run on two cores. Nothing is taken over: not even the checkpoints that the finished runs left."""
+    before = artefacts(clone)
+    shutil.copytree(project / "scratch", clone / "scratch")
+    code, output = snakemake(clone, "--cores", "1", "--forceall")
+    assert code == 0, output
+    assert planned(output)["pretrain"] == len(TRAINED)
+    after = artefacts(clone)
+    assert len(before) > 100
+    assert before.keys() == after.keys()
+    assert [name for name in before if before[name] != after[name]] == []
+    logs = [path.read_text() for path in (clone / "logs").rglob("pretrain.log")]
+    assert len(logs) == len(TRAINED)
+    assert len(list((clone / "scratch").rglob("last.pt"))) == len(TRAINED) - 1  # the random encoder has no step
+    assert not any("resuming" in text for text in logs)
+
+
+def test_dvc_repro_force_says_that_it_recomputes_nothing_and_what_does(clone):
+    code, output = dvc(clone, "repro", "--force")
+    assert code == 0
+    assert "Nothing to be done" in output
+    assert "To compute everything anew: snakemake --cores all --forceall, and then dvc repro" in output
+    code, output = snakemake(clone, "-n", "--forceall")
+    assert planned(output)["pretrain"] == len(TRAINED)

@@ -1,0 +1,193 @@
+"""Ledger, figures and report from the tidy tables alone, and the report's page as a browser shows it."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from dhel_kcl.evidence.figures import figures_of
+from dhel_kcl.evidence.tables import tables_of
+from dhel_kcl.study.suite import Suite
+from tests.pipeline import ROOT, git, run, snakemake
+
+SUITE = Suite.load(ROOT, "smoke")
+SHOWN = {f"paper_figures/smoke/{name}.png" for name in figures_of(SUITE)}
+SHOWN |= {f"paper_figures/smoke/{name}.html" for name in tables_of(SUITE)} | {"paper_figures/published.html"}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def command(target):
+    """What `make target` runs after the installation."""
+    lines = subprocess.run(
+        ["make", "--no-print-directory", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    return ["bash", "-c", lines.splitlines()[-1]]
+
+
+@pytest.fixture(scope="session")
+def clone(project, tmp_path_factory):
+    """What Git has of a finished run, with the report made from it."""
+    folder = tmp_path_factory.mktemp("tables") / "clone"
+    git(project, "clone", "--quiet", str(project), str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def report(clone):
+    code, output = run(clone, *command("report"))
+    assert code == 0, output
+    # Apart from what a bare clone cannot know, when each file was made.
+    complaints = [line for line in output.splitlines() if re.search("WARNING|ERROR", line)]
+    assert complaints == [], "a text that reStructuredText stumbles over is shown as such on the page"
+    return clone / "report.html"
+
+
+@pytest.fixture(scope="session")
+def browser():
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(f"needs one of {', '.join(BROWSERS)}")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(report, browser):
+    """The report, opened. Whatever it asks for and whatever goes wrong in it is noted in page.requested and .wrong."""
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.requested, page.wrong = [], []
+    page.on("request", lambda request: page.requested.append(request.url))
+    page.on("pageerror", lambda error: page.wrong.append(str(error)))
+    page.on("console", lambda message: message.type == "error" and page.wrong.append(message.text))
+    page.goto(report.as_uri())
+    yield page
+    assert page.wrong == []
+    assert {url.split(":")[0] for url in page.requested} <= {"file", "data"}, "something was fetched from the network"
+    page.close()
+
+
+def test_ledger_figures_and_tables_come_from_the_tidy_tables_alone(project, clone):
+    made = ["results/smoke/claims.csv", "paper_figures"]
+    before = {
+        path: path.read_bytes()
+        for name in made
+        for path in [clone / name, *(clone / name).rglob("*.*")]
+        if path.is_file()
+    }
+    assert len(before) > 30
+    assert not (clone / "results/runs").exists()
+    for path in before:
+        path.unlink()
+    code, output = run(clone, *command("figures"))
+    assert code == 0, output
+    assert git(clone, "status", "--porcelain") == ""
+    assert {path for path, content in before.items() if path.read_bytes() != content} == set()
+    code, output = snakemake(clone, "-n", "--config", "from_tables=True", "--", "smoke")
+    assert code != 0
+    assert "smoke" in output, "runs are no part of this graph"
+
+
+def test_without_any_tables_it_says_so(clone, tmp_path):
+    folder = shutil.copytree(clone, tmp_path / "bare", ignore=shutil.ignore_patterns("results", ".snakemake"))
+    code, output = snakemake(folder, "-n", "--config", "from_tables=True")
+    assert code != 0
+    assert "results/ holds no tidy tables; `git checkout results`" in output
+    code, output = snakemake(folder, "-n", "--config", "from_tables=perhaps")
+    assert "from_tables: 'perhaps' is neither True nor False" in output
+
+
+def test_every_figure_and_table_is_in_the_report_with_its_caption(report):
+    text = report.read_text()
+    shown = json.loads(re.search(r"var results = (\{.*\})", text)[1])
+    assert shown.keys() == SHOWN
+    assert all(entry["caption"].startswith("<p>") for entry in shown.values())
+    categories = json.loads(re.search(r"var categories = (\{.*\})", text)[1])
+    assert {name: shelves.keys() for name, shelves in categories.items()} == {
+        "claims": {"smoke"},
+        "published": {"Other"},
+        "smoke": {"figures", "methods", "runs", "tables"},
+    }
+    for name in ("accuracy", "claims", "spectra"):
+        caption = shown[f"paper_figures/smoke/{name}.png"]["caption"]
+        assert "<em>n</em>: digits, seeds 2 at selected settings" in caption
+        assert "60 test images" in caption
+
+
+def test_the_page_opens_with_the_claims_and_the_main_figures(page):
+    headings = page.locator(".prose h1").all_inner_texts()
+    assert headings == ["What the results say", "How it was measured", "Every run", "How it was made"]
+    place, menu = page.locator(".prose p").first.bounding_box(), page.locator("nav").first.bounding_box()
+    assert place["y"] >= 0, "the top of the page is out of reach"
+    assert place["x"] >= menu["x"] + menu["width"], "the menu hides the beginning of each line"
+    rows = page.locator(".prose table").first.locator("tbody tr").all()
+    assert [row.locator("td").first.inner_text()[:3] for row in rows] == ["C3:", "C4:", "C5:", "C6:"]
+    images = page.locator(".prose img")
+    assert images.count() == 2
+    assert all(image.evaluate("image => image.naturalWidth") > 400 for image in images.all())
+    links = page.locator(".prose a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    paths = [re.fullmatch(r"javascript:app.showResultInfo\('(.*)'\)", link)[1] for link in links]
+    assert set(paths) <= SHOWN
+    page.locator(".prose a").first.click()
+    page.get_by_text("Estimates are differences").wait_for()
+
+
+def test_the_committed_tables_make_a_page_with_all_claims(browser, tmp_path):
+    """As `make report` in a clone."""
+    for name in ("Snakefile", "config", "profiles", "workflow", "paper_figures", "results"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        ignore = {"ignore": shutil.ignore_patterns("runs")} if name == "results" else {}
+        copy(ROOT / name, tmp_path / name, **ignore)
+    code, output = run(tmp_path, *command("report"), root=ROOT)
+    assert code == 0, output
+    page = browser.new_page()
+    page.goto((tmp_path / "report.html").as_uri())
+    judged = set()
+    for table in page.locator(".prose table").all():
+        judged |= set(table.locator("tbody tr td:first-child").all_inner_texts())
+    assert {f"C{number}" for number in range(1, 8)} <= {cell.split(":")[0] for cell in judged}
+    titles = page.locator(".prose figcaption").all_inner_texts()
+    images = page.locator(".prose img").all()
+    for suite in ("digits", "fashion"):
+        assert {f"paper_figures/{suite}/{name}.png" for name in ("claims", "accuracy", "trade_off")} <= set(titles)
+    assert len(images) == len(titles)
+    assert all(image.evaluate("image => image.naturalWidth") > 400 for image in images)
+    page.close()
+
+
+def test_a_search_finds_a_figure_and_shows_it(page):
+    search = page.get_by_placeholder("Search...")
+    search.fill("accuracy.png")
+    search.press("Enter")
+    page.get_by_text("Search results").wait_for()
+    page.locator("[iconname=eye]").click()
+    shown = page.locator(".p-3 > img[src^='data:image/png']")
+    shown.wait_for()
+    assert shown.evaluate("image => image.naturalWidth") > 400
+
+
+def test_no_figure_and_no_table_is_broken(page):
+    broken = page.evaluate(
+        """async () => {
+            const broken = [];
+            for (const [path, entry] of Object.entries(results)) {
+                if (path.endsWith(".png")) {
+                    const image = new Image();
+                    image.src = entry.data_uri;
+                    await image.decode().catch(() => broken.push(path));
+                } else {
+                    const frame = document.createElement("iframe");
+                    frame.srcdoc = await (await fetch(entry.data_uri)).text();
+                    document.body.append(frame);
+                    await new Promise(done => frame.onload = done);
+                    if (frame.contentDocument.querySelectorAll("tbody tr").length === 0) broken.push(path);
+                }
+            }
+            return broken;
+        }"""
+    )
+    assert broken == []
