@@ -1,0 +1,2 @@
+GLOBAL_CONFIG = "config/config.yaml"
+SUITE_CONFIG = "config/suites/{suite}.yaml"
