@@ -1,12 +1,13 @@
 """What can be named in a config, and the module that provides it.
 
-Entries are import strings, so naming one loss imports (and re-runs, when its code changes) that loss
-alone. To add a loss, kernel, data set or backbone: write its module, add a line here, and name it in
-the config schema.
+Entries are import strings, so naming one loss imports (and re-runs, when its code changes) that loss alone. To add a
+loss, kernel or backbone: write its module, add a line here, and describe its parameters in `study.config`.
 """
 
 from importlib import import_module
 from typing import Any
+
+PACKAGE = "dhel_kcl"
 
 LOSSES = {
     "infonce": "dhel_kcl.losses.infonce:InfoNCELoss",
@@ -57,5 +58,10 @@ def resolve(kind: str, name: str) -> Any:
     registry = REGISTRIES[kind]
     if name not in registry:
         raise ValueError(f"unknown {kind} {name!r}; allowed: {', '.join(registry)}")
-    module, attribute = registry[name].split(":")
+    return load(registry[name])
+
+
+def load(target: str) -> Any:
+    """The object that an import string "module:attribute" names."""
+    module, attribute = target.split(":")
     return getattr(import_module(module), attribute)
