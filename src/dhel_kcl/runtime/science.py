@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from dhel_kcl.data import catalogue
-from dhel_kcl.evidence.tables import TABLES
+from dhel_kcl.evidence.figures import figures_of
+from dhel_kcl.evidence.tables import TABLES, tables_of
 from dhel_kcl.registry import LOSSES, PACKAGE
 from dhel_kcl.runtime.digest import Code, code
 from dhel_kcl.study.suite import Run, Suite
+from dhel_kcl.theory import EXPERIMENTS
 
 MODULES = {
     "split": "data.split",
@@ -85,3 +87,32 @@ def of_evaluation(suite: Suite, dataset: str, target: str | None = None, science
     """Digest of what evaluates the runs of a data set, on its own images or on those of `target`."""
     images = suite.evaluation_spec(target or dataset)["images"]
     return of_evaluating(suite.settings(dataset).backbone.name, images, science)
+
+
+def of_runs(suite: Suite, science: Code | None = None) -> dict[str, str]:
+    """Digests of the code that a suite's runs come from, by step."""
+    digests = {f"fetch {dataset}": of_fetching(dataset, science) for dataset in suite.datasets}
+    digests["split"] = of_step("split", science)
+    for run in suite.runs:
+        if run.trained:
+            digests[f"pretrain {run.dataset} {run.method}"] = of_run(suite, run, science)
+    digests |= {f"evaluate {dataset}": of_evaluation(suite, dataset, science=science) for dataset in suite.datasets}
+    return digests | {"select": of_step("select", science)}
+
+
+def of_evidence(suite: Suite, science: Code | None = None) -> dict[str, str]:
+    """Digests of the code that a suite's ledger, tables and figures come from, by step."""
+    digests = {"judge": of_step("judge", science)}
+    digests |= {f"table {name}": of_table(name, science) for name in tables_of(suite)}
+    return digests | {f"figure {name}": of_figure(name, science) for name in figures_of(suite)}
+
+
+def of_experiments(science: Code | None = None) -> dict[str, str]:
+    """Digests of the code behind the theory experiments."""
+    return {f"theory {name}": of_theory(name, science) for name in EXPERIMENTS}
+
+
+def of_theory_evidence(science: Code | None = None) -> dict[str, str]:
+    """Digests of the code behind the theory's tables and figures."""
+    digests = {"tables": of_step("theory tables", science)}
+    return digests | {f"figure {name}": of_theory_figure(name, science) for name in EXPERIMENTS}
