@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dhel_kcl import registry
+from dhel_kcl.data.catalogue import CATALOGUE
 from dhel_kcl.registry import REGISTRIES
 
 PACKAGE = "dhel_kcl"
@@ -48,7 +49,7 @@ def of_probing(backbone: str, dataset: str) -> str:
 
 
 def _source(dataset: str) -> list[tuple[str, str]]:
-    return [("source", "encoded")] if dataset in registry.ENCODED else []
+    return [("source", "streamed")] if CATALOGUE[dataset].streamed else []
 
 
 def _file(module: str) -> Path | None:

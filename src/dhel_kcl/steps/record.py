@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from dhel_kcl.data.catalogue import CATALOGUE
 from dhel_kcl.evidence.figures import figures_of
 from dhel_kcl.evidence.published import PUBLISHED
 from dhel_kcl.evidence.verdicts import ledger_digest
@@ -35,7 +36,7 @@ def probe_code(suite: Suite, dataset: str, target: str | None = None) -> str:
 
 def fetch_code(dataset: str) -> str:
     """Digest of the code that prepares a data set."""
-    return digest.of_step("fetch", (("dataset", dataset),))
+    return digest.of_step(CATALOGUE[dataset].source.split(":")[0].removeprefix("dhel_kcl."))
 
 
 def theory_digests() -> dict[str, Any]:
