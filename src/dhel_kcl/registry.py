@@ -1,11 +1,13 @@
 """What can be named in a config, and the module that provides it. Data sets have a place of their own, data.catalogue.
 
 Entries are import strings, so naming one loss imports (and reruns, when its code changes) that loss alone. To add a
-loss, kernel or backbone: write its module, add a line here, and name it in the config schema.
+loss, kernel or backbone: write its module, add a line here, and describe its parameters in `study.config`.
 """
 
 from importlib import import_module
 from typing import Any
+
+PACKAGE = "dhel_kcl"
 
 LOSSES = {
     "infonce": "dhel_kcl.losses.infonce:InfoNCELoss",
@@ -49,7 +51,7 @@ def resolve(kind: str, name: str) -> Any:
     return load(registry[name])
 
 
-def load(entry: str) -> Any:
-    """Import what an import string, "module:attribute", stands for."""
-    module, attribute = entry.split(":")
+def load(target: str) -> Any:
+    """The object that an import string "module:attribute" names."""
+    module, attribute = target.split(":")
     return getattr(import_module(module), attribute)
