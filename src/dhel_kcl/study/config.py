@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
-from annotated_types import Ge, Gt, Le, Len, Lt, MultipleOf
+from annotated_types import Ge, Le, Len, Lt, MultipleOf
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from dhel_kcl.data.catalogue import SIZES, split_sizes
+from dhel_kcl.data.catalogue import CATALOGUE, split_sizes
 from dhel_kcl.study import layout, plain_yaml
 from dhel_kcl.study.mistakes import MOST, ConfigError, in_words, listed, mistake
 from dhel_kcl.study.values import (
@@ -231,6 +231,12 @@ class Loss(Section):
         """Values of each parameter that is given; the loss has the same defaults for the others."""
         values = {key: getattr(self, key) for key in self._keys}
         return {key: value for key, value in values.items() if isinstance(value, tuple)}
+
+    @property
+    def grid(self) -> list[dict[str, Any]]:
+        """All combinations of the parameters, as `PretrainSpec.loss` has them: {"name": ..., **parameters}."""
+        points = itertools.product(*self.axes.values())
+        return [self.fixed | dict(zip(self.axes, point, strict=True)) for point in points]
 
 
 class Tempered(Loss):
@@ -449,7 +455,7 @@ class SuiteConfig(Section):
     """CPU cores of one job, for torch or for decoding images; Snakemake runs cores / threads jobs at a time."""
     processes: Count = 1
     """Processes of one run, one a GPU, that share each batch (torchrun, DistributedDataParallel)."""
-    datasets: Annotated[dict[Annotated[str, OneOf(tuple(SIZES))], Settings], Len(1)]
+    datasets: Annotated[dict[Annotated[str, OneOf(tuple(CATALOGUE))], Settings], Len(1)]
     """Data sets by name, as in docs/datasets.md."""
     backbone: AnyBackbone = CompactResNet()
     projector_dim: Annotated[int, Ge(2)] = 64
@@ -481,7 +487,7 @@ def load_global(root: Path) -> GlobalConfig:
 
 
 def load_suite(root: Path, name: str) -> SuiteConfig:
-    """config/suites/`name`.yaml below `root`, checked, with defaults, each data set's settings completed by the suite's.
+    """config/suites/`name`.yaml below `root`, checked, with defaults and every data set's settings complete.
 
     Raises ConfigError naming the file, the key and what is allowed.
     """
@@ -564,7 +570,7 @@ def _of_images(dataset: str, settings: Settings) -> Iterator[str]:
     """Whether the data set has as many images as are asked for."""
     split = settings.split
     try:
-        images = split_sizes(dataset, split.model_dump())
+        images = split_sizes(dataset, train=split.train, validation=split.validation, test=split.test)
     except ValueError as error:
         yield f"split: {error}"
         return

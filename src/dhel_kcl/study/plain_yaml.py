@@ -63,5 +63,6 @@ class _PlainLoader(yaml.SafeLoader):
         return value
 
 
-for _kind in ("str", "int", "float"):
-    _PlainLoader.add_constructor(f"tag:yaml.org,2002:{_kind}", getattr(_PlainLoader, f"construct_yaml_{_kind}"))
+_PlainLoader.add_constructor("tag:yaml.org,2002:str", _PlainLoader.construct_yaml_str)
+_PlainLoader.add_constructor("tag:yaml.org,2002:int", _PlainLoader.construct_yaml_int)
+_PlainLoader.add_constructor("tag:yaml.org,2002:float", _PlainLoader.construct_yaml_float)
