@@ -8,7 +8,7 @@ rule fetch_data:
     params:
         code=lambda w: stamp.fetch_code(w.dataset),
     shell:
-        "python -m dhel_kcl.steps.fetch --dataset {wildcards.dataset} --out data/{wildcards.dataset} > {log:q} 2>&1"
+        "python -m dhel_kcl fetch --dataset {wildcards.dataset} --out data/{wildcards.dataset} > {log:q} 2>&1"
 
 
 rule split_data:
@@ -23,4 +23,4 @@ rule split_data:
         spec=split_arguments,
         code=digest.of_step("split"),
     shell:
-        "python -m dhel_kcl.data.split --data data/{wildcards.dataset} {params.spec} --out {output:q} > {log:q} 2>&1"
+        "python -m dhel_kcl split --data data/{wildcards.dataset} {params.spec} --out {output:q} > {log:q} 2>&1"
