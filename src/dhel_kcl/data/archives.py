@@ -1,7 +1,7 @@
 """What is inside archives and compressed files: read within limits, without trusting whoever packed them.
 
-Names, links and kinds of members are the business of `tarfile`'s data filter (PEP 706): nothing is written outside the
-folder, and devices are refused. How much comes out of an archive is bounded here.
+Names and kinds of members are the business of `tarfile`'s data filter (PEP 706): nothing is written outside the folder,
+and devices are refused. How much comes out of an archive is bounded here, and links are left out altogether.
 """
 
 import gzip
@@ -51,8 +51,8 @@ def reading(*paths: Path) -> Iterator[None]:
 def unpacked(archive: Path, limit: int) -> Iterator[Path]:
     """Folder with the files of a .tar.gz, deleted at the end.
 
-    Raises ValueError naming the archive for members that the data filter refuses, for more than `limit` bytes or
-    MAX_MEMBERS members, and for damage. Memory stays below `limit`.
+    Raises ValueError naming the archive for members that the data filter refuses, for links, for more than `limit`
+    bytes or MAX_MEMBERS members, and for damage. Memory stays below `limit`.
     """
     with workspace(f"{archive.name}.unpacked") as folder:
         with reading(archive), gzip.open(archive) as stream:
@@ -80,7 +80,17 @@ def _extract(tar: tarfile.TarFile, folder: Path, limit: int) -> None:
             raise ValueError(f"it has more than {MAX_MEMBERS} members")
         if size > limit:
             raise ValueError(f"it holds more than {limit} bytes")
-        tar.extract(member, folder, filter="data")
+        tar.extract(member, folder, filter=_without_links)
+
+
+def _without_links(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    """The data filter, which chains of links can lead astray before Python 3.11.13, 3.12.11 and 3.13.4 (CVE-2025-4517).
+
+    No data set needs one.
+    """
+    if member.islnk() or member.issym():
+        raise ValueError(f"its member {member.name!r} is a link")
+    return tarfile.data_filter(member, folder)
 
 
 class _Limited(io.RawIOBase):
