@@ -12,35 +12,15 @@ Example:
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from dhel_kcl.runtime import cli, science
+from dhel_kcl.runtime import cli
 from dhel_kcl.runtime.files import read_json, write_json
+from dhel_kcl.runtime.origins import ORIGINS, Origins, differences, of_suite, of_theory
 from dhel_kcl.study import layout
 from dhel_kcl.study.suite import Suite
 from dhel_kcl.theory import EXPERIMENTS
 
 RECORDED = ("git_revision", "python", "versions", "platform", "processor", "device", "precision", "threads")
-ORIGINS = {"runs": "the runs", "tidy": "the tidy tables", "evidence": "ledger, tables and figures"}
-"""What provenance.json keeps apart."""
-
-
-def current(suite: Suite | None) -> dict[str, dict[str, Any]]:
-    """{origin: digests} of the tree, for a suite or, None, for the theory."""
-    if suite is None:
-        return {"runs": {"code": science.of_experiments()}, "evidence": {"code": science.of_theory_evidence()}}
-    return {
-        "runs": {"config": suite.runs_digest(), "code": science.of_runs(suite)},
-        "tidy": {"config": suite.digest(), "code": {"collect": science.of_step("collect")}},
-        "evidence": {"config": suite.digest(), "code": science.of_evidence(suite)},
-    }
-
-
-def differences(recorded: dict[str, Any], tree: dict[str, Any]) -> list[str]:
-    """What changed in one origin between a record and the tree."""
-    changed = [] if recorded.get("config") == tree.get("config") else ["config"]
-    before, now = recorded.get("code", {}), tree["code"]
-    return changed + [name for name in sorted(before.keys() | now.keys()) if before.get(name) != now.get(name)]
 
 
 def circumstances(records: Iterable[Path]) -> dict[str, dict[str, int]]:
@@ -55,7 +35,7 @@ def circumstances(records: Iterable[Path]) -> dict[str, dict[str, int]]:
     return {key: dict(count) for key, count in seen.items()}
 
 
-def check(path: Path, tree: dict[str, dict[str, Any]], target: str) -> None:
+def check(path: Path, tree: Origins, target: str) -> None:
     """Raise ValueError that names what differs between the record at `path` and the tree, and the remedies."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; `snakemake --cores all {target}` ends with it")
@@ -85,7 +65,7 @@ def main() -> None:
     args = parser.parse_args()
 
     suite = Suite.load(args.root, args.suite) if args.suite else None
-    tree, target = current(suite), suite.name if suite else "theory"
+    tree, target = (of_suite(suite), suite.name) if suite else (of_theory(), "theory")
     if args.check:
         check(args.check, tree, target)
         return
