@@ -223,7 +223,7 @@ def main() -> None:
     place, precision = device.resolve(spec.device, spec.precision)
     data = prepared.read(args.data)
     split = splits.read(args.split)
-    classes = data.manifest["classes"]
+    classes = data.classes
     augment = Augment(**spec.augment)
     images = {name: sources.open_source(data, split[name], place, spec.threads) for name in PARTS}
     labels = {name: torch.from_numpy(data.labels[split[name]]).to(place) for name in PARTS}
