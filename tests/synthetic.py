@@ -19,8 +19,7 @@ IMAGES = 400
 
 def suite_of(folder, change=lambda content: None, base="digits"):
     """A suite with what `change` does to the config of another one, cut to five seeds and without trade-off."""
-    for name in ("config", "workflow/schemas"):
-        shutil.copytree(ROOT / name, folder / name, dirs_exist_ok=True)
+    shutil.copytree(ROOT / "config", folder / "config", dirs_exist_ok=True)
     content = yaml.safe_load((ROOT / f"config/suites/{base}.yaml").read_text())
     content.pop("trade_off", None)
     if len(content["seeds"]["selected"]) > 4:
@@ -38,7 +37,7 @@ def runs_of(suite, truth, noise, seed=0, without=lambda run: False):
     for run in suite.runs:
         key = (run.dataset, run.method, run.batch_size)
         loss = chosen[key] if run.role == "selected" else run.loss
-        row = {"dataset": run.dataset, "part": run.part, "method": run.method, "batch_size": run.batch_size}
+        row = {"dataset": run.dataset, "part": run.section, "method": run.method, "batch_size": run.batch_size}
         row |= {"role": run.role, "selected": run.role in ("selected", "floor"), "seed": run.seed}
         row |= {"parameters": parameters(loss), "test_images": IMAGES, "git_revision": "0123456789abcdef"}
         expected = {"validation_accuracy": 80.0, "validation_cross_entropy": 1.0, "test_cross_entropy": 1.0}

@@ -106,7 +106,7 @@ def test_architectures_and_processes_are_those_of_the_config(rehearsed):
     for run in suite.runs:
         if run.trained and run.method not in ("random", "supervised"):
             record = read_json(folder / run.folder / "provenance.json")
-            assert record["processes"] == suite.settings(run.dataset)["processes"]
+            assert record["processes"] == suite.settings(run.dataset).processes
             assert record["precision"] in ("fp32", "bf16")
             assert record["views"] == views[run.dataset]
             size = (folder / run.folder / "encoder.safetensors").stat().st_size
