@@ -24,8 +24,7 @@ from dhel_kcl.runtime import cli, digest
 from dhel_kcl.runtime import preflight as memory
 from dhel_kcl.runtime.files import read_json, write_json, write_rows
 from dhel_kcl.runtime.provenance import environment
-from dhel_kcl.study import job_counts as workload
-from dhel_kcl.study import layout
+from dhel_kcl.study import job_counts, layout
 from dhel_kcl.study.suite import Run, Suite
 from dhel_kcl.training import device
 from dhel_kcl.training.networks import build_encoder, build_projector
@@ -76,7 +75,7 @@ def group_of(run: Run) -> str:
 def training_rows(suite: Suite, precision: str) -> list[Row]:
     groups: dict[tuple[str, str, int], list[Run]] = {}
     for run in suite.runs:
-        if workload.steps(suite, run):
+        if job_counts.steps(suite, run):
             groups.setdefault((run.dataset, group_of(run), run.batch_size), []).append(run)
     rows = []
     for (dataset, what, size), runs in groups.items():
@@ -84,7 +83,7 @@ def training_rows(suite: Suite, precision: str) -> list[Row]:
         spent = sum(read_json(Path(run.folder) / "provenance.json")["training_seconds"] for run in done)
         cell = training_cell(suite, runs[0], precision)
         rows.append(
-            Row(dataset, what, "training", size, len(runs), len(done), workload.views(suite, runs[0]), cell, spent)
+            Row(dataset, what, "training", size, len(runs), len(done), job_counts.views(suite, runs[0]), cell, spent)
         )
     return rows
 
@@ -99,7 +98,7 @@ def evaluation_rows(suite: Suite) -> Iterator[Row]:
             files = [layout.transfer(run, target) for run in runs if target in suite.transfers(run)]
             what = f"transfers to {target}"
         done = sum(Path(file).is_file() for file in files)
-        for kind, count in zip(("plain", "augmented"), workload.evaluated_images(suite, target), strict=True):
+        for kind, count in zip(("plain", "augmented"), job_counts.evaluated_images(suite, target), strict=True):
             if files and count:
                 cell = evaluation_cell(suite, source, target, kind)
                 yield Row(source, what, kind, None, len(files), done, count, cell, 0.0)

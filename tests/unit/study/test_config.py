@@ -154,9 +154,9 @@ def test_trade_off_losses_must_differ_in_what_is_compared(root, smoke, losses, m
 
 
 def test_the_models_are_those_of_the_registry():
-    assert [*config.LOSSES, "kcl"] == list(registry.LOSSES)
-    assert list(config.KERNELS) == list(registry.KERNELS)
-    assert list(config.BACKBONES) == list(registry.BACKBONES)
+    assert config.LOSSES.keys() | {"kcl"} == registry.LOSSES.keys()
+    assert config.KERNELS.keys() == registry.KERNELS.keys()
+    assert config.BACKBONES.keys() == registry.BACKBONES.keys()
 
 
 def signature(kind, name):
