@@ -220,12 +220,13 @@ def main() -> None:
     torch.set_num_threads(spec.threads)
     keep_freed_memory()
     torch.backends.cudnn.allow_tf32 = False
-    place, precision = device.resolve(spec.device, spec.precision)
+    place, precision = device.choose(spec.device, spec.precision)
     data = prepared.read(args.data)
     split = splits.read(args.split)
     classes = data.manifest["classes"]
     augment = Augment(**spec.augment)
-    images = {name: sources.open_source(data, split[name], place, spec.threads) for name in PARTS}
+    kind = "streamed" if data.encoded else "memory"
+    images = {name: sources.open_source(data, split[name], place, spec.threads, kind) for name in PARTS}
     labels = {name: torch.from_numpy(data.labels[split[name]]).to(place) for name in PARTS}
     embedder = Embedder(args.run, data.channels, place)
 

@@ -30,7 +30,7 @@ SCIENCE = {"study.selection"}
 """Modules of them that results do depend on."""
 LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER}
 REGISTRY = "registry"
-HIDING = ("import_module", "__import__", "load")
+HIDING = ("import_module", "importlib.import_module", "__import__", "load", "registry.load")
 STRUCTURE = ("INDENT", "DEDENT", "NEWLINE")
 """Tokens whose text is mere layout."""
 
@@ -96,7 +96,7 @@ class Source:
         kinds = set()
         for call in (node for node in self.runtime_nodes if isinstance(node, ast.Call)):
             called = ast.unparse(call.func)
-            if called.split(".")[-1] in HIDING and self.name != REGISTRY:
+            if called in HIDING and self.name != REGISTRY:
                 raise ValueError(f"{self.path}: {called} hides an import from digests; use `registry.resolve`")
             if called in ("resolve", "registry.resolve") and self.name != REGISTRY:
                 kind = call.args[0]

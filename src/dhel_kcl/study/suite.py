@@ -152,6 +152,7 @@ class Suite:
         settings = self.settings(run.dataset)
         return {
             "dataset": run.dataset,
+            "images": CATALOGUE[run.dataset].images,
             "loss": run.loss,
             "batch_size": run.batch_size,
             "backbone": settings["backbone"],
