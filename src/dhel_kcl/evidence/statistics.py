@@ -308,26 +308,30 @@ class AtEqualAlignment:
         curves = [both for both in curves if min(map(len, both)) > 1]
         if not curves:
             return Judged(Estimate(math.nan, note="needs two settings of each loss"))
-        points = [[curve[["log_alignment", "rank"]].to_numpy() for curve in both] for both in curves]
-        near = [_overlap(first[:, 0], second[:, 0]) >= runs.rules.least_overlap for first, second in points]
-        if not any(near):
+        near = [both for both in curves if _overlap(*map(_points, both)) >= runs.rules.least_overlap]
+        if not near:
             return Judged(Estimate(math.nan, seeds=seeds, note="the two losses do not reach the same alignment"))
-        differences = [_between(*both) for both, is_near in zip(points, near, strict=True) if is_near]
-        value, note = float(np.mean(differences)), _joined(runs.share(len(differences)), BORROWED)
+        value = float(np.mean([_between(*map(_points, both)) for both in near]))
+        note = _joined(runs.share(len(near)), BORROWED)
         if any(noise.df < 1 for noise in noises):
             return Judged(Estimate(value, seeds=seeds, note=note))
         rng, drawn = np.random.default_rng(0), []
-        for both in (both for both, is_near in zip(curves, near, strict=True) if is_near):
-            moved = [_drawn_anew(curve, noise, runs.rules.draws, rng) for curve, noise in zip(both, noises, strict=True)]
+        for both in near:
+            moved = [_drawn_anew(*curve, runs.rules.draws, rng) for curve in zip(both, noises, strict=True)]
             drawn.append([_between(*once) for once in zip(*moved, strict=True)])
         error = float(np.nanstd(np.mean(drawn, axis=0), ddof=1))
         return Judged(Estimate(value, error, min(noise.df for noise in noises), seeds, note))
 
 
+def _points(curve: pd.DataFrame) -> Array:
+    """Log alignment and rank of each setting, shape (K, 2)."""
+    return curve[["log_alignment", "rank"]].to_numpy()
+
+
 def _drawn_anew(curve: pd.DataFrame, noise: Noise, draws: int, rng: np.random.Generator) -> Array:
     """Curves through points with the noise of a mean over their seeds, shape (draws, K, 2)."""
     errors = rng.multivariate_normal(np.zeros(2), noise.covariance, size=(draws, len(curve)))
-    return curve[["log_alignment", "rank"]].to_numpy() + errors / np.sqrt(curve.seeds.to_numpy())[:, None]
+    return _points(curve) + errors / np.sqrt(curve.seeds.to_numpy())[:, None]
 
 
 @dataclass(frozen=True)
@@ -392,13 +396,15 @@ def _differences(pair: Pair, by_size: dict[int, float]) -> Weights:
 
 
 def _overlap(first: Array, second: Array) -> float:
-    return float(min(first.max(), second.max()) - max(first.min(), second.min()))
+    """Length of the range of x that two curves through points (K, 2) share; negative for a gap between them."""
+    x, other = first[:, 0], second[:, 0]
+    return float(min(x.max(), other.max()) - max(x.min(), other.min()))
 
 
 def _between(first: Array, second: Array) -> float:
     """Mean vertical distance of two curves through points (K, 2), over their common range; NaN if there is none."""
     first, second = (points[points[:, 0].argsort()] for points in (first, second))
-    if _overlap(first[:, 0], second[:, 0]) <= 0:
+    if _overlap(first, second) <= 0:
         return math.nan
     low, high = max(first[0, 0], second[0, 0]), min(first[-1, 0], second[-1, 0])
     x = low + (high - low) * (np.arange(POINTS) + 0.5) / POINTS

@@ -1,4 +1,4 @@
-"""The tidy tables of a suite: which there are, which columns they have, and how statistics, tables and figures read them."""
+"""The tidy tables of a suite: their columns, and how statistics, tables and figures read them."""
 
 import base64
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dhel_kcl.runtime.files import write_text
 from dhel_kcl.study.suite import Suite
 
 CONFIGURATION = ["dataset", "section", "method", "batch_size"]
@@ -114,6 +115,18 @@ class Results:
         """Data sets on which the suite runs its "ablations" or its "trade_off"; none if it has no such section."""
         asked = self.suite.config.get(section, {}).get("datasets", [])
         return [dataset for dataset in self.datasets if dataset in asked]
+
+
+def where(table: pd.DataFrame, **values: Any) -> pd.DataFrame:
+    """Rows whose columns have these values."""
+    for column, value in values.items():
+        table = table[table[column] == value]
+    return table
+
+
+def write(path: Path, table: pd.DataFrame) -> None:
+    """A table as `Results` reads it: numbers in full precision, missing ones as empty cells."""
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
 def pack(correct: NDArray[np.bool_]) -> str:
