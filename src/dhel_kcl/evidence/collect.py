@@ -14,6 +14,7 @@ import pandas as pd
 from dhel_kcl.evidence.run_files import REMEDY, Measured, RunFiles, has_loss, number
 from dhel_kcl.evidence.tidy import COLUMNS, CONFIGURATION, pack
 from dhel_kcl.runtime.files import reading
+from dhel_kcl.study import layout
 from dhel_kcl.study.suite import Run, Suite, dataset_title
 
 Speeds = dict[tuple[str, int], float]
@@ -38,7 +39,7 @@ def collect(suite: Suite, code: Callable[[Run], str], partial: bool = False) -> 
     if not runs:
         remedy = f"start it with `snakemake --cores all {suite.name}`, or `dvc pull` what others have run"
         raise ValueError(f"no run of suite {suite.name} is complete; {remedy}")
-    plan = Path(f"results/runs/{suite.name}/plan.csv")
+    plan = Path(layout.PLAN.format(suite=suite.name))
     asked = {(run.dataset, run.batch_size) for run in suite.runs if has_loss(run)}
     return tables(runs, {} if partial and not plan.is_file() else planned_speeds(plan, asked))
 

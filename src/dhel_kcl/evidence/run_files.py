@@ -17,13 +17,11 @@ from numpy.typing import NDArray
 from dhel_kcl.data import split
 from dhel_kcl.evidence.tidy import GEOMETRY, SPACES
 from dhel_kcl.runtime.files import DamagedError, read_json, reading, sha256
-from dhel_kcl.study import job_counts
-from dhel_kcl.study.selection import best
+from dhel_kcl.study import job_counts, layout, selection
+from dhel_kcl.study.selection import Candidate
 from dhel_kcl.study.suite import Run, Suite, parameters
 
 REMEDY = "delete it and run again to rebuild it, or restore it with `dvc checkout`"
-TRAINED = ("spec.json", "log.csv", "encoder.safetensors", "projector.safetensors", "provenance.json")
-EVALUATED = ("probe.json", "predictions.csv", "geometry.json", "spectrum.csv", "similarities.csv")
 SUBSETS = ("train", "validation", "test")
 LIMITS = {"alignment": (0, 4), "uniformity": (-8, 0), "wasserstein_uniformity": (0, 2)}
 """Least and largest value of metrics on the unit sphere; those of ranks follow from the embeddings."""
@@ -106,10 +104,8 @@ class RunFiles:
 
     def is_complete(self, run: Run) -> bool:
         """Whether every file of a run is there, and the setting it was trained with."""
-        folder = Path(run.folder)
-        files = [folder / name for name in (*EVALUATED, *(TRAINED if run.trained else ()))]
-        files += [selection_of(run)] if run.role == "selected" else []
-        return all(path.is_file() for path in files)
+        files = layout.run_files(run) + ([layout.selected(run)] if run.role == "selected" else [])
+        return all(Path(file).is_file() for file in files)
 
     def read(self, run: Run) -> Measured:
         """A run's numbers. Raises DamagedError, or FileNotFoundError, that names the file."""
@@ -135,21 +131,21 @@ class RunFiles:
         """Images of each subset of a data set. Raises DamagedError unless it has as many as the config says."""
 
         def read(path: Path) -> dict[str, NDArray[np.int64]]:
-            images, asked = split.read(path), self.suite.settings(dataset)["split"]
+            images, asked = split.read(path), self.suite.settings(dataset).split
             with reading(path, REMEDY):
-                for name in SUBSETS:
-                    if asked[name] is not None and len(images[name]) != asked[name]:
-                        raise ValueError(f"{len(images[name])} images of {name} where the config says {asked[name]}")
+                for name, count in {"train": asked.train, "validation": asked.validation, "test": asked.test}.items():
+                    if count is not None and len(images[name]) != count:
+                        raise ValueError(f"{len(images[name])} images of {name} where the config says {count}")
             return images
 
-        return self._kept_once(Path(f"data/splits/{self.suite.name}/{dataset}.npz"), read)
+        return self._kept_once(Path(layout.SPLIT.format(suite=self.suite.name, dataset=dataset)), read)
 
     def _is_selected(self, run: Run) -> bool:
         """Whether a run is of the selected setting or a floor: by its role, or because `select` chose its grid
         point."""
         if run.role != "grid":
             return run.role != "point"
-        if self.partial and not selection_of(run).is_file():
+        if self.partial and not Path(layout.selected(run)).is_file():
             return False
         return self._selection(run)["run"] == run.name
 
@@ -161,13 +157,14 @@ class RunFiles:
             grid = {point.name: point.loss for point in self.suite.candidates(run.dataset, run.method, run.batch_size)}
             with reading(path, REMEDY):
                 chosen = read_json(path)
-                if {entry["run"]: entry["loss"] for entry in chosen["candidates"]} != grid:
+                candidates = [Candidate(**entry) for entry in chosen["candidates"]]
+                if {candidate.run: candidate.loss for candidate in candidates} != grid:
                     raise ValueError("other candidates than the grid's")
-                if chosen != best(chosen["candidates"]) | {"candidates": chosen["candidates"]}:
+                if chosen != selection.selected(candidates):
                     raise ValueError(f"{chosen['run']} is not the best of the candidates")
             return chosen
 
-        return self._kept_once(selection_of(run), read)
+        return self._kept_once(Path(layout.selected(run)), read)
 
     def _training(self, run: Run) -> Training:
         folder = Path(run.folder)
@@ -179,7 +176,7 @@ class RunFiles:
             record = read_json(path)
             if spec != expected or record["code"] != self.code(run):
                 raise DamagedError(f"{folder} was made with another config or code and then copied here; {REMEDY}")
-            if record["sha256"].keys() != set(TRAINED) - {"provenance.json"}:
+            if record["sha256"].keys() != set(layout.TRAINED) - {"provenance.json"}:
                 raise ValueError("checksums of other files than training writes")
             for name, checksum in record["sha256"].items():
                 if sha256(folder / name) != checksum:
@@ -198,10 +195,10 @@ class RunFiles:
 
     def _transfers(self, run: Run) -> Row:
         """{"transfer_<data set>": test accuracy (%)}, empty where the suite transfers nothing."""
-        targets = self.suite.datasets if self.suite.config.get("transfer") else []
+        targets = self.suite.datasets if self.suite.config.transfer else []
         row: Row = dict.fromkeys(f"transfer_{target}" for target in targets)
         for target in self.suite.transfers(run):
-            path = Path(run.folder, "transfer", f"{target}.json")
+            path = Path(layout.transfer(run, target))
             if path.is_file() or not self.partial:
                 spec = self.suite.evaluation_spec(target) | {"augmented": None}
                 report = Evaluation(spec, self._images(target), trained=True).report(path)
@@ -305,11 +302,6 @@ class Geometry:
         if set(table.space) != set(self.spaces):
             raise ValueError(f"embeddings other than {', '.join(self.spaces)}")
         return [(space, table[table.space == space]) for space in self.spaces]
-
-
-def selection_of(run: Run) -> Path:
-    """Where `select` writes the setting of a run's loss and batch size."""
-    return Path(run.folder).parents[1] / f"{run.method}_m{run.batch_size}_selected" / "selected.json"
 
 
 def has_loss(run: Run) -> bool:

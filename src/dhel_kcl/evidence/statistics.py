@@ -119,7 +119,7 @@ class DatasetRuns:
             terms = [weight * self.cells[key][column] for key, weight in weights.items() if key[1] == size and weight]
             differences[size] = pd.concat(terms, axis=1, join="inner").sum(axis=1, skipna=False)
         table = pd.DataFrame(differences)
-        fresh = table.drop(index=self.results.settings(self.dataset)["seeds"]["grid"], errors="ignore")
+        fresh = table.drop(index=self.results.settings(self.dataset).seeds.grid, errors="ignore")
         return replace(contrast(table.to_numpy(float)), fresh=contrast(fresh.to_numpy(float)))
 
     def over_images(self, weights: Weights) -> tuple[float, float]:
@@ -177,13 +177,13 @@ class Statistic(Protocol):
 
 def _has_seeds(suite: Suite, dataset: str, pair: Pair, seeds: int) -> bool:
     """Whether a data set's selected settings of both losses get so many seeds, that of the grid included."""
-    losses = [name for name, entry in suite.methods_of(dataset).items() if entry["part"] == "losses"]
-    return pair.within(losses) and 1 + len(suite.settings(dataset)["seeds"]["selected"]) >= seeds
+    losses = [name for name, method in suite.methods_of(dataset).items() if method.section == "losses"]
+    return pair.within(losses) and 1 + len(suite.settings(dataset).seeds.selected) >= seeds
 
 
 def _has_grid(suite: Suite, dataset: str, pair: Pair) -> bool:
     """Whether a setting of one of the two losses is chosen from several."""
-    sizes = suite.settings(dataset)["batch_sizes"]
+    sizes = suite.settings(dataset).batch_sizes
     return any(len(suite.candidates(dataset, m, size)) > 1 for m in (pair.of, pair.against) for size in sizes)
 
 
@@ -200,7 +200,7 @@ class Contrast:
     averaged: bool
 
     def testable(self, suite: Suite, dataset: str, pair: Pair, seeds: int) -> bool:
-        enough = len(suite.settings(dataset)["batch_sizes"]) >= self.least_sizes
+        enough = len(suite.settings(dataset).batch_sizes) >= self.least_sizes
         return enough and _has_seeds(suite, dataset, pair, seeds)
 
     def estimate(self, runs: DatasetRuns, pair: Pair, column: str) -> Judged:

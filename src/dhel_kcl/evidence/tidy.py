@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dhel_kcl.runtime.files import write_text
+from dhel_kcl.study.config import Settings
 from dhel_kcl.study.suite import Suite
 
 CONFIGURATION = ["dataset", "section", "method", "batch_size"]
@@ -94,13 +95,13 @@ class Results:
     def datasets(self) -> list[str]:
         return self.suite.datasets
 
-    def settings(self, dataset: str) -> dict[str, Any]:
+    def settings(self, dataset: str) -> Settings:
         """What the suite asks of a data set."""
         return self.suite.settings(dataset)
 
     def sizes(self, dataset: str) -> list[int]:
         """Batch sizes of a data set, ascending."""
-        return sorted(self.settings(dataset)["batch_sizes"])
+        return sorted(self.settings(dataset).batch_sizes)
 
     @property
     def all_sizes(self) -> list[int]:
@@ -108,13 +109,12 @@ class Results:
 
     def methods(self, section: str, dataset: str | None = None) -> list[str]:
         """Losses of a section in the config's order, of one data set or of all."""
-        entries = self.suite.methods_of(dataset) if dataset else self.suite.methods
-        return [name for name, entry in entries.items() if entry["part"] == section]
+        methods = self.suite.methods_of(dataset) if dataset else self.suite.methods
+        return [name for name, method in methods.items() if method.section == section]
 
     def datasets_of(self, section: str) -> list[str]:
-        """Data sets on which the suite runs its "ablations" or its "trade_off"; none if it has no such section."""
-        asked = self.suite.config.get(section, {}).get("datasets", [])
-        return [dataset for dataset in self.datasets if dataset in asked]
+        """Data sets on which the suite runs a section; none if it has no such section."""
+        return [dataset for dataset in self.datasets if self.methods(section, dataset)]
 
 
 def where(table: pd.DataFrame, **values: Any) -> pd.DataFrame:

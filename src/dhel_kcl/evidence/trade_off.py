@@ -11,7 +11,7 @@ import pandas as pd
 
 from dhel_kcl.evidence.estimates import Estimate, contrast
 from dhel_kcl.evidence.tidy import Results
-from dhel_kcl.study.suite import Suite, grid, parameters
+from dhel_kcl.study.suite import Suite, parameters
 
 Level = str | float
 """Value of a factor: a loss, an energy weight or a temperature."""
@@ -24,22 +24,22 @@ def planned(suite: Suite, dataset: str) -> pd.DataFrame:
     not said), temperature."""
     rows = [
         {
-            "method": method,
+            "method": method.name,
             "parameters": parameters(loss),
             "loss": "-".join(filter(None, [loss["name"], loss.get("form")])),
             "weight": float(loss.get("energy_weight", 1)),
             "temperature": float(loss["temperature"]),
         }
-        for method, entry in suite.methods_of(dataset).items()
-        if entry["part"] == "trade_off"
-        for loss in grid(entry)
+        for method in suite.methods_of(dataset).values()
+        if method.section == "trade_off"
+        for loss in method.grid
     ]
     return pd.DataFrame(rows, columns=["method", "parameters", *FACTORS])
 
 
-def seeds(suite: Suite) -> list[int]:
+def seeds(suite: Suite) -> tuple[int, ...]:
     """Seeds of every setting; none if the suite has no trade-off."""
-    return suite.config["trade_off"]["seeds"] if "trade_off" in suite.config else []
+    return suite.config.trade_off.seeds if suite.config.trade_off else ()
 
 
 def compared(suite: Suite, dataset: str, factor: str, of: Level, against: Level) -> pd.Index:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from dhel_kcl.runtime import cli
+from dhel_kcl.study import layout
 from dhel_kcl.study.suite import Suite
 
 SETTING = ["dataset", "method", "batch_size"]
@@ -108,7 +109,7 @@ def main() -> None:
     parser = cli.suite_parser(__doc__, tables=False)
     parser.add_argument("--revision", default="HEAD", help="commit to compare with")
     args = parser.parse_args()
-    path = args.root / f"results/{Suite.load(args.root, args.suite).name}/runs.csv"
+    path = args.root / layout.TIDY.format(suite=Suite.load(args.root, args.suite).name, table="runs")
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; run `snakemake --cores all {args.suite}` to make it")
     committed = selected(pd.read_csv(io.StringIO(shown(path, args.revision))))
