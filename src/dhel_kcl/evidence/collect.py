@@ -6,7 +6,6 @@ files copied in by hand never reach a table.
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +18,8 @@ from dhel_kcl.study.suite import Run, Suite, dataset_title
 
 Speeds = dict[tuple[str, int], float]
 """{(data set, batch size): views a second}."""
+Headlines = dict[str, dict[str, float]]
+"""{setting: {metric: value}}, as people call them."""
 HEADLINES = {"test accuracy (%)": ("test_accuracy", 2), "effective rank of z": ("z_effective_rank", 1)}
 """Columns of runs.csv in metrics.json, with their digits."""
 
@@ -103,14 +104,14 @@ def planned_speeds(path: Path, asked: set[tuple[str, int]]) -> Speeds:
     return speeds
 
 
-def summary(runs: pd.DataFrame, suite: Suite) -> dict[str, Any]:
+def summary(runs: pd.DataFrame, suite: Suite) -> Headlines | dict[str, Headlines]:
     """{"SimCLR, M = 16": {"test accuracy (%)": 97.1, ...}, ...} of the selected settings, means over seeds, and of the
     floors; by data set if the suite has several."""
     shown = runs[runs.selected & runs.section.isin(["losses", "floors"])]
-    found: dict[str, dict[str, dict[str, float]]] = {}
+    found: dict[str, Headlines] = {}
     for (dataset, section, method, size), group in shown.groupby(CONFIGURATION, sort=False):
         name = suite.title(method) + (f", M = {size}" if section == "losses" else "")
         means = {key: round(float(group[column].mean()), digits) for key, (column, digits) in HEADLINES.items()}
         known = {key: value for key, value in means.items() if not np.isnan(value)}
         found.setdefault(dataset_title(dataset), {})[name] = known
-    return dict(found) if len(suite.datasets) > 1 else next(iter(found.values()), {})
+    return found if len(suite.datasets) > 1 else next(iter(found.values()), {})

@@ -147,13 +147,13 @@ class RunFiles:
             return run.role != "point"
         if self.partial and not Path(layout.selected(run)).is_file():
             return False
-        return self._selection(run)["run"] == run.name
+        return self._selection(run).run == run.name
 
-    def _selection(self, run: Run) -> dict[str, Any]:
+    def _selection(self, run: Run) -> Candidate:
         """The setting chosen for a run's loss and batch size, which must be the best of the candidates listed with it,
         and those the grid."""
 
-        def read(path: Path) -> dict[str, Any]:
+        def read(path: Path) -> Candidate:
             grid = {point.name: point.loss for point in self.suite.candidates(run.dataset, run.method, run.batch_size)}
             with reading(path, REMEDY):
                 chosen = read_json(path)
@@ -162,7 +162,7 @@ class RunFiles:
                     raise ValueError("other candidates than the grid's")
                 if chosen != selection.selected(candidates):
                     raise ValueError(f"{chosen['run']} is not the best of the candidates")
-            return chosen
+                return selection.best(candidates)
 
         return self._kept_once(Path(layout.selected(run)), read)
 
@@ -170,7 +170,7 @@ class RunFiles:
         folder = Path(run.folder)
         expected = self.suite.pretrain_spec(run)
         if run.role == "selected":
-            expected["loss"] = self._selection(run)["loss"]
+            expected["loss"] = self._selection(run).loss
         spec, path = read_json(folder / "spec.json"), folder / "provenance.json"
         with reading(path, REMEDY):
             record = read_json(path)
