@@ -76,6 +76,13 @@ class Results:
         return [dataset for dataset in self.datasets if dataset in asked]
 
 
+def where(table: pd.DataFrame, **values: Any) -> pd.DataFrame:
+    """Rows whose columns have these values."""
+    for column, value in values.items():
+        table = table[table[column] == value]
+    return table
+
+
 def pack(correct: NDArray[np.bool_]) -> str:
     """Truth values, shape (N,), as base64 text of 8 values a byte."""
     return base64.b64encode(np.packbits(correct).tobytes()).decode()
