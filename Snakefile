@@ -1,3 +1,8 @@
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
 configfile: f"{workflow.basedir}/config/config.yaml"
 
 
@@ -11,14 +16,17 @@ include: "workflow/rules/theory.smk"
 
 if FROM_TABLES:
 
-    EVIDENCE = [PUBLISHED_TABLE]
-    EVIDENCE += [evidence(name) for name in SUITES if are_there(expand(TIDY, suite=name))]
-    EVIDENCE += [THEORY_EVIDENCE] if are_there(THEORY_TIDY) else []
-    if EVIDENCE == [PUBLISHED_TABLE]:
+    EVIDENCE = [*PUBLISHED_TABLE]
+    for name in SUITES:
+        if are_there(expand(TIDY, suite=name)):
+            EVIDENCE += [*evidence(name), layout.SUITE_PROVENANCE.format(suite=name)]
+    if are_there(THEORY_TIDY):
+        EVIDENCE += [*THEORY_EVIDENCE, layout.THEORY_PROVENANCE]
+    if EVIDENCE == PUBLISHED_TABLE:
         raise WorkflowError("from_tables: results/ holds no tidy tables; `git checkout results` brings those committed")
 
     # Figures and tables of all suites, and of the theory, whose tidy tables are there.
-    rule evidence:
+    rule remake_evidence:
         default_target: True
         input:
             EVIDENCE,
@@ -26,11 +34,9 @@ if FROM_TABLES:
 else:
 
     include: "workflow/rules/data.smk"
-    include: "workflow/rules/pretrain.smk"
-    include: "workflow/rules/probe.smk"
-    include: "workflow/rules/select.smk"
-    include: "workflow/rules/tidy.smk"
-    include: "workflow/rules/theory_runs.smk"
+    include: "workflow/rules/train.smk"
+    include: "workflow/rules/evaluate.smk"
+    include: "workflow/rules/collect.smk"
 
     # `snakemake --cores all` builds the default suite and the theory, `snakemake --cores all <suite>` any other suite,
     # `snakemake --cores all <suite>_<data set>` the runs of one data set.

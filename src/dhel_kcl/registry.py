@@ -1,12 +1,13 @@
-"""What can be named in a config, and the module that provides it.
+"""What can be named in a config, and the module that provides it. Data sets have a place of their own, data.catalogue.
 
-Entries are import strings, so naming one loss imports (and re-runs, when its code changes) that loss
-alone. To add a loss, kernel, data set or backbone: write its module, add a line here, and name it in
-the config schema.
+Entries are import strings, so naming one loss imports (and reruns, when its code changes) that loss alone. To add a
+loss, kernel or backbone: write its module, add a line here, and describe its parameters in `study.config`.
 """
 
 from importlib import import_module
 from typing import Any
+
+PACKAGE = "dhel_kcl"
 
 LOSSES = {
     "infonce": "dhel_kcl.losses.infonce:InfoNCELoss",
@@ -24,15 +25,6 @@ KERNELS = {
     "gaussian_riesz": "dhel_kcl.kernels.gaussian_riesz:GaussianRieszKernel",
 }
 
-DATASETS = {
-    "digits": "dhel_kcl.data.sources.digits:fetch",
-    "fashion_mnist": "dhel_kcl.data.sources.fashion_mnist:fetch",
-    "cifar10": "dhel_kcl.data.sources.cifar:fetch_cifar10",
-    "cifar100": "dhel_kcl.data.sources.cifar:fetch_cifar100",
-    "stl10": "dhel_kcl.data.sources.stl10:fetch",
-    "imagenet100": "dhel_kcl.data.sources.imagenet100:fetch",
-}
-
 BACKBONES = {
     "compact_resnet": "dhel_kcl.training.backbones.compact_resnet:CompactResNet",
     "resnet18": "dhel_kcl.training.backbones.resnet:ResNet18",
@@ -40,22 +32,26 @@ BACKBONES = {
 }
 
 SOURCES = {
-    "encoded": "dhel_kcl.views.streaming:Streaming",
+    "memory": "dhel_kcl.views.view_source:InMemory",
+    "streamed": "dhel_kcl.views.streaming:Streaming",
 }
-"""What gives images that are not kept in memory; those of the data sets `ENCODED`."""
+"""What gives a data set's images; data.catalogue says which."""
 
-ENCODED = {"imagenet100"}
-
-REGISTRIES = {"loss": LOSSES, "kernel": KERNELS, "dataset": DATASETS, "backbone": BACKBONES, "source": SOURCES}
+REGISTRIES = {"loss": LOSSES, "kernel": KERNELS, "backbone": BACKBONES, "source": SOURCES}
 
 
 def resolve(kind: str, name: str) -> Any:
-    """Import the object that `name` stands for among the `kind`s (loss, kernel, dataset, backbone, source).
+    """Import the object that `name` stands for among the `kind`s (loss, kernel, backbone, source).
 
     Raises ValueError naming the allowed values if there is no such entry.
     """
     registry = REGISTRIES[kind]
     if name not in registry:
         raise ValueError(f"unknown {kind} {name!r}; allowed: {', '.join(registry)}")
-    module, attribute = registry[name].split(":")
+    return load(registry[name])
+
+
+def load(target: str) -> Any:
+    """The object that an import string "module:attribute" names."""
+    module, attribute = target.split(":")
     return getattr(import_module(module), attribute)

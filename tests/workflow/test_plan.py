@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dhel_kcl.data import prepared, split
-from dhel_kcl.data.catalogue import SIZES
-from dhel_kcl.registry import DATASETS
+from dhel_kcl.data import prepared
 from dhel_kcl.runtime import preflight as memory
 from dhel_kcl.steps import plan
 from dhel_kcl.study import job_counts as workload
@@ -39,25 +37,6 @@ def done(tmp_path, monkeypatch):
         (folder / "provenance.json").write_text(json.dumps({"training_seconds": 1800.0}))
         if number == 0:
             (folder / "probe.json").write_text("{}")
-
-
-def test_sizes_name_every_data_set():
-    assert SIZES.keys() == DATASETS.keys()
-
-
-@pytest.mark.parametrize("dataset", ["digits", "cifar10", "stl10"])
-@pytest.mark.parametrize("train", [None, 120])
-def test_split_sizes_are_those_of_the_split(dataset, train, monkeypatch):
-    size = SIZES[dataset]._replace(
-        train=400, test=SIZES[dataset].test and 100, unlabeled=SIZES[dataset].unlabeled and 50
-    )
-    monkeypatch.setitem(SIZES, dataset, size)
-    names = ("train", "test", "unlabeled")
-    part = np.repeat([prepared.PARTS["train"], prepared.PARTS["test"], 2], [getattr(size, name) for name in names])
-    labels = np.where(part == 2, -1, np.arange(len(part)) % 10)
-    drawn = split.draw(labels, part, train, validation=40, test=60, seed=0)
-    counted = workload.split_sizes(dataset, {"train": train, "validation": 40, "test": 60})
-    assert counted == {name: len(index) for name, index in drawn.items()}
 
 
 def test_a_split_of_more_images_than_there_are_is_named():

@@ -1,26 +1,33 @@
 # On a cluster this runs where Snakemake does: computing nodes often cannot reach the web.
 rule fetch_data:
     output:
-        expand("data/{{dataset}}/{file}", file=DATA_FILES),
+        expand(layout.DATA, file=layout.DATA_FILES, allow_missing=True),
     log:
         "logs/data/{dataset}.log",
     localrule: True
     params:
-        code=lambda w: stamp.fetch_code(w.dataset),
+        code=lambda w: science.of_fetching(w.dataset),
+        folder=lambda w: layout.data_folder(w.dataset),
     shell:
-        "python -m dhel_kcl.steps.fetch --dataset {wildcards.dataset} --out data/{wildcards.dataset} > {log:q} 2>&1"
+        "dhel-kcl fetch --dataset {wildcards.dataset} --out {params.folder:q} > {log:q} 2>&1"
+
+
+def split_arguments(wildcards):
+    split = SUITES[wildcards.suite].settings(wildcards.dataset).split.model_dump()
+    return " ".join(f"--{key} {value}" for key, value in split.items() if value is not None)
 
 
 rule split_data:
     input:
-        expand("data/{{dataset}}/{file}", file=DATA_FILES),
+        expand(layout.DATA, file=layout.DATA_FILES, allow_missing=True),
     output:
-        "data/splits/{suite}/{dataset}.npz",
+        layout.SPLIT,
     log:
         "logs/{suite}/{dataset}/split.log",
     localrule: True
     params:
         spec=split_arguments,
-        code=digest.of_step("split"),
+        code=science.of_step("split"),
+        folder=lambda w: layout.data_folder(w.dataset),
     shell:
-        "python -m dhel_kcl.data.split --data data/{wildcards.dataset} {params.spec} --out {output:q} > {log:q} 2>&1"
+        "dhel-kcl split --data {params.folder:q} {params.spec} --out {output:q} > {log:q} 2>&1"

@@ -1,120 +1,179 @@
-from dhel_kcl.evidence.verdicts import ledger_digest
-from dhel_kcl.runtime.files import sha256
-from dhel_kcl.evidence.published import PUBLISHED
+"""Ledger, tables and figures of a suite from its tidy tables; captions are those of workflow/report/captions."""
 
-TIDY = expand(
-    "results/{{suite}}/{table}.csv",
-    table=["runs", "epochs", "predictions", "spectra", "similarities", "costs"],
-)
-
+TIDY = expand(layout.TIDY, table=layout.TIDY_TABLES, allow_missing=True)
+JUDGED = [*TIDY, layout.CLAIMS]
+PUBLISHED_TABLE = expand(layout.PUBLISHED, format=FORMATS)
 
 # Where the report shows what is no mere table or figure; it sorts by name, so claims come first.
-CLAIMS = {"category": "claims", "subcategory": "{suite}"}
-METHODS = {"category": "{suite}", "subcategory": "methods"}
-RUNS = {"category": "{suite}", "subcategory": "runs"}
-SHELVES = {"claims": CLAIMS, "claims_summary": CLAIMS, "recipe": METHODS, "costs": RUNS}
-SHELVES |= {"training_curves": RUNS, "runs": RUNS}
+SHELVES = {"claims": ("claims", "{suite}"), "claims_summary": ("claims", "{suite}"), "recipe": ("{suite}", "methods")}
+SHELVES |= {name: ("{suite}", "runs") for name in ("costs", "runs", "training_curves")}
 
 
-PUBLISHED_TABLE = expand("paper_figures/published.{format}", format=FORMATS)
+def shelf(name, usual, level):
+    """Category (level 0) or subcategory (level 1) of a figure or table in the report."""
+    return SHELVES.get(name, ("{suite}", usual))[level]
+
+
+def sample_sizes(suite):
+    """What n is in the figures and tables of a suite, for their captions."""
+    texts = []
+    for dataset in suite.datasets:
+        settings, trade_off = suite.settings(dataset), suite.config.trade_off
+        seeds = [f"{1 + len(settings.seeds.selected)} at selected settings, 1 at other grid points"]
+        if trade_off and dataset in trade_off.datasets:
+            seeds.append(f"{len(trade_off.seeds)} on trade-off curves")
+        seeds.append(f"{len(settings.floors.seeds)} for floors (raw pixels 1)")
+        texts.append(f"{dataset_title(dataset)}, seeds {', '.join(seeds)}; {settings.split.test} test images")
+    return ". ".join(texts)
+
+
+def earlier_code(name):
+    """What readers must know of results that were computed before a change of the code; nothing if there was none.
+    Only where the graph begins with the tidy tables: it makes the runs anew otherwise."""
+    return origins.earlier_code(Path(layout.SUITE_PROVENANCE.format(suite=name)), SUITES[name]) if FROM_TABLES else ""
+
+
+def caption(name, suite=None):
+    """Text under a figure or table in the report."""
+    text = (ROOT / f"workflow/report/captions/{name}.rst").read_text(encoding="utf-8")
+    if suite is None:
+        return text
+    note = earlier_code(suite)
+    return text.replace("{n}", sample_sizes(SUITES[suite])) + (f"\n{note}\n" if note else "")
+
+
+def embedded(image):
+    """URI that holds a PNG, for the opening page of the report; in lines, since reStructuredText limits their length."""
+    return f"data:image/png;base64,{encodebytes(Path(image).read_bytes()).decode().rstrip()}"
 
 
 rule judge_claims:
     input:
         TIDY,
     output:
-        "results/{suite}/claims.csv",
+        layout.CLAIMS,
     log:
-        "logs/{suite}/claims.log",
+        "logs/{suite}/judge.log",
     localrule: True
     params:
         root=repository,
-        spec=lambda w: SUITES[w.suite].digest(),
-        statements=ledger_digest(),
-        code=digest.of_step("claims"),
+        spec=suite_spec,
+        code=science.of_step("judge"),
+        results=lambda w: layout.RESULTS.format(**w),
     shell:
-        "python -m dhel_kcl.evidence.verdicts --root {params.root:q} --suite {wildcards.suite} "
-        "--results results/{wildcards.suite} --out {output:q} > {log:q} 2>&1"
+        "dhel-kcl judge --root {params.root:q} --suite {wildcards.suite} --results {params.results:q} --out {output:q} "
+        "> {log:q} 2>&1"
 
 
-# One rule a table and one a figure: a report caption cannot contain wildcards.
-for name in TABLES:
-
-    rule:
-        name:
-            f"make_table_{name}"
-        input:
-            TIDY,
-            "results/{suite}/plan.csv" if name == "costs" else "results/{suite}/claims.csv",
-        output:
-            report(
-                f"paper_figures/{{suite}}/{name}.html",
-                caption=f"../report/{name}.rst",
-                **SHELVES.get(name, {"category": "{suite}", "subcategory": "tables"}),
-                labels={"table": name.replace("_", " ")},
-            ),
-            expand(f"paper_figures/{{suite}}/{name}.{{format}}", format=FORMATS[:-1], allow_missing=True),
-        log:
-            f"logs/{{suite}}/tables/{name}.log",
-        localrule: True
-        params:
-            name=name,
-            root=repository,
-            spec=lambda w: SUITES[w.suite].digest(),
-            published=sha256(PUBLISHED),
-            code=digest.of_step("table"),
-            n=sample_sizes,
-        shell:
-            "python -m dhel_kcl.evidence.tables --root {params.root:q} --suite {wildcards.suite} "
-            "--results results/{wildcards.suite} --name {params.name} "
-            "--out paper_figures/{wildcards.suite}/{params.name} > {log:q} 2>&1"
+rule tabulate_results:
+    input:
+        JUDGED,
+    output:
+        report(
+            layout.TABLE.replace("{format}", "html"),
+            caption="../report/caption.rst",
+            category=lambda w: shelf(w.table, "tables", 0).format(**w),
+            subcategory=lambda w: shelf(w.table, "tables", 1).format(**w),
+            labels=lambda w: {"table": w.table.replace("_", " ")},
+        ),
+        expand(layout.TABLE, format=[name for name in FORMATS if name != "html"], allow_missing=True),
+    log:
+        "logs/{suite}/tables/{table}.log",
+    localrule: True
+    params:
+        root=repository,
+        spec=suite_spec,
+        code=lambda w: science.of_table(w.table),
+        note=lambda w: earlier_code(w.suite),
+        caption=lambda w, output: caption(w.table, w.suite),
+        results=lambda w: layout.RESULTS.format(**w),
+        out=lambda w, output: Path(output[0]).with_suffix(""),
+    shell:
+        "dhel-kcl tabulate --root {params.root:q} --suite {wildcards.suite} --results {params.results:q} "
+        "--name {wildcards.table} --note {params.note:q} --out {params.out:q} > {log:q} 2>&1"
 
 
-for name in FIGURES:
-
-    rule:
-        name:
-            f"draw_figure_{name}"
-        input:
-            TIDY,
-            "results/{suite}/claims.csv",
-        output:
-            f"paper_figures/{{suite}}/{name}.pdf",
-            report(
-                f"paper_figures/{{suite}}/{name}.png",
-                caption=f"../report/{name}.rst",
-                **SHELVES.get(name, {"category": "{suite}", "subcategory": "figures"}),
-                labels={"figure": name.replace("_", " ")},
-            ),
-        log:
-            f"logs/{{suite}}/figures/{name}.log",
-        localrule: True
-        params:
-            name=name,
-            root=repository,
-            spec=lambda w: SUITES[w.suite].digest(),
-            code=digest.of_step(f"figures.{name}"),
-            n=sample_sizes,
-        shell:
-            "python -m dhel_kcl.evidence.figures.{params.name} --root {params.root:q} --suite {wildcards.suite} "
-            "--results results/{wildcards.suite} --out paper_figures/{wildcards.suite}/{params.name} > {log:q} 2>&1"
+rule draw_figure:
+    input:
+        JUDGED,
+    output:
+        layout.FIGURE.replace("{format}", "pdf"),
+        report(
+            layout.FIGURE.replace("{format}", "png"),
+            caption="../report/caption.rst",
+            category=lambda w: shelf(w.figure, "figures", 0).format(**w),
+            subcategory=lambda w: shelf(w.figure, "figures", 1).format(**w),
+            labels=lambda w: {"figure": w.figure.replace("_", " ")},
+        ),
+    log:
+        "logs/{suite}/figures/{figure}.log",
+    localrule: True
+    params:
+        root=repository,
+        spec=suite_spec,
+        code=lambda w: science.of_figure(w.figure),
+        caption=lambda w, output: caption(w.figure, w.suite),
+        results=lambda w: layout.RESULTS.format(**w),
+        out=lambda w, output: Path(output[0]).with_suffix(""),
+    shell:
+        "dhel-kcl draw --root {params.root:q} --suite {wildcards.suite} --results {params.results:q} "
+        "--name {wildcards.figure} --out {params.out:q} > {log:q} 2>&1"
 
 
 # What others published, whatever has been run here; the suites' own tables of this name set ours beside it.
 rule tabulate_published:
+    input:
+        # Relative where it can be: Snakemake records it, and a clone lies elsewhere. It comes with Git, and so does the
+        # table: an input that is newer is then all that tells that the table is out of date.
+        os.path.relpath(PUBLISHED),
     output:
         report(
-            PUBLISHED_TABLE[-1],
-            caption="../report/published_elsewhere.rst",
+            layout.PUBLISHED.replace("{format}", "html"),
+            caption="../report/caption.rst",
             category="published",
             labels={"table": "published by others"},
         ),
-        PUBLISHED_TABLE[:-1],
+        [name for name in PUBLISHED_TABLE if not name.endswith("html")],
     log:
         "logs/published.log",
     localrule: True
     params:
-        published=sha256(PUBLISHED),
-        code=digest.of_step("published"),
+        code=science.of_step("published"),
+        caption=lambda w, output: caption("published_by_others"),
+        out=lambda w, output: Path(output[0]).with_suffix(""),
     shell:
-        "python -m dhel_kcl.evidence.published --out paper_figures/published > {log:q} 2>&1"
+        "dhel-kcl tabulate --published --out {params.out:q} > {log:q} 2>&1"
+
+
+if FROM_TABLES:
+
+    # The runs, and the tidy tables collected from them, are what they were.
+    rule record_evidence:
+        input:
+            lambda w: evidence(w.suite),
+        output:
+            update(layout.SUITE_PROVENANCE),
+        log:
+            "logs/{suite}/record.log",
+        localrule: True
+        params:
+            root=repository,
+        shell:
+            "dhel-kcl record --evidence --root {params.root:q} --suite {wildcards.suite} --out {output:q} > {log:q} 2>&1"
+
+else:
+
+    rule record_provenance:
+        input:
+            lambda w: [f"{run.folder}/origins.json" for run in SUITES[w.suite].runs if run.trained],
+            lambda w: evidence(w.suite),
+        output:
+            layout.SUITE_PROVENANCE,
+        log:
+            "logs/{suite}/record.log",
+        localrule: True
+        params:
+            root=repository,
+            spec=lambda w: json.dumps(origins.of_suite(SUITES[w.suite])),
+        shell:
+            "dhel-kcl record --root {params.root:q} --suite {wildcards.suite} --out {output:q} > {log:q} 2>&1"

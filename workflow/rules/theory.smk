@@ -1,65 +1,102 @@
-THEORY_TIDY = expand("results/theory/{experiment}.{extension}", experiment=EXPERIMENTS, extension=["csv", "json"])
+THEORY_TIDY = expand(layout.THEORY_RESULT, experiment=EXPERIMENTS, format=["csv", "json"])
 THEORY_EVIDENCE = [
-    *expand("paper_figures/theory/{experiment}.{extension}", experiment=EXPERIMENTS, extension=["pdf", "png"]),
-    *expand("paper_figures/theory/{table}.{extension}", table=THEORY_TABLES, extension=FORMATS),
+    *expand(layout.THEORY_FIGURE, experiment=EXPERIMENTS, format=["pdf", "png"]),
+    *expand(layout.THEORY_TABLE, theory_table=THEORY_TABLES, format=FORMATS),
 ]
+THEORY_RECORDS = expand(layout.THEORY_RECORD, experiment=EXPERIMENTS)
 # The records are DVC's, like those of runs: Git restores the results, and a bare clone must plan to compute them.
-THEORY = [
-    *THEORY_EVIDENCE,
-    *expand("results/runs/theory/{experiment}/provenance.json", experiment=EXPERIMENTS),
-    *THEORY_TIDY,
-    "results/theory/provenance.json",
-]
+THEORY = [*THEORY_EVIDENCE, *THEORY_RECORDS, *THEORY_TIDY, layout.THEORY_PROVENANCE]
 
-for name in EXPERIMENTS:
 
-    rule:
-        name:
-            f"draw_{name}"
-        input:
-            f"results/theory/{name}.csv",
+if not FROM_TABLES:
+
+    rule compute_theory:
         output:
-            f"paper_figures/theory/{name}.pdf",
-            report(
-                f"paper_figures/theory/{name}.png",
-                caption=f"../report/theory_{name}.rst",
-                category="theory",
-                subcategory="figures",
-                labels={"figure": name.replace("_", " ")},
-            ),
+            expand(layout.THEORY_RESULT, format=["csv", "json"], allow_missing=True),
+            record=layout.THEORY_RECORD,
         log:
-            f"logs/theory/figures/{name}.log",
+            "logs/theory/{experiment}.log",
+        threads: 1
+        params:
+            code=lambda w: science.of_theory(w.experiment),
+            out=lambda w, output: Path(output[0]).with_suffix(""),
+        shell:
+            "dhel-kcl compute --name {wildcards.experiment} --out {params.out:q} --record {output.record:q} "
+            "> {log:q} 2>&1"
+
+    rule record_theory:
+        input:
+            THEORY_RECORDS,
+            THEORY_EVIDENCE,
+        output:
+            layout.THEORY_PROVENANCE,
+        log:
+            "logs/theory/record.log",
         localrule: True
         params:
-            name=name,
-            code=digest.of_step(f"figures.theory.{name}"),
+            spec=json.dumps(origins.of_theory()),
         shell:
-            "python -m dhel_kcl.theory.figures.{params.name} --table {input:q} "
-            "--out paper_figures/theory/{params.name} > {log:q} 2>&1"
+            "dhel-kcl record --theory --out {output:q} > {log:q} 2>&1"
 
+else:
 
-for name in THEORY_TABLES:
-
-    rule:
-        name:
-            f"tabulate_{name}"
+    rule record_theory_evidence:
         input:
-            THEORY_TIDY,
+            THEORY_EVIDENCE,
         output:
-            report(
-                f"paper_figures/theory/{name}.html",
-                caption=f"../report/theory_{name}.rst",
-                category="theory" if name == "gaps" else "claims",
-                subcategory="tables" if name == "gaps" else "theory",
-                labels={"table": name.replace("_", " ")},
-            ),
-            expand(f"paper_figures/theory/{name}.{{format}}", format=FORMATS[:-1]),
+            update(layout.THEORY_PROVENANCE),
         log:
-            f"logs/theory/tables/{name}.log",
+            "logs/theory/record.log",
         localrule: True
-        params:
-            name=name,
-            code=digest.of_step("theory.tables"),
         shell:
-            "python -m dhel_kcl.theory.tables --results results/theory --name {params.name} "
-            "--out paper_figures/theory/{params.name} > {log:q} 2>&1"
+            "dhel-kcl record --theory --evidence --out {output:q} > {log:q} 2>&1"
+
+
+rule draw_theory:
+    input:
+        layout.THEORY_RESULT.replace("{format}", "csv"),
+    output:
+        layout.THEORY_FIGURE.replace("{format}", "pdf"),
+        report(
+            layout.THEORY_FIGURE.replace("{format}", "png"),
+            caption="../report/caption.rst",
+            category="theory",
+            subcategory="figures",
+            labels=lambda w: {"figure": w.experiment.replace("_", " ")},
+        ),
+    log:
+        "logs/theory/figures/{experiment}.log",
+    localrule: True
+    params:
+        code=lambda w: science.of_theory_figure(w.experiment),
+        caption=lambda w, output: caption(f"theory_{w.experiment}"),
+        results=layout.THEORY_RESULTS,
+        out=lambda w, output: Path(output[0]).with_suffix(""),
+    shell:
+        "dhel-kcl draw --theory --results {params.results:q} --name {wildcards.experiment} --out {params.out:q} "
+        "> {log:q} 2>&1"
+
+
+rule tabulate_theory:
+    input:
+        THEORY_TIDY,
+    output:
+        report(
+            layout.THEORY_TABLE.replace("{format}", "html"),
+            caption="../report/caption.rst",
+            category=lambda w: "theory" if w.theory_table == "gaps" else "claims",
+            subcategory=lambda w: "tables" if w.theory_table == "gaps" else "theory",
+            labels=lambda w: {"table": w.theory_table.replace("_", " ")},
+        ),
+        expand(layout.THEORY_TABLE, format=[name for name in FORMATS if name != "html"], allow_missing=True),
+    log:
+        "logs/theory/tables/{theory_table}.log",
+    localrule: True
+    params:
+        code=science.of_step("theory tables"),
+        caption=lambda w, output: caption(f"theory_{w.theory_table}"),
+        results=layout.THEORY_RESULTS,
+        out=lambda w, output: Path(output[0]).with_suffix(""),
+    shell:
+        "dhel-kcl tabulate --theory --results {params.results:q} --name {wildcards.theory_table} --out {params.out:q} "
+        "> {log:q} 2>&1"

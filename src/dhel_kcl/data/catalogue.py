@@ -1,47 +1,143 @@
-"""Sizes of the data sets, for plans made before anything is downloaded."""
+"""Everything that is known of the data sets before one is there: names, sizes, how each is had and how it is read.
 
-from typing import Any, NamedTuple
+To add a data set, write a module in `data.sources` with a function that prepares it in a folder, and an entry here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dhel_kcl import registry
 
 
-class Size(NamedTuple):
-    """Official numbers of images by part, their shape, classes, and bytes on disk while the data set is prepared.
+@dataclass(frozen=True)
+class Dataset:
+    """One data set. Its official parts are counted in images; an image has `channels` x `side` x `side` pixels."""
 
-    test: 0 where there is no official test part, and all images are in `train`. side: height and width in pixels; of
-    images of many sizes, about that of the stored ones.
-    """
-
+    title: str
+    """Name in tables and figures."""
+    source: str
+    """Import string of the function that prepares it in a folder."""
+    obtained: str
+    """How it is had, in a line."""
     train: int
-    test: int
-    unlabeled: int
+    """All images where there is no official test part."""
     channels: int
     side: int
+    """Of images of many sizes, about that of the stored ones."""
     classes: int
     disk: int
+    """Bytes that archive, unpacked files and prepared form take together while it is prepared."""
+    test: int = 0
+    unlabeled: int = 0
+    streamed: bool = False
+    """Whether the images, of many sizes, stay on disk as files and are decoded while a network trains. Otherwise all
+    have one size and are kept in memory."""
+    approximate: bool = False
+    """Whether `train`, `test`, `classes` and `disk` depend on what the user provides, and are not checked."""
+
+    @property
+    def images(self) -> str:
+        """Name in the registry of what gives its images: "memory" or "streamed"."""
+        return "streamed" if self.streamed else "memory"
 
 
-SIZES = {
-    "digits": Size(1_797, 0, 0, 1, 8, 10, 200_000),
-    "fashion_mnist": Size(60_000, 10_000, 0, 1, 28, 10, 150_000_000),
-    "cifar10": Size(50_000, 10_000, 0, 3, 32, 10, 600_000_000),
-    "cifar100": Size(50_000, 10_000, 0, 3, 32, 100, 600_000_000),
-    "stl10": Size(5_000, 8_000, 100_000, 3, 96, 10, 9_000_000_000),
-    # Of the classes of Contrastive Multiview Coding; other lists of 100 classes differ by a few thousand.
-    "imagenet100": Size(126_689, 5_000, 0, 3, 256, 100, 14_000_000_000),
+CATALOGUE = {
+    "digits": Dataset(
+        title="digits",
+        source="dhel_kcl.data.sources.digits:fetch",
+        obtained="comes with scikit-learn",
+        train=1_797,
+        channels=1,
+        side=8,
+        classes=10,
+        disk=200_000,
+    ),
+    "fashion_mnist": Dataset(
+        title="Fashion-MNIST",
+        source="dhel_kcl.data.sources.fashion_mnist:fetch",
+        obtained="downloaded, or from a mirror, or from a folder of its IDX files",
+        train=60_000,
+        test=10_000,
+        channels=1,
+        side=28,
+        classes=10,
+        disk=150_000_000,
+    ),
+    "cifar10": Dataset(
+        title="CIFAR-10",
+        source="dhel_kcl.data.sources.cifar:fetch_cifar10",
+        obtained="downloaded, or from a mirror",
+        train=50_000,
+        test=10_000,
+        channels=3,
+        side=32,
+        classes=10,
+        disk=600_000_000,
+    ),
+    "cifar100": Dataset(
+        title="CIFAR-100",
+        source="dhel_kcl.data.sources.cifar:fetch_cifar100",
+        obtained="downloaded, or from a mirror",
+        train=50_000,
+        test=10_000,
+        channels=3,
+        side=32,
+        classes=100,
+        disk=600_000_000,
+    ),
+    "stl10": Dataset(
+        title="STL-10",
+        source="dhel_kcl.data.sources.stl10:fetch",
+        obtained="downloaded, or from a mirror; 7 GB of memory while it is prepared",
+        train=5_000,
+        test=8_000,
+        unlabeled=100_000,
+        channels=3,
+        side=96,
+        classes=10,
+        disk=9_000_000_000,
+    ),
+    "imagenet100": Dataset(
+        title="ImageNet-100",
+        source="dhel_kcl.data.sources.imagenet100:fetch",
+        obtained="from the folder of ImageNet that DHEL_KCL_IMAGENET names",
+        train=126_689,  # of the classes of Contrastive Multiview Coding; other lists differ by a few thousand
+        test=5_000,
+        channels=3,
+        side=256,
+        classes=100,
+        disk=14_000_000_000,
+        streamed=True,
+        approximate=True,
+    ),
 }
 
 
-def split_sizes(dataset: str, split: dict[str, Any]) -> dict[str, int]:
-    """Number of images by part, as `split.draw` will take them: pretrain, train, validation, test.
+def source_of(name: str) -> Callable[[Path], None]:
+    """Function that prepares the data set `name` in a folder. Raises ValueError naming the known data sets."""
+    if name not in CATALOGUE:
+        raise ValueError(f"unknown data set {name!r}; known: {', '.join(CATALOGUE)}")
+    fetch: Callable[[Path], None] = registry.load(CATALOGUE[name].source)
+    return fetch
+
+
+def split_sizes(name: str, *, train: int | None, validation: int, test: int) -> dict[str, int]:
+    """Number of images by subset, as `split.draw` will take them: pretrain, train, validation, test.
+
+    Args:
+        name: of the data set.
+        train: images to train with, or None for all that are left.
+        validation, test: numbers of images.
 
     Raises ValueError if the split asks for more images than the data set has.
     """
-    size, train = SIZES[dataset], split["train"]
-    left = size.train - split["validation"] - (0 if size.test else split["test"])
-    if size.test and split["test"] > size.test:
-        raise ValueError(f"{dataset}: the split asks for {split['test']} test images of {size.test}")
+    dataset = CATALOGUE[name]
+    if dataset.test and test > dataset.test:
+        raise ValueError(f"{name}: the split asks for {test} test images of {dataset.test}")
+    left = dataset.train - validation - (0 if dataset.test else test)
     if left < (train or 1):
-        what = "training and validation" if size.test else "training, validation and test"
-        raise ValueError(f"{dataset}: the split asks for more {what} images than the {size.train} that there are")
+        what = "training and validation" if dataset.test else "training, validation and test"
+        raise ValueError(f"{name}: the split asks for more {what} images than the {dataset.train} that there are")
     train = left if train is None else train
-    parts = {"train": train, "validation": split["validation"], "test": split["test"]}
-    return {"pretrain": train + size.unlabeled} | parts
+    return {"pretrain": train + dataset.unlabeled, "train": train, "validation": validation, "test": test}

@@ -14,7 +14,7 @@ UNLABELED = 2
 Pretraining may use them, the probe never sees them.
 """
 
-PARTS = prepared.PARTS | {"unlabeled": UNLABELED}
+PARTS = prepared.PARTS
 
 
 def write(folder: Path, parts: dict[str, tuple[NDArray, NDArray]], description: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dhel_kcl.runtime.files import atomic, read_json, sha256, write_json
 
 FILES = ("images.npy", "labels.npy", "part.npy")
-PARTS = {"train": 0, "test": 1}
+PARTS = {"train": 0, "test": 1, "unlabeled": 2}
 
 
 @dataclass(frozen=True)

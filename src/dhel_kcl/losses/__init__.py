@@ -6,12 +6,13 @@
     >>> loss(torch.randn(8, 16), torch.randn(8, 16)).shape
     torch.Size([])
 
-The classes are imported on first use, from the modules that `dhel_kcl.registry.LOSSES` names.
+May import kernels and geometry. A change of one loss reruns the theory and the trainings by that loss. The classes are
+imported on first use; inside the package they are imported from their own modules, which digests can follow.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from dhel_kcl.registry import LOSSES, resolve
+from dhel_kcl.registry import LOSSES, load
 
 if TYPE_CHECKING:
     from dhel_kcl.losses.base import ContrastiveLoss as ContrastiveLoss
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
     from dhel_kcl.losses.kcl import KCLLoss as KCLLoss
     from dhel_kcl.losses.simclr import SimCLRLoss as SimCLRLoss
 
+EXPORTED = {target.split(":")[1]: target for target in LOSSES.values()}
+
 
 def __getattr__(attribute: str) -> Any:
-    for name, target in LOSSES.items():
-        if target.endswith(f":{attribute}"):
-            return resolve("loss", name)
+    if attribute in EXPORTED:
+        return load(EXPORTED[attribute])
     raise AttributeError(f"module {__name__!r} has no attribute {attribute!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(target.split(":")[1] for target in LOSSES.values())
+    return sorted(EXPORTED)

@@ -2,9 +2,10 @@
 
 import argparse
 import atexit
+import difflib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
@@ -25,6 +26,13 @@ def suite_parser(description: str | None, tables: bool = True) -> argparse.Argum
     if tables:
         result.add_argument("--results", required=True, type=Path, help="folder of the suite's tidy tables")
     return result
+
+
+def unknown(kind: str, name: str, allowed: Sequence[str]) -> str:
+    """Message for a name that does not exist, with the one that was meant, if any is close."""
+    close = difflib.get_close_matches(name, allowed, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    return f"unknown {kind} {name!r}{hint}; allowed: {', '.join(allowed)}"
 
 
 def run(main: Callable[[], None]) -> None:

@@ -7,16 +7,16 @@ Example:
 from pathlib import Path
 
 from dhel_kcl.data import prepared
-from dhel_kcl.registry import DATASETS, resolve
+from dhel_kcl.data.catalogue import CATALOGUE, source_of
 from dhel_kcl.runtime import cli
 
 
 def main() -> None:
     parser = cli.parser(__doc__)
-    parser.add_argument("--dataset", required=True, choices=DATASETS, help="name of the data set")
+    parser.add_argument("--dataset", required=True, choices=CATALOGUE, help="name of the data set")
     parser.add_argument("--out", required=True, type=Path, help="folder to write")
     args = parser.parse_args()
-    resolve("dataset", args.dataset)(args.out)
+    source_of(args.dataset)(args.out)
     data = prepared.read(args.out, verify=True)
     shape = "their own sizes" if data.encoded else f"shape {data.images.shape[1:]}"
     print(f"{args.out}: {len(data.labels)} images of {shape}, {data.manifest['classes']} classes")

@@ -1,10 +1,10 @@
-"""What a suite that is partly done has so far: its tables, verdicts and figures, with the rest marked as not run.
+"""Make tables, ledger and figures of what a suite has so far; the rest is marked as not run.
 
-Runs the steps that Snakemake runs when all runs are there, on those that are complete, and writes
-tidy tables, tables/ and figures/ below --out.
+Runs the steps that Snakemake runs when all runs are there, on those that are complete, and writes tidy tables, tables/
+and figures/ below --out.
 
 Example:
-    python -m dhel_kcl.steps.interim --root . --suite paper --out partial/paper
+    dhel-kcl interim --root . --suite paper --out interim/paper
 """
 
 import subprocess
@@ -23,19 +23,15 @@ def main() -> None:
     args = parser.parse_args()
     suite, out = Suite.load(args.root, args.suite), args.out
 
-    def step(module: str, *arguments: str | Path) -> None:
-        command = [sys.executable, "-m", f"dhel_kcl.{module}", "--root", args.root, "--suite", args.suite, *arguments]
+    def step(name: str, *arguments: str | Path) -> None:
+        command = [sys.executable, "-m", "dhel_kcl", name, "--root", args.root, "--suite", args.suite, *arguments]
         if subprocess.run(command, check=False).returncode:
-            raise ValueError(f"{module} failed, see above")
+            raise ValueError(f"{name} failed, see above")
         print(*arguments[-1:])
 
-    step("combine", "--partial", "--out", out)
-    step("claims", "--results", out, "--out", out / "claims.csv")
+    step("collect", "--partial", "--out", out)
+    step("judge", "--results", out, "--out", out / "claims.csv")
     for name in tables_of(suite):
-        step("table", "--results", out, "--name", name, "--out", out / "tables" / name)
+        step("tabulate", "--results", out, "--name", name, "--out", out / "tables" / name)
     for name in figures_of(suite):
-        step(f"figures.{name}", "--results", out, "--out", out / "figures" / name)
-
-
-if __name__ == "__main__":
-    cli.run(main)
+        step("draw", "--results", out, "--name", name, "--out", out / "figures" / name)

@@ -19,7 +19,7 @@ import torch
 from tabulate import tabulate
 from tqdm import tqdm
 
-from dhel_kcl.data.catalogue import SIZES
+from dhel_kcl.data.catalogue import CATALOGUE
 from dhel_kcl.runtime import cli, digest
 from dhel_kcl.runtime import preflight as memory
 from dhel_kcl.runtime.files import read_json, write_json, write_rows
@@ -109,7 +109,7 @@ def is_trained(run: Run) -> bool:
 
 
 def training_cell(suite: Suite, run: Run, precision: str) -> str:
-    settings, size = suite.settings(run.dataset), SIZES[run.dataset]
+    settings, size = suite.settings(run.dataset), CATALOGUE[run.dataset]
     cell = {
         "what": "training",
         "backbone": settings["backbone"],
@@ -126,7 +126,7 @@ def training_cell(suite: Suite, run: Run, precision: str) -> str:
 
 def evaluation_cell(suite: Suite, source: str, target: str, kind: str) -> str:
     """Of an encoder trained on `source` that sees images of `target`."""
-    settings, size = suite.settings(target), SIZES[target]
+    settings, size = suite.settings(target), CATALOGUE[target]
     augment = (
         settings["probe"]["augmented"]["augment"] if kind == "augmented" else {"size": settings["augment"]["size"]}
     )
@@ -227,12 +227,12 @@ def disk(suite: Suite) -> list[tuple[str, int, int]]:
     rows = []
     for dataset in suite.datasets:
         there = Path("data", dataset, "manifest.json").is_file()
-        rows.append((f"data/{dataset}", SIZES[dataset].disk, SIZES[dataset].disk if there else 0))
+        rows.append((f"data/{dataset}", CATALOGUE[dataset].disk, CATALOGUE[dataset].disk if there else 0))
     weights = momentum = done_weights = done_momentum = 0
     for dataset in suite.datasets:
         settings = suite.settings(dataset)
         with torch.device("meta"):
-            encoder = build_encoder(settings["backbone"], SIZES[dataset].channels)
+            encoder = build_encoder(settings["backbone"], CATALOGUE[dataset].channels)
             projector = build_projector(encoder.features, suite.config["projector_dim"])
         size = memory.model_bytes(encoder) + memory.model_bytes(projector)
         runs = [run for run in suite.runs if run.dataset == dataset and run.trained]

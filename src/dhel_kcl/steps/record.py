@@ -1,78 +1,55 @@
-"""Step 9: state which config and code a suite's results were computed from, and check that they still are.
+"""Record which config and code results were computed from, or check (--check) that they still are.
 
-Writes provenance.json: digests of the config and of the code behind each step, the Git revisions, versions and
-machines of the runs. With --check, compares the digests with the tree instead and exits 1 if they differ.
+provenance.json keeps apart what the runs came from, what the tidy tables came from that were collected from them, and
+what ledger, tables and figures came from: digests of config and code, and of the runs their Git revisions, versions and
+machines. With --evidence only the last part is written anew, as after remaking the figures from the tidy tables.
+--check compares with the tree, and exits 1 if anything differs.
 
 Example:
-    python -m dhel_kcl.steps.record --root . --suite digits --check results/digits/provenance.json
+    dhel-kcl record --root . --suite digits --check results/digits/provenance.json
 """
 
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from dhel_kcl.evidence.figures import figures_of
-from dhel_kcl.evidence.published import PUBLISHED
-from dhel_kcl.evidence.verdicts import ledger_digest
-from dhel_kcl.runtime import cli, digest
-from dhel_kcl.runtime.files import read_json, sha256, write_json
-from dhel_kcl.study.suite import Run, Suite
+from dhel_kcl.runtime import cli
+from dhel_kcl.runtime.files import read_json, write_json
+from dhel_kcl.runtime.origins import ORIGINS, Origins, differences, of_suite, of_theory
+from dhel_kcl.study import layout
+from dhel_kcl.study.suite import Suite
 from dhel_kcl.theory import EXPERIMENTS
 
 RECORDED = ("git_revision", "python", "versions", "platform", "processor", "device", "precision", "threads")
 
 
-def pretrain_code(suite: Suite, run: Run) -> str:
-    """Digest of the code that pretrains a run."""
-    return digest.of_pretraining(run.loss, suite.settings(run.dataset)["backbone"]["name"], run.dataset)
-
-
-def probe_code(suite: Suite, dataset: str, target: str | None = None) -> str:
-    """Digest of the code that evaluates the runs of a data set, on its own images or on those of `target`."""
-    return digest.of_probing(suite.settings(dataset)["backbone"]["name"], target or dataset)
-
-
-def fetch_code(dataset: str) -> str:
-    """Digest of the code that prepares a data set."""
-    return digest.of_step("fetch", (("dataset", dataset),))
-
-
-def theory_digests() -> dict[str, Any]:
-    """Digests of the code behind the theory experiments and their figures."""
-    code = {f"theory {name}": digest.of_step(f"theory.{name}") for name in (*EXPERIMENTS, "tables")}
-    code |= {f"figure {name}": digest.of_step(f"figures.theory.{name}") for name in EXPERIMENTS}
-    return {"code": code}
-
-
-def digests(suite: Suite) -> dict[str, Any]:
-    """Digests of the suite's config and of the code behind every step."""
-    code = {f"fetch {dataset}": fetch_code(dataset) for dataset in suite.datasets}
-    code |= {f"pretrain {run.dataset} {run.method}": pretrain_code(suite, run) for run in suite.runs if run.trained}
-    code |= {f"probe {dataset}": probe_code(suite, dataset) for dataset in suite.datasets}
-    code |= {step: digest.of_step(step) for step in ("split", "select", "combine", "claims", "plan", "table")}
-    code |= {f"figure {name}": digest.of_step(f"figures.{name}") for name in figures_of(suite)}
-    code |= {"statements of the claims": ledger_digest(), "published figures": sha256(PUBLISHED)}
-    return {"config": suite.digest(), "code": code}
-
-
-def differences(recorded: dict[str, Any], current: dict[str, Any]) -> list[str]:
-    """What changed between two results of `digests`."""
-    changed = [] if recorded.get("config") == current.get("config") else ["config"]
-    names = sorted(recorded.get("code", {}).keys() | current["code"].keys())
-    return changed + [name for name in names if recorded.get("code", {}).get(name) != current["code"].get(name)]
-
-
-def counted(folders: Iterable[str]) -> dict[str, dict[str, int]]:
-    """How many of the records in these folders have each Git revision, versions, machine, ..."""
+def circumstances(records: Iterable[Path]) -> dict[str, dict[str, int]]:
+    """How many of these runs' records have each Git revision, versions, machine, ..."""
     seen: dict[str, Counter[str]] = {key: Counter() for key in RECORDED}
-    for folder in folders:
-        record = read_json(Path(folder) / "provenance.json")
+    for path in records:
+        record = read_json(path)
         for key in RECORDED:
             value = record[key]
             text = " ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
             seen[key][text] += 1
     return {key: dict(count) for key, count in seen.items()}
+
+
+def check(path: Path, tree: Origins, target: str) -> None:
+    """Raise ValueError that names what differs between the record at `path` and the tree, and the remedies."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; `snakemake --cores all {target}` ends with it")
+    recorded = read_json(path)
+    changed = {key: differences(recorded.get(key, {}), now) for key, now in tree.items()}
+    if not any(changed.values()):
+        print(f"{path}: computed with this config and code")
+        return
+    found = "; ".join(f"{ORIGINS[key]} ({', '.join(names)})" for key, names in changed.items() if names)
+    if changed["runs"] or changed.get("tidy"):
+        remedy = f"`snakemake --cores all {target}` and `dvc repro`, and commit dvc.lock, results and paper_figures"
+    else:
+        remedy = "`make figures`, and commit results and paper_figures"
+    raise ValueError(f"{path}: computed with an earlier version of: {found}. Run {remedy}")
 
 
 def main() -> None:
@@ -84,27 +61,20 @@ def main() -> None:
     action = parser.add_mutually_exclusive_group(required=True)
     action.add_argument("--out", type=Path, help="file to write (provenance.json)")
     action.add_argument("--check", type=Path, help="provenance.json to compare with the tree")
+    parser.add_argument("--evidence", action="store_true", help="write ledger, tables and figures anew, keep the rest")
     args = parser.parse_args()
+
     suite = Suite.load(args.root, args.suite) if args.suite else None
-    current = digests(suite) if suite else theory_digests()
+    tree, target = (of_suite(suite), suite.name) if suite else (of_theory(), "theory")
     if args.check:
-        target = suite.name if suite else "theory"
-        if not args.check.is_file():
-            raise FileNotFoundError(f"{args.check} is missing; `snakemake --cores all {target}` ends with it")
-        changed = differences(read_json(args.check), current)
-        if changed:
-            raise ValueError(
-                f"{args.check} was computed with an earlier version of: {', '.join(changed)}. "
-                f"Run `snakemake --cores all {target}` and `dvc repro`, and commit dvc.lock, results and paper_figures"
-            )
-        print(f"{args.check}: computed with this config and code")
-    elif suite:
-        trained = [run.folder for run in suite.runs if run.trained]
-        write_json(args.out, {"suite": suite.name} | current | {"runs": counted(trained)})
+        check(args.check, tree, target)
+        return
+    if args.evidence:
+        write_json(args.out, read_json(args.out) | {"evidence": tree["evidence"]})
+        return
+    if suite:
+        records = [Path(layout.run_folder(run), "provenance.json") for run in suite.runs if run.trained]
     else:
-        experiments = [f"results/runs/theory/{name}" for name in EXPERIMENTS]
-        write_json(args.out, current | {"experiments": counted(experiments)})
-
-
-if __name__ == "__main__":
-    cli.run(main)
+        records = [Path(layout.theory_record(name)) for name in EXPERIMENTS]
+    tree["runs"] |= {"made": circumstances(records)}
+    write_json(args.out, {"of": target} | tree)

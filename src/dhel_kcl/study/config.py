@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, ValidationError, validators
 
-from dhel_kcl.data.catalogue import SIZES, split_sizes
+from dhel_kcl.data.catalogue import CATALOGUE, split_sizes
 from dhel_kcl.runtime import cli
 
 SCALAR_KEYS = {"loss", "title", "kernel"}
@@ -133,7 +133,7 @@ def load_suite(root: Path, name: str) -> dict[str, Any]:
                 f"{path}: datasets.{dataset}: a batch of {wrong[0]} cannot be shared by {processes} processes; "
                 "make batch_sizes multiples of processes"
             )
-        if dataset in SIZES:
+        if dataset in CATALOGUE:
             _check_sizes(f"{path}: datasets.{dataset}", dataset, settings)
     return content
 
@@ -141,7 +141,8 @@ def load_suite(root: Path, name: str) -> dict[str, Any]:
 def _check_sizes(where: str, dataset: str, settings: dict[str, Any]) -> None:
     """Whether the data set has as many images as are asked for."""
     try:
-        images = split_sizes(dataset, settings["split"])
+        split = settings["split"]
+        images = split_sizes(dataset, train=split["train"], validation=split["validation"], test=split["test"])
     except ValueError as error:
         raise ConfigError(f"{where}.split: {error}") from error
     for key, size, part in (

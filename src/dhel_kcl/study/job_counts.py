@@ -1,7 +1,14 @@
 """How much a suite computes, by its config alone: images of each data set, steps and views of each run."""
 
+from typing import Any
+
 from dhel_kcl.data.catalogue import split_sizes
 from dhel_kcl.study.suite import Run, Suite
+
+
+def subset_sizes(dataset: str, split: dict[str, Any]) -> dict[str, int]:
+    """Number of images by subset of a config's split."""
+    return split_sizes(dataset, train=split["train"], validation=split["validation"], test=split["test"])
 
 
 def steps(suite: Suite, run: Run) -> int:
@@ -13,7 +20,7 @@ def steps(suite: Suite, run: Run) -> int:
         return 0
     settings = suite.settings(run.dataset)
     part = "train" if run.method == "supervised" else "pretrain"
-    images = split_sizes(run.dataset, settings["split"])[part]
+    images = subset_sizes(run.dataset, settings["split"])[part]
     if run.batch_size > images:
         where = f"{suite.name}, {run.dataset}"
         raise ValueError(f"{where}: batch size {run.batch_size} is larger than the training set of {images} images")
@@ -32,7 +39,7 @@ def evaluated_images(suite: Suite, dataset: str) -> tuple[int, int]:
     Plain: the three parts, and two views of each test image. Augmented: the training images in each epoch.
     """
     settings = suite.settings(dataset)
-    parts = split_sizes(dataset, settings["split"])
+    parts = subset_sizes(dataset, settings["split"])
     plain = parts["train"] + parts["validation"] + 3 * parts["test"]
     augmented = settings["probe"].get("augmented")
     return plain, augmented["epochs"] * parts["train"] if augmented else 0

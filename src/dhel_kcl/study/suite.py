@@ -9,18 +9,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from dhel_kcl.data.catalogue import SIZES
+from dhel_kcl.data.catalogue import CATALOGUE
 from dhel_kcl.study.config import load_suite
 
 PARTS = ("losses", "ablations", "trade_off")
-DATASET_TITLES = {
-    "digits": "digits",
-    "fashion_mnist": "Fashion-MNIST",
-    "cifar10": "CIFAR-10",
-    "cifar100": "CIFAR-100",
-    "stl10": "STL-10",
-    "imagenet100": "ImageNet-100",
-}
 FLOORS = {"pixels": "raw pixels", "random": "random encoder", "supervised": "supervised"}
 
 
@@ -140,8 +132,8 @@ class Suite:
         settings = self.config.get("transfer")
         if settings is None or (run.part, run.role, run.batch_size) != ("losses", "selected", settings["batch_size"]):
             return []
-        channels = SIZES[run.dataset].channels
-        return [name for name in self.datasets if name != run.dataset and SIZES[name].channels == channels]
+        channels = CATALOGUE[run.dataset].channels
+        return [name for name in self.datasets if name != run.dataset and CATALOGUE[name].channels == channels]
 
     @cached_property
     def _grids(self) -> dict[tuple[str, str, int], list[Run]]:
@@ -192,7 +184,7 @@ def _fixed(entry: dict[str, Any]) -> dict[str, Any]:
 
 def dataset_title(dataset: str) -> str:
     """Name in tables and figures: its title, or what it is called in the config."""
-    return DATASET_TITLES.get(dataset, dataset)
+    return CATALOGUE[dataset].title if dataset in CATALOGUE else dataset
 
 
 def parameters(loss: dict[str, Any]) -> str:

@@ -1,9 +1,9 @@
-"""What the paper proves, checked by computation: no data, minutes on a laptop.
+"""What the paper proves, checked by computation, and its figures: no data, minutes on a laptop.
 
-One module an experiment; each writes results/theory/<name>.csv (what was measured) and <name>.json (statements about
-it with measured value, threshold and verdict, computed from the table alone).
+One module an experiment: `measure()` gives a table and `judge(table)` the statements about it, from the table alone.
+May import presentation and what evaluation may import; a change of an experiment reruns that experiment.
 """
 
 EXPERIMENTS = ("minima", "batch_size", "uniformity", "circle", "minibatches")
 TABLES = ("claims_summary", "verdicts", "gaps")
-"""What `dhel_kcl.theory.tables` makes of their results."""
+"""What `theory.tables` makes of their results."""

@@ -1,13 +1,9 @@
 """Theory: the expected loss against the batch size (claim C2).
 
-Two parts. "sub-batches": the exact mean over all C(n, M) sub-batches of n fixed pairs. "uniform": Monte Carlo over
-batches of aligned positives with independent uniform anchors on S^(d-1), beside the expansion for large M
-(`ContrastiveLoss.expected_at_uniform`) and the limit M -> inf. The losses of the InfoNCE family grow with
-`energies` w log(M - 1), an additive constant for training; it is subtracted from `mean` in both parts and from
-`expected`.
-
-Example:
-    python -m dhel_kcl.theory.batch_size --out batch_size --record provenance.json
+Two ways of sampling batches. "sub-batches": the exact mean over all C(n, M) sub-batches of n fixed pairs. "uniform":
+Monte Carlo over batches of aligned positives with independent uniform anchors on S^(d-1), beside the expansion for
+large M (`ContrastiveLoss.expected_at_uniform`) and the limit M -> inf. The losses of the InfoNCE family grow with
+`energies` w log(M - 1), an additive constant for training; it is subtracted from `mean` both ways, and from `expected`.
 """
 
 import math
@@ -19,10 +15,8 @@ from tqdm import tqdm
 
 from dhel_kcl.geometry import metrics, sphere
 from dhel_kcl.losses.log_sum_exp import LogSumExpLoss
-from dhel_kcl.runtime import cli
-from dhel_kcl.theory import experiment
 from dhel_kcl.theory.descent import losses
-from dhel_kcl.theory.experiment import KERNEL, LOG_SUM_EXP, LOSSES, Verdict, verdict
+from dhel_kcl.theory.experiment import KERNEL, LOG_SUM_EXP, LOSS_OF, Verdict, verdict
 
 PAIRS, SMALL_DIM = 9, 4
 DIM = 128
@@ -43,17 +37,17 @@ def sub_batches() -> list[dict[str, object]]:
     positives = metrics.unit(anchors + 0.5 * sphere.uniform(PAIRS, SMALL_DIM, seed=1))
     u, v = torch.from_numpy(anchors), torch.from_numpy(positives)
     rows: list[dict[str, object]] = []
-    for method in LOSSES:
+    for method in LOSS_OF:
         for size in range(2, PAIRS + 1):
-            parts = torch.tensor(list(combinations(range(PAIRS), size)))
-            mean = losses(method, torch.stack([u[parts], v[parts]], dim=1)).mean().item() - growth_of(method, size)
-            rows.append({"part": "sub-batches", "method": method, "batch_size": size, "mean": mean})
+            chosen = torch.tensor(list(combinations(range(PAIRS), size)))
+            mean = losses(method, torch.stack([u[chosen], v[chosen]], dim=1)).mean().item() - growth_of(method, size)
+            rows.append({"sampling": "sub-batches", "method": method, "batch_size": size, "mean": mean})
     return rows
 
 
 def growth_of(method: str, size: int) -> float:
     """What the expected loss grows by with the number of negatives, whatever the points: `energies` log(M - 1)."""
-    loss = LOSSES[method]
+    loss = LOSS_OF[method]
     return loss.energies * math.log(size - 1) if isinstance(loss, LogSumExpLoss) else 0.0
 
 
@@ -64,14 +58,14 @@ def uniform() -> list[dict[str, object]]:
         repeats = min(4096, max(32, POINTS // size))
         anchors = torch.from_numpy(sphere.uniform(repeats * size, DIM, seed=size)).view(repeats, size, DIM)
         stacks = torch.stack([anchors, anchors], dim=1).split(max(1, PAIRS_AT_ONCE // size**2))
-        for method, loss in LOSSES.items():
+        for method, loss in LOSS_OF.items():
             growth = growth_of(method, size)
             expected = loss.expected_at_uniform(size, DIM)
             assert expected is not None
             values = torch.cat([losses(method, stack) for stack in stacks]).numpy()
             rows.append(
                 {
-                    "part": "uniform",
+                    "sampling": "uniform",
                     "method": method,
                     "batch_size": size,
                     "mean": values.mean() - growth,
@@ -84,12 +78,12 @@ def uniform() -> list[dict[str, object]]:
 
 
 def measure() -> pd.DataFrame:
-    """One row a part, loss and batch size."""
+    """One row a way of sampling, loss and batch size."""
     return pd.DataFrame([*sub_batches(), *uniform()])
 
 
 def judge(table: pd.DataFrame) -> list[Verdict]:
-    exact, sampled = table[table.part == "sub-batches"], table[table.part == "uniform"]
+    exact, sampled = table[table.sampling == "sub-batches"], table[table.sampling == "uniform"]
     change = exact.groupby("method")["mean"].agg(lambda x: x.max() - x.min())
     flat, steep = change[list(KERNEL)].max(), change[list(LOG_SUM_EXP)].min()
     kcl = sampled[sampled.method.isin(KERNEL)]
@@ -132,7 +126,3 @@ def judge(table: pd.DataFrame) -> list[Verdict]:
         ),
     ]
     return [verdict("C2", *statement) for statement in statements]
-
-
-if __name__ == "__main__":
-    cli.run(lambda: experiment.main(__doc__, measure, judge))

@@ -4,9 +4,6 @@ For each loss the least values of four objectives over the four points: the alig
 anchors of the log-denominator, with the positive where the loss has it there); the term of one anchor, u_1; the whole
 loss. Several random starts; angles are relative to u_1. `free` counts the directions at the minimum, besides the common
 rotation, along which the objective stays flat to second order: points that the objective leaves free.
-
-Example:
-    python -m dhel_kcl.theory.circle --out circle --record provenance.json
 """
 
 import math
@@ -18,9 +15,10 @@ import torch
 from torch import Tensor
 
 from dhel_kcl.kernels.gaussian import GaussianKernel
-from dhel_kcl.losses import DCLLoss, DHELLoss, KCLLoss, SimCLRLoss
-from dhel_kcl.runtime import cli
-from dhel_kcl.theory import experiment
+from dhel_kcl.losses.dcl import DCLLoss
+from dhel_kcl.losses.dhel import DHELLoss
+from dhel_kcl.losses.kcl import KCLLoss
+from dhel_kcl.losses.simclr import SimCLRLoss
 from dhel_kcl.theory.experiment import TEMPERATURE, Verdict, verdict
 
 Objective = Callable[[Tensor, Tensor], Tensor]
@@ -39,8 +37,12 @@ def log_denominators(u: Tensor, v: Tensor, method: str) -> Tensor:
     same = torch.eye(2, dtype=torch.bool)
     within = (u @ u.T / TEMPERATURE).masked_fill(same, -torch.inf)
     cross = u @ v.T / TEMPERATURE
-    parts = {"simclr": [cross, within], "dcl": [cross.masked_fill(same, -torch.inf), within], "dhel-mean": [within]}
-    return torch.cat(parts[method], dim=1).logsumexp(dim=1)
+    similarities = {
+        "simclr": [cross, within],
+        "dcl": [cross.masked_fill(same, -torch.inf), within],
+        "dhel-mean": [within],
+    }
+    return torch.cat(similarities[method], dim=1).logsumexp(dim=1)
 
 
 def objectives(method: str) -> dict[str, Objective]:
@@ -158,7 +160,3 @@ def judge(table: pd.DataFrame) -> list[Verdict]:
             (free_anchor == 1).all(),
         ),
     ]
-
-
-if __name__ == "__main__":
-    cli.run(lambda: experiment.main(__doc__, measure, judge))

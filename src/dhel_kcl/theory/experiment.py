@@ -1,20 +1,18 @@
-"""What the theory experiments share: the losses, verdicts, the command line."""
+"""What the theory experiments share: the losses, verdicts, and how an experiment is run."""
 
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import pandas as pd
 import torch
 from threadpoolctl import threadpool_limits
 
-from dhel_kcl.losses import DCLLoss, DHELLoss, InfoNCELoss, KCLLoss, SimCLRLoss
 from dhel_kcl.losses.base import ContrastiveLoss
-from dhel_kcl.runtime import cli
-from dhel_kcl.runtime.files import write_json, write_text
-from dhel_kcl.runtime.provenance import environment
+from dhel_kcl.losses.dcl import DCLLoss
+from dhel_kcl.losses.dhel import DHELLoss
+from dhel_kcl.losses.infonce import InfoNCELoss
+from dhel_kcl.losses.kcl import KCLLoss
+from dhel_kcl.losses.simclr import SimCLRLoss
 
 TEMPERATURE = 0.5
 LOG_SUM_EXP: dict[str, ContrastiveLoss] = {
@@ -31,8 +29,11 @@ KERNEL: dict[str, ContrastiveLoss] = {
     "kcl-imq": KCLLoss("imq"),
     "kcl-riesz": KCLLoss("riesz"),
 }
-LOSSES = LOG_SUM_EXP | KERNEL
+LOSS_OF = LOG_SUM_EXP | KERNEL
+"""The loss of each method that experiments compare."""
 
+THREADS = 1
+PRECISION = "fp64"
 SUPPORTED, CONTRADICTED = "supported", "contradicted"
 
 
@@ -47,31 +48,21 @@ class Verdict:
     verdict: str
 
 
+@dataclass(frozen=True)
+class Result:
+    """What an experiment measured, one row a case, and the statements about it."""
+
+    table: pd.DataFrame
+    verdicts: list[Verdict]
+
+
 def verdict(claim: str, statement: str, measured: float, threshold: str, holds: bool) -> Verdict:
     return Verdict(claim, statement, float(measured), threshold, SUPPORTED if holds else CONTRADICTED)
 
 
-def main(
-    description: str | None,
-    measure: Callable[[], pd.DataFrame],
-    judge: Callable[[pd.DataFrame], list[Verdict]],
-) -> None:
-    """Command line of an experiment: measure, judge, write <out>.csv, <out>.json and a record of the circumstances."""
-    parser = cli.parser(description)
-    parser.add_argument("--out", required=True, type=Path, help="path without extension; .csv and .json are written")
-    parser.add_argument("--record", required=True, type=Path, help="file to write versions, machine and time to")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    started = time.perf_counter()
-    with threadpool_limits(1):  # those of NumPy and SciPy
+def run(measure: Callable[[], pd.DataFrame], judge: Callable[[pd.DataFrame], list[Verdict]]) -> Result:
+    """What an experiment measures and what follows from it, on one thread, so that sums have one order."""
+    torch.set_num_threads(THREADS)
+    with threadpool_limits(THREADS):  # those of NumPy and SciPy
         table = measure()
-    record = environment() | {
-        "device": "cpu",
-        "precision": "fp64",
-        "threads": 1,
-        "seconds": time.perf_counter() - started,
-    }
-    verdicts: list[dict[str, Any]] = [asdict(entry) for entry in judge(table)]
-    write_text(args.out.with_suffix(".csv"), table.to_csv(index=False, lineterminator="\n"))
-    write_json(args.out.with_suffix(".json"), verdicts)
-    write_json(args.record, record)
+    return Result(table, judge(table))

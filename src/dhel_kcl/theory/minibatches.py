@@ -5,9 +5,6 @@ the n (n - 1) dot products between different points then lies between (n - m) an
 ((m - 1)(n - 1)^2). The lower bound is attained by batches in orthogonal subspaces, the upper by coinciding batches.
 Descents from random starts, of losses without other local minima, end in between; only one batch of all n points has
 variance 0 at its optimum.
-
-Example:
-    python -m dhel_kcl.theory.minibatches --out minibatches --record provenance.json
 """
 
 import numpy as np
@@ -17,10 +14,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from dhel_kcl.geometry import sphere
-from dhel_kcl.runtime import cli
-from dhel_kcl.theory import experiment
 from dhel_kcl.theory.descent import descend, losses
-from dhel_kcl.theory.experiment import LOSSES, Verdict, verdict
+from dhel_kcl.theory.experiment import LOSS_OF, Verdict, verdict
 from dhel_kcl.theory.minima import starts
 
 COUNT, DIM = 12, 12
@@ -65,9 +60,9 @@ def fixed_batches(method: str, size: int) -> list[tuple[str, int, NDArray[np.flo
     def objective(points: Tensor) -> Tensor:
         return losses(method, split(points)).view(len(points), -1).mean(dim=1)
 
-    ends, least = descend(objective, starts(COUNT, DIM, range(STARTS))).points, LOSSES[method].minimum(size, DIM)
+    ends, least = descend(objective, starts(COUNT, DIM, range(STARTS))).points, LOSS_OF[method].minimum(size, DIM)
     assert least is not None
-    means = [np.mean([LOSSES[method](*batch).item() for batch in split(end[None])]) for end in ends]
+    means = [np.mean([LOSS_OF[method](*batch).item() for batch in split(end[None])]) for end in ends]
     return [(method, start, ends[start, 0].numpy(), float(mean - least)) for start, mean in enumerate(means)]
 
 
@@ -111,7 +106,3 @@ def judge(table: pd.DataFrame) -> list[Verdict]:
     name = "one batch of all n reaches the simplex; largest variance"
     entries.append(verdict("C1, limits", name, whole, f"<= {TOLERANCE:g}", whole <= TOLERANCE))
     return entries
-
-
-if __name__ == "__main__":
-    cli.run(lambda: experiment.main(__doc__, measure, judge))

@@ -6,9 +6,6 @@ completely monotone in r^2 (Cohn & Kumar 2007), only observed for the log-sum-ex
 
 The Riesz kernel has a kink at perfect alignment, where L-BFGS stalls: it is approached through -(r^2 + e^2)^(q/2),
 e -> 0; the gap reported is that of the kernel itself.
-
-Example:
-    python -m dhel_kcl.theory.minima --out minima --record provenance.json
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,10 +21,8 @@ from tqdm import tqdm
 
 from dhel_kcl.geometry import sphere
 from dhel_kcl.kernels.riesz import RieszKernel
-from dhel_kcl.runtime import cli
-from dhel_kcl.theory import experiment
 from dhel_kcl.theory.descent import Descents, descend, losses
-from dhel_kcl.theory.experiment import KERNEL, LOSSES, Verdict, verdict
+from dhel_kcl.theory.experiment import KERNEL, LOSS_OF, Verdict, verdict
 
 # (d, M): number of random starts.
 SHAPES = {(4, 3): 10, (4, 5): 10, (4, 8): 10, (6, 7): 10, (6, 12): 10, (128, 64): 3, (128, 256): 1}
@@ -81,9 +76,9 @@ def row(method: str, seed: int, points: Tensor, evaluations: int) -> dict[str, A
     """What is measured at the end of one descent, two views (2, count, dim)."""
     u, v = points
     count, dim = u.shape
-    least = LOSSES[method].minimum(count, dim)
+    least = LOSS_OF[method].minimum(count, dim)
     assert least is not None
-    gap, positives = LOSSES[method](u, v).item() - least, (u * v).sum(dim=1)
+    gap, positives = LOSS_OF[method](u, v).item() - least, (u * v).sum(dim=1)
     return {
         "dim": dim,
         "count": count,
@@ -105,7 +100,7 @@ def row(method: str, seed: int, points: Tensor, evaluations: int) -> dict[str, A
 def gradient(method: str, points: Tensor) -> float:
     """Largest entry of the gradient over both views."""
     points = points.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(LOSSES[method](points[0], points[1]), points)
+    (slope,) = torch.autograd.grad(LOSS_OF[method](points[0], points[1]), points)
     return slope.abs().max().item()
 
 
@@ -114,7 +109,7 @@ def least_curvature(method: str, points: Tensor) -> float:
 
     def value(flat: Tensor) -> Tensor:
         u, v = flat.view_as(points)
-        return LOSSES[method](u, v)
+        return LOSS_OF[method](u, v)
 
     hessian = torch.autograd.functional.hessian(value, points.flatten())
     return float(np.linalg.eigvalsh(torch.as_tensor(hessian).numpy())[0])
@@ -132,7 +127,7 @@ def distance_to_optimum(u: Tensor, count: int, dim: int) -> float:
 
 def measure() -> pd.DataFrame:
     """One row a loss, (d, M) and random start."""
-    cells = [(m, count, dim, range(n)) for (dim, count), n in SHAPES.items() for m in LOSSES]
+    cells = [(m, count, dim, range(n)) for (dim, count), n in SHAPES.items() for m in LOSS_OF]
     return pd.DataFrame([row for cell in tqdm(cells, unit="cell", mininterval=1) for row in rows(*cell)])
 
 
@@ -168,7 +163,3 @@ def judge(table: pd.DataFrame) -> list[Verdict]:
         verdict("C1, limits", name, len(stuck) / len(gaussian), "> 0, all stationary without descent", holds)
     )
     return entries
-
-
-if __name__ == "__main__":
-    cli.run(lambda: experiment.main(__doc__, measure, judge))

@@ -6,9 +6,6 @@ projected, s set so that the variances' participation ratio is k. Repeated draws
 The statistic was fixed before it was computed: the shift of a metric between uniform points of S^(d-1) and of a
 k-dimensional sub-sphere, as a share of the metric's range from uniform to total collapse; and the difference
 between those shares of the two metrics over its standard deviation across draws. k = 64 and 32.
-
-Example:
-    python -m dhel_kcl.theory.uniformity --out uniformity --record provenance.json
 """
 
 import math
@@ -20,8 +17,6 @@ from scipy.optimize import brentq
 from tqdm import tqdm
 
 from dhel_kcl.geometry import metrics, sphere
-from dhel_kcl.runtime import cli
-from dhel_kcl.theory import experiment
 from dhel_kcl.theory.experiment import Verdict, verdict
 
 DIM, POINTS, DRAWS = 128, 1000, 20
@@ -107,7 +102,3 @@ def judge(table: pd.DataFrame) -> list[Verdict]:
             name = f"{at}: Wasserstein uniformity moves further here too; difference of the shares"
             entries.append(verdict("C7, limits", name, difference.mean(), "> 0", difference.mean() > 0))
     return entries
-
-
-if __name__ == "__main__":
-    cli.run(lambda: experiment.main(__doc__, measure, judge))

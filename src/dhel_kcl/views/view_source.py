@@ -97,6 +97,6 @@ def open_source(data: Prepared, rows: NDArray, device: torch.device, workers: in
     workers: processes that decode encoded images; 0: this process does.
     """
     if data.encoded:
-        streamed: Source = resolve("source", "encoded")(data, rows, device, workers)
+        streamed: Source = resolve("source", "streamed")(data, rows, device, workers)
         return streamed
     return InMemory(data.images[rows], device)

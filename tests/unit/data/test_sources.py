@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from torchvision.datasets import CIFAR10, CIFAR100, STL10, FashionMNIST
 
 from dhel_kcl.data import download, parts, prepared, split
+from dhel_kcl.data.catalogue import CATALOGUE, source_of
 from dhel_kcl.data.sources import cifar, fashion_mnist, imagenet100, stl10
-from dhel_kcl.registry import DATASETS, resolve
 from dhel_kcl.steps import fetch
 from tests.pipeline import ROOT
 from tests.unit.data.test_download import mutated
@@ -172,7 +172,7 @@ def checksums(dataset, archive, files):
 
 
 def prepare(name):
-    resolve("dataset", name)(Path("out"))
+    source_of(name)(Path("out"))
     return prepared.read(Path("out"), verify=True)
 
 
@@ -190,7 +190,7 @@ def test_the_official_format_is_read(name, monkeypatch):
     assert list(Path("scratch/downloads").iterdir()) == []
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", CATALOGUE)
 def test_licence_and_citation_are_documented(name, monkeypatch):
     if name in MAKERS:
         publish(name, monkeypatch)

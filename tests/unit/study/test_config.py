@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from dhel_kcl import registry
+from dhel_kcl.data.catalogue import CATALOGUE
 from dhel_kcl.study import config
 from dhel_kcl.study.config import ConfigError
 from dhel_kcl.study.suite import Suite, grid
@@ -205,7 +206,7 @@ def test_schema_and_registry_name_the_same_things():
     assert loss["properties"]["loss"]["enum"] == list(registry.LOSSES)
     kernels = loss["allOf"][2]["then"]["properties"]["kernel"]["enum"]
     assert kernels == list(registry.KERNELS)
-    assert schema["properties"]["datasets"]["propertyNames"]["enum"] == list(registry.DATASETS)
+    assert schema["properties"]["datasets"]["propertyNames"]["enum"] == list(CATALOGUE)
     assert schema["$defs"]["backbone"]["properties"]["name"]["enum"] == list(registry.BACKBONES)
 
 

@@ -16,7 +16,7 @@ from dhel_kcl.theory.titles import TITLES
 
 def draw(table: pd.DataFrame) -> Figure:
     fig, axes = style.panels(3, height=2.3, sharey=False)
-    exact, sampled = table[table.part == "sub-batches"], table[table.part == "uniform"]
+    exact, sampled = table[table.sampling == "sub-batches"], table[table.sampling == "uniform"]
     for method in TITLES:
         colour, marker = style.LOOKS[method]
         line = exact[exact.method == method].set_index("batch_size")["mean"]

@@ -1,0 +1,71 @@
+"""What the results of a suite, and of the theory, came from: digests of config and code, for provenance.json."""
+
+from pathlib import Path
+from typing import Any
+
+from dhel_kcl.evidence.figures import figures_of
+from dhel_kcl.evidence.tables import tables_of
+from dhel_kcl.runtime import science
+from dhel_kcl.runtime.digest import Code
+from dhel_kcl.runtime.files import read_json
+from dhel_kcl.study.suite import Suite
+from dhel_kcl.theory import EXPERIMENTS
+
+ORIGINS = {"runs": "the runs", "tidy": "the tidy tables", "evidence": "ledger, tables and figures"}
+"""What provenance.json keeps apart: remaking one must not make the others look stale, or fresh."""
+
+Origins = dict[str, dict[str, Any]]
+"""{origin: {"config": digest, "code": {step: digest}}}."""
+
+
+def of_suite(suite: Suite, code: Code | None = None) -> Origins:
+    """Digests of the tree, for a suite; `code` is the package's source, by default the one that is running."""
+    return {
+        "runs": {"config": suite.runs_digest(), "code": of_runs(suite, code)},
+        "tidy": {"config": suite.digest(), "code": {"collect": science.of_step("collect", code)}},
+        "evidence": {"config": suite.digest(), "code": of_evidence(suite, code)},
+    }
+
+
+def of_theory(code: Code | None = None) -> Origins:
+    """Digests of the tree, for the theory."""
+    experiments = {f"theory {name}": science.of_theory(name, code) for name in EXPERIMENTS}
+    figures = {f"figure {name}": science.of_theory_figure(name, code) for name in EXPERIMENTS}
+    tables = {"tables": science.of_step("theory tables", code)}
+    return {"runs": {"code": experiments}, "evidence": {"code": tables | figures}}
+
+
+def of_runs(suite: Suite, code: Code | None = None) -> dict[str, str]:
+    """Digests of the code that a suite's runs come from, by step."""
+    digests = {f"fetch {dataset}": science.of_fetching(dataset, code) for dataset in suite.datasets}
+    digests["split"] = science.of_step("split", code)
+    for run in suite.runs:
+        if run.trained:
+            digests[f"pretrain {run.dataset} {run.method}"] = science.of_run(suite, run, code)
+    digests |= {f"evaluate {dataset}": science.of_evaluation(suite, dataset, source=code) for dataset in suite.datasets}
+    return digests | {"select": science.of_step("select", code)}
+
+
+def of_evidence(suite: Suite, code: Code | None = None) -> dict[str, str]:
+    """Digests of the code that a suite's ledger, tables and figures come from, by step."""
+    digests = {"judge": science.of_step("judge", code)}
+    digests |= {f"table {name}": science.of_table(name, code) for name in tables_of(suite)}
+    return digests | {f"figure {name}": science.of_figure(name, code) for name in figures_of(suite)}
+
+
+def differences(recorded: dict[str, Any], tree: dict[str, Any]) -> list[str]:
+    """What changed in one origin between a record and the tree."""
+    changed = [] if recorded.get("config") == tree.get("config") else ["config"]
+    before, now = recorded.get("code", {}), tree["code"]
+    return changed + [name for name in sorted(before.keys() | now.keys()) if before.get(name) != now.get(name)]
+
+
+def earlier_code(path: Path, suite: Suite) -> str:
+    """What readers must know of a suite whose runs, by the record at `path`, were made with other code than the tree's;
+    nothing if they were not."""
+    recorded, tree = read_json(path) if path.is_file() else {}, of_suite(suite)
+    if not differences(recorded.get("runs", {}), tree["runs"]):
+        return ""
+    made = recorded.get("runs", {}).get("made", {}).get("git_revision", {})
+    revisions = ", ".join(sorted({revision[:10] for revision in made}))
+    return f"Computed with earlier code{f' (revision {revisions})' if revisions else ''}."

@@ -1,0 +1,72 @@
+def trained_run(wildcards):
+    """Weights and spec of the run; nothing for the raw pixels."""
+    if not run_of(wildcards).trained:
+        return []
+    return expand(layout.RUN_FILE, file=["spec.json", "encoder.safetensors", "projector.safetensors"], **wildcards)
+
+
+def candidates(wildcards):
+    """Folders of the grid points that a setting is chosen from."""
+    suite = SUITES[wildcards.suite]
+    grid = suite.candidates(wildcards.dataset, wildcards.method, int(wildcards.batch_size))
+    return [run.folder for run in grid]
+
+
+rule evaluate_encoder:
+    input:
+        data=expand(layout.DATA, file=layout.DATA_FILES, allow_missing=True),
+        split=layout.SPLIT,
+        run=trained_run,
+    output:
+        expand(layout.RUN_FILE, file=layout.EVALUATED, allow_missing=True),
+    log:
+        "logs/{suite}/{dataset}/{run}/seed{seed}/evaluate.log",
+    threads: threads_of
+    resources:
+        gpu=gpus(lambda w: 1),
+    params:
+        spec=lambda w: json.dumps(SUITES[w.suite].evaluation_spec(w.dataset)),
+        code=lambda w: science.of_evaluation(SUITES[w.suite], w.dataset),
+        run=lambda w: f"--run {layout.RUN.format(**w)}" if run_of(w).trained else "",
+        data=lambda w: layout.data_folder(w.dataset),
+        out=lambda w: layout.RUN.format(**w),
+    shell:
+        "dhel-kcl evaluate --spec {params.spec:q} {params.run} --data {params.data:q} --split {input.split:q} "
+        "--out {params.out:q} > {log:q} 2>&1"
+
+
+rule transfer_encoder:
+    input:
+        data=expand(layout.DATA.replace("{dataset}", "{target}"), file=layout.DATA_FILES, allow_missing=True),
+        split=layout.SPLIT.replace("{dataset}", "{target}"),
+        run=trained_run,
+    output:
+        layout.TRANSFER,
+    log:
+        "logs/{suite}/{dataset}/{run}/seed{seed}/transfer_{target}.log",
+    threads: threads_of
+    resources:
+        gpu=gpus(lambda w: 1),
+    params:
+        spec=lambda w: json.dumps(SUITES[w.suite].evaluation_spec(w.target) | {"augmented": None}),
+        code=lambda w: science.of_evaluation(SUITES[w.suite], w.dataset, w.target),
+        run=lambda w: layout.RUN.format(**w),
+        data=lambda w: layout.data_folder(w.target),
+    shell:
+        "dhel-kcl transfer --spec {params.spec:q} --run {params.run:q} --data {params.data:q} --split {input.split:q} "
+        "--out {output:q} > {log:q} 2>&1"
+
+
+rule select_setting:
+    input:
+        lambda w: [f"{folder}/{name}" for folder in candidates(w) for name in ("probe.json", "spec.json")],
+    output:
+        layout.SELECTED,
+    log:
+        "logs/{suite}/{dataset}/{method}_m{batch_size}_selected/select.log",
+    localrule: True
+    params:
+        folders=candidates,
+        code=science.of_step("select"),
+    shell:
+        "dhel-kcl select --candidates {params.folders:q} --out {output:q} > {log:q} 2>&1"
