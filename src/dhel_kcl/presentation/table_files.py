@@ -1,7 +1,9 @@
 """How tables look: numbers in cells, and a table as CSV, Markdown, LaTeX (booktabs) and HTML."""
 
+from collections.abc import Iterable
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -28,6 +30,11 @@ LATEX = str.maketrans({**{sign: rf"\{sign}" for sign in "%_&#$"}, "±": r"$\pm$"
 def number(value: float, form: str) -> str:
     """A number in a format such as ".2f"; an empty cell for NaN."""
     return "" if pd.isna(value) else format(value, form)
+
+
+def listing(values: Iterable[Any]) -> str:
+    """Several values in one cell."""
+    return ", ".join(map(str, values))
 
 
 def mean_and_spread(values: pd.Series, digits: int) -> str:

@@ -3,23 +3,25 @@
 A change in one of them redraws that figure; `panels` and `forest` hold what several of them share.
 """
 
-from dhel_kcl.evidence.exhibit import Exhibit, held_by
+from collections.abc import Callable
+
+from dhel_kcl.evidence.exhibit import Exhibit, every, held_by
 from dhel_kcl.study.suite import Suite
 
-NEEDS = {
-    "claims": ("claims",),
-    "accuracy": ("runs",),
-    "hyperparameters": ("runs",),
-    "spectra": ("spectra",),
-    "similarities": ("similarities",),
-    "alignment_uniformity": ("runs",),
-    "training_curves": ("epochs",),
-    "trade_off": ("runs", "claims"),
-}
-HELD = {"trade_off": lambda suite: "trade_off" in suite.config}
+
+def _figure(name: str, *needs: str, held: Callable[[Suite], bool] = every) -> Exhibit:
+    return Exhibit(f"evidence.figures.{name}", "draw", needs, held)
+
+
 FIGURES = {
-    name: Exhibit(f"dhel_kcl.evidence.figures.{name}", "draw", needs, HELD.get(name, lambda suite: True))
-    for name, needs in NEEDS.items()
+    "claims": _figure("claims", "claims"),
+    "accuracy": _figure("accuracy", "runs"),
+    "hyperparameters": _figure("hyperparameters", "runs"),
+    "spectra": _figure("spectra", "spectra"),
+    "similarities": _figure("similarities", "similarities"),
+    "alignment_uniformity": _figure("alignment_uniformity", "runs"),
+    "training_curves": _figure("training_curves", "epochs"),
+    "trade_off": _figure("trade_off", "runs", "claims", held=lambda suite: "trade_off" in suite.config),
 }
 
 

@@ -3,6 +3,8 @@
 Down and to the left is better in both.
 """
 
+from typing import Any
+
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -20,7 +22,7 @@ def draw(results: Results) -> Figure:
         if here[here.method.isin(methods)].empty:
             style.not_run(ax)
         for method in methods:
-            look = {"linestyle": "", "alpha": 0.75} | panels.look(method, results.suite)
+            look: dict[str, Any] = {"linestyle": "", "alpha": 0.75} | panels.look(method, results.suite)
             for size in results.sizes(dataset):
                 points = where(here, method=method, batch_size=size)
                 ax.plot(points.z_alignment, points.z_uniformity, markersize=diameters[size], **look)

@@ -1,5 +1,7 @@
 """Every statement of the claims ledger as a forest plot, one panel a statement, one row a pair of losses."""
 
+from typing import Any
+
 from matplotlib import pyplot as plt
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
@@ -40,6 +42,6 @@ def handles(verdicts: set[str], datasets: list[str]) -> list[Artist]:
     found: list[Artist] = [*verdict_handles(verdicts), Patch(color="#E8E8E8", label="within the margin")]
     if len(datasets) > 1:
         marks = zip(map(dataset_title, datasets), MARKERS, strict=False)
-        look = {"linestyle": "", "markersize": 4, "color": "black"}
+        look: dict[str, Any] = {"linestyle": "", "markersize": 4, "color": "black"}
         found += [Line2D([], [], marker=marker, label=title, **look) for title, marker in marks]
     return found

@@ -4,6 +4,8 @@ Means over seeds; shaded, one standard deviation. The area between the two distr
 the Wasserstein uniformity.
 """
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -13,7 +15,7 @@ from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.geometry import sphere
 from dhel_kcl.presentation import style
 
-UNIFORM = {"color": "black", "linestyle": "--", "linewidth": 1}
+UNIFORM: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": 1}
 
 
 def draw(results: Results) -> Figure:

@@ -27,9 +27,7 @@ X_AXES = {"z_alignment": "alignment  $\\|u - v\\|^2$", "test_accuracy": "test ac
 def draw(results: Results) -> Figure:
     datasets = results.datasets_of("trade_off")
     size, ratios = (style.PAGE, 0.5 + 2 * len(datasets)), [1, 1, 0.8]
-    fig, axes = plt.subplots(
-        len(datasets), 3, figsize=size, squeeze=False, layout="constrained", width_ratios=ratios
-    )
+    fig, axes = plt.subplots(len(datasets), 3, figsize=size, squeeze=False, layout="constrained", width_ratios=ratios)
     points = pd.concat([trade_off.points(results, dataset) for dataset in datasets])
     widths = {weight: 0.6 + 0.6 * rank for rank, weight in enumerate(sorted(points.weight.unique()))}
     for (*by_column, effects), dataset in zip(axes, datasets, strict=True):
@@ -63,7 +61,7 @@ def draw_curves(ax: Axes, points: pd.DataFrame, column: str, widths: dict[float,
         )
 
 
-def by_weight(width: float) -> dict[str, float]:
+def by_weight(width: float) -> dict[str, Any]:
     """How curves of an energy weight look."""
     return {"linewidth": width, "markersize": 2 + 1.5 * width}
 

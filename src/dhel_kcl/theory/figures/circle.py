@@ -5,6 +5,8 @@ the top. All starts that reached the least value found are drawn over each other
 that the objective leaves free, a point at a few places has several minimisers.
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -51,5 +53,5 @@ def draw_ends(ax: Axes, ends: pd.DataFrame) -> None:
 
 def handle(view: str, pair: str) -> Line2D:
     colour, marker = PAIRS[pair]
-    face = {"markerfacecolor": colour if view == "u" else "none", "color": colour}
-    return Line2D([], [], linestyle="", marker=marker, markersize=4.5, label=f"${view}_{pair}$", **face)
+    look: dict[str, Any] = {"color": colour, "markerfacecolor": colour if view == "u" else "none", "markersize": 4.5}
+    return Line2D([], [], linestyle="", marker=marker, label=f"${view}_{pair}$", **look)

@@ -1,0 +1,24 @@
+"""Test accuracy (%) of a cached linear probe on each data set, on features learned on one."""
+
+import pandas as pd
+
+from dhel_kcl.evidence.tidy import Results, where
+from dhel_kcl.presentation.table_files import mean_and_spread
+from dhel_kcl.study.suite import dataset_title
+
+
+def tabulate(results: Results) -> pd.DataFrame:
+    """One row a data set that was trained on and loss, one column a data set that was probed."""
+    size, rows = results.suite.config["transfer"]["batch_size"], []
+    runs = where(results.selected, batch_size=size, role="selected")
+    # The same probe for all: transfers are cached.
+    own = runs.cached_test_accuracy.fillna(runs.test_accuracy)
+    for dataset in results.datasets:
+        here = where(runs, dataset=dataset).assign(**{f"transfer_{dataset}": own})
+        for method in results.methods("losses", dataset):
+            cell = where(here, method=method)
+            row = {"trained on": dataset_title(dataset), "loss": results.suite.title(method), "M": size}
+            for target in results.datasets:
+                row[dataset_title(target)] = mean_and_spread(cell[f"transfer_{target}"].dropna(), 2)
+            rows.append(row)
+    return pd.DataFrame(rows)
