@@ -21,10 +21,10 @@ UNIFORM: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": 1}
 def draw(results: Results) -> Figure:
     suite, histograms = results.suite, where(results.table("similarities"), space="z")
     s = np.linspace(-1, 1, 801)
-    uniform = sphere.dot_product_pdf(s, suite.config["projector_dim"])
+    uniform = sphere.dot_product_pdf(s, suite.config.projector_dim)
     fig, axes = panels.cells(results, "dot product of a pair", "density")
     for (dataset, size), ax in axes.items():
-        methods, width = results.methods("losses", dataset), 2 / results.settings(dataset)["probe"]["histogram_bins"]
+        methods, width = results.methods("losses", dataset), 2 / results.settings(dataset).probe.histogram_bins
         here = where(histograms, dataset=dataset, batch_size=size)
         if here[here.method.isin(methods)].empty:
             style.not_run(ax)

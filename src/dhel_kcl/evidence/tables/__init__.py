@@ -10,21 +10,17 @@ from dhel_kcl.study.suite import Suite
 
 def _augments(suite: Suite) -> bool:
     """Whether a probe augments, so that there is a cached one beside it."""
-    return any(suite.settings(dataset)["probe"].get("augmented") for dataset in suite.datasets)
-
-
-def _has_neighbours(suite: Suite) -> bool:
-    return any("neighbours" in suite.settings(dataset)["probe"] for dataset in suite.datasets)
+    return any(suite.settings(dataset).probe.augmented for dataset in suite.datasets)
 
 
 def _has_grids(suite: Suite) -> bool:
     """Whether there is a choice between settings."""
-    grids = {(run.dataset, run.method, run.batch_size) for run in suite.runs if (run.part, run.role) == MAIN_GRID}
+    grids = {(run.dataset, run.method, run.batch_size) for run in suite.runs if (run.section, run.role) == MAIN_GRID}
     return any(len(suite.candidates(*grid)) > 1 for grid in grids)
 
 
 def _has_trade_off(suite: Suite) -> bool:
-    return "trade_off" in suite.config
+    return suite.config.trade_off is not None
 
 
 MAIN_GRID = ("losses", "grid")
@@ -33,13 +29,17 @@ TABLES = {
     "claims": Exhibit("evidence.tables.claims", "tabulate", ("claims",)),
     "linear_evaluation": Exhibit("evidence.tables.accuracy", "linear_evaluation", ("runs",)),
     "cached_probe": Exhibit("evidence.tables.accuracy", "cached_probe", ("runs",), _augments),
-    "knn": Exhibit("evidence.tables.accuracy", "knn", ("runs",), _has_neighbours),
+    "knn": Exhibit("evidence.tables.accuracy", "knn", ("runs",)),
     "geometry": Exhibit("evidence.tables.geometry", "tabulate", ("runs",)),
-    "ablations": Exhibit("evidence.tables.ablations", "tabulate", ("runs",), lambda suite: "ablations" in suite.config),
+    "ablations": Exhibit(
+        "evidence.tables.ablations", "tabulate", ("runs",), lambda suite: suite.config.ablations is not None
+    ),
     "trade_off_points": Exhibit("evidence.tables.trade_off", "points", ("runs",), _has_trade_off),
     "trade_off_effects": Exhibit("evidence.tables.trade_off", "effects", ("runs",), _has_trade_off),
     "robustness": Exhibit("evidence.tables.robustness", "tabulate", ("runs",), _has_grids),
-    "transfer": Exhibit("evidence.tables.transfer", "tabulate", ("runs",), lambda suite: "transfer" in suite.config),
+    "transfer": Exhibit(
+        "evidence.tables.transfer", "tabulate", ("runs",), lambda suite: suite.config.transfer is not None
+    ),
     "published": Exhibit(
         "evidence.tables.published", "beside_ours", ("runs",), lambda suite: bool(read_published(suite.datasets))
     ),

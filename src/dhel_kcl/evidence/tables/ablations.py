@@ -9,16 +9,17 @@ from dhel_kcl.study.suite import dataset_title
 
 def tabulate(results: Results) -> pd.DataFrame:
     """One row a data set and loss."""
-    size, rows = results.suite.config["ablations"]["batch_size"], []
+    asked, rows = results.suite.config.ablations, []
+    assert asked  # `tables_of` lists no table of what a suite has not
     for dataset in results.datasets_of("ablations"):
-        here = where(results.selected, dataset=dataset, batch_size=size)
+        here = where(results.selected, dataset=dataset, batch_size=asked.batch_size)
         for method in [*results.methods("losses", dataset), *results.methods("ablations", dataset)]:
             group = where(here, method=method)
             rows.append(
                 {
                     "data set": dataset_title(dataset),
                     "loss": results.suite.title(method),
-                    "M": size,
+                    "M": asked.batch_size,
                     "selected": group.parameters.iloc[0] if len(group) else NOT_RUN,
                     "test accuracy (%)": mean_and_spread(group.test_accuracy, 2),
                     "alignment (z)": mean_and_spread(group.z_alignment, 3),

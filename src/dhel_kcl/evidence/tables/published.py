@@ -7,7 +7,7 @@ import pandas as pd
 from dhel_kcl.evidence.published import LOSSES, Published, read_published
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation.table_files import mean_and_spread
-from dhel_kcl.study.suite import dataset_title
+from dhel_kcl.study.suite import Method, dataset_title
 
 HEADERS = ["data set", "loss", "M", "temperature", "probe", "published (%)", "comparable", "source"]
 PROBES = ("augmented", "cached features")
@@ -66,8 +66,8 @@ def ours(results: Results, entry: Published) -> str:
 def column_of(results: Results, entry: Published) -> str | None:
     """Column of runs.csv with the accuracies of the probe that was used; None if its conditions are not ours."""
     asked = results.settings(entry.dataset)
-    augments = bool(asked["probe"].get("augmented"))
-    same = (asked["backbone"]["name"], str(asked["training"]["epochs"])) == (entry.backbone, entry.epochs)
+    augments = asked.probe.augmented is not None
+    same = (asked.backbone.name, str(asked.training.epochs)) == (entry.backbone, entry.epochs)
     if not same or entry.protocol not in PROBES or not entry.is_comparable:
         return None
     if entry.protocol == "cached features":
@@ -79,9 +79,8 @@ def methods_of(results: Results, entry: Published) -> list[str]:
     """Names under which a suite runs the losses of an entry, as published: in this form, with energy weight 1."""
     losses = ("simclr", "dcl") if entry.loss == "best_baseline" else (entry.loss,)
 
-    def same(method: dict) -> bool:
-        said = {key: values if isinstance(values, list) else [values] for key, values in method.items()}
-        form = [entry.dhel_form]
-        return said.get("energy_weight", [1.0]) == [1.0] and (not entry.dhel_form or said.get("form") == form)
+    def same(method: Method) -> bool:
+        weights, forms = ({point.get(key) for point in method.grid} for key in ("energy_weight", "form"))
+        return weights <= {None, 1.0} and (not entry.dhel_form or forms == {entry.dhel_form})
 
-    return [name for name, method in results.suite.methods.items() if method["loss"] in losses and same(method)]
+    return [name for name, method in results.suite.methods.items() if method.loss in losses and same(method)]

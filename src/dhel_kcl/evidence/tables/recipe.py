@@ -7,14 +7,18 @@ import pandas as pd
 
 from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.presentation.table_files import listing
+from dhel_kcl.study.config import Settings
 from dhel_kcl.study.suite import dataset_title
+
+OPTIONAL = ("ablations", "trade_off", "transfer", "augmented")
+"""Sections that a suite may lack."""
 
 
 def tabulate(results: Results) -> pd.DataFrame:
-    """One row a setting."""
-    own = {dataset: results.settings(dataset) for dataset in results.datasets}
-    common = {"title", "datasets", *own[results.datasets[0]]}
-    shared = {key: value for key, value in results.suite.config.items() if key not in common}
+    """One row a setting: first what holds for the suite alone, then what a data set may have of its own."""
+    config = results.suite.config.model_dump(mode="json")
+    own = config.pop("datasets")
+    shared = {key: value for key, value in config.items() if key not in {"title", *Settings.model_fields}}
     columns = {dataset_title(dataset): dict(flat(shared | settings)) for dataset, settings in own.items()}
     keys = dict.fromkeys(key for column in columns.values() for key in column)
     return pd.DataFrame(
@@ -27,5 +31,5 @@ def flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]
     for key, value in settings.items():
         if isinstance(value, dict):
             yield from flat(value, f"{prefix}{key}.")
-        else:
+        elif value is not None or key not in OPTIONAL:
             yield f"{prefix}{key}", listing(value) if isinstance(value, list) else str(value)
