@@ -209,8 +209,17 @@ class Suite:
         }
 
     def digest(self) -> str:
-        """Changes with any value in the config, not with its comments or the order of a section's keys."""
-        return hashlib.sha256(self.config.model_dump_json().encode()).hexdigest()
+        """Changes with all that a suite decides: any value of the config, the runs that follow from it, every title.
+
+        Not with comments or the order of a section's keys. The study's code stands behind no other digest.
+        """
+        decided = {
+            "config": self.config.model_dump(mode="json"),
+            "runs": [[run.folder, run.section, run.role, parameters(run.loss)] for run in self.runs],
+            "titles": {method: self.title(method) for method in (*FLOORS, *self.methods)},
+            "datasets": {dataset: dataset_title(dataset) for dataset in self.datasets},
+        }
+        return hashlib.sha256(json.dumps(decided).encode()).hexdigest()
 
     def runs_digest(self) -> str:
         """Changes with the runs there are and with what any of them is asked to do, not with titles."""
