@@ -129,13 +129,6 @@ def write(path: Path, table: pd.DataFrame) -> None:
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
-def where(table: pd.DataFrame, **values: Any) -> pd.DataFrame:
-    """Rows whose columns have these values."""
-    for column, value in values.items():
-        table = table[table[column] == value]
-    return table
-
-
 def pack(correct: NDArray[np.bool_]) -> str:
     """Truth values, shape (N,), as base64 text of 8 values a byte."""
     return base64.b64encode(np.packbits(correct).tobytes()).decode()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-SUPPORTED, CONTRADICTED = "supported", "contradicted"
+from dhel_kcl.presentation.verdict_words import CONTRADICTED, SUPPORTED
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from dhel_kcl.evidence import ledger
 from dhel_kcl.evidence.figures.forest import MARKERS, forest, frame, verdict_handles
 from dhel_kcl.evidence.tidy import Results, where
-from dhel_kcl.evidence.verdicts import ledger
 from dhel_kcl.presentation import style
 from dhel_kcl.study.suite import dataset_title
 
@@ -19,21 +19,21 @@ COLUMNS = 4
 
 def draw(results: Results) -> Figure:
     suite, table = results.suite, results.table("claims")
-    statements = ledger()["statements"]
-    pairs = [tuple(pair) for pair in ledger()["pairs"] if set(pair) <= set(suite.methods)]
-    labels = [f"{suite.title(of)} − {suite.title(against)}" for of, against in pairs]
+    statements = ledger.read().statements
+    pairs = [pair for pair in ledger.read().pairs if pair.within(suite.methods)]
+    labels = [f"{suite.title(pair.of)} − {suite.title(pair.against)}" for pair in pairs]
     rows = -(-len(statements) // COLUMNS)
     height = 0.8 + rows * (0.55 + max(len(pairs), 1) * (0.08 + 0.1 * len(results.datasets)))
     fig, axes = plt.subplots(rows, COLUMNS, figsize=(style.PAGE, height), squeeze=False, layout="constrained")
     for ax in axes.flat[len(statements) :]:
         ax.set_axis_off()
     for position, (ax, statement) in enumerate(zip(axes.flat, statements, strict=False)):
-        here = where(table, id=statement["id"])
-        forest(ax, [where(here, of=of, against=against) for of, against in pairs], results.datasets)
+        here = where(table, id=statement.id)
+        forest(ax, [where(here, of=pair.of, against=pair.against) for pair in pairs], results.datasets)
         ax.set_yticks(range(len(pairs)), labels if position % COLUMNS == 0 else [""] * len(pairs))
         frame(ax, statement)
-        ax.set_title(f"{statement['claim']}\n{statement['short']}", fontsize="small")
-    shown = table[table.id.isin([statement["id"] for statement in statements])]
+        ax.set_title(f"{statement.claim}\n{statement.short}", fontsize="small")
+    shown = table[table.id.isin([statement.id for statement in statements])]
     style.legend(fig, handles(set(shown.verdict), results.datasets), columns=4)
     return fig
 

@@ -7,11 +7,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from dhel_kcl.evidence.ledger import Statement
+from dhel_kcl.presentation.verdict_words import CONTRADICTED, NOT_DISTINGUISHABLE, NOT_RUN, SUPPORTED
+
 # Filled, half filled and open; no colour, since colours stand for losses.
-VERDICTS: dict[str, Any] = {
-    "supported": {"color": "black", "fillstyle": "full"},
-    "contradicted": {"color": "black", "fillstyle": "bottom", "markerfacecoloralt": "white"},
-    "not distinguishable": {"color": "#777777", "fillstyle": "none"},
+LOOKS: dict[str, Any] = {
+    SUPPORTED: {"color": "black", "fillstyle": "full"},
+    CONTRADICTED: {"color": "black", "fillstyle": "bottom", "markerfacecoloralt": "white"},
+    NOT_DISTINGUISHABLE: {"color": "#777777", "fillstyle": "none"},
 }
 MARKERS = "osD^vPX"
 """Of the data sets, in the suite's order."""
@@ -28,33 +31,38 @@ def forest(ax: Axes, rows: list[pd.DataFrame], datasets: list[str]) -> None:
         for entry in row.dropna(subset="estimate").itertuples():
             index = datasets.index(entry.dataset)
             y = position + 0.7 * ((index + 0.5) / len(datasets) - 0.5)
-            look = VERDICTS[entry.verdict]
+            look = LOOKS[entry.verdict]
             if not pd.isna(entry.low):
                 ax.hlines(y, entry.low, entry.high, color=look["color"], linewidth=1)
             ax.plot(entry.estimate, y, marker=MARKERS[index % len(MARKERS)], markersize=3.5, **look)
 
 
 def say_why_empty(ax: Axes, position: int, row: pd.DataFrame) -> None:
-    text = "not run" if (row.verdict == "not run").all() else "nothing to compare"
+    text = NOT_RUN if (row.verdict == NOT_RUN).all() else "nothing to compare"
     where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "ha": "center", "va": "center"}
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
     ax.annotate(text, (0.5, position), **where, fontsize=6, bbox=box)
 
 
-def frame(ax: Axes, statement: dict[str, Any], support: bool = True) -> None:
+def frame(ax: Axes, statement: Statement, support: bool = True) -> None:
     """Threshold, margin, unit, and which side supports the claim."""
-    threshold, margin = statement["threshold"], statement["margin"]
-    ax.axvspan(threshold - margin, threshold + margin, color="#E8E8E8", zorder=-2, linewidth=0)
-    ax.axvline(threshold, color="black", linewidth=0.6, zorder=-1)
+    ax.axvspan(
+        statement.threshold - statement.margin,
+        statement.threshold + statement.margin,
+        color="#E8E8E8",
+        zorder=-2,
+        linewidth=0,
+    )
+    ax.axvline(statement.threshold, color="black", linewidth=0.6, zorder=-1)
     ax.set_ylim(len(ax.get_yticks()) - 0.4, -0.6)
-    side = "   supports →" if statement["direction"] == "greater" else "   ← supports"
-    ax.set_xlabel(statement["unit"] + side * support, fontsize="small")
+    side = "   supports →" if statement.direction == "greater" else "   ← supports"
+    ax.set_xlabel(statement.unit + side * support, fontsize="small")
 
 
 def verdict_handles(verdicts: Collection[str]) -> list[Line2D]:
     """Legend entries of the verdicts that occur."""
     return [
         Line2D([], [], marker="o", linestyle="", markersize=4, label=verdict, **look)
-        for verdict, look in VERDICTS.items()
+        for verdict, look in LOOKS.items()
         if verdict in verdicts
     ]

@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dhel_kcl.evidence import trade_off
+from dhel_kcl.evidence import ledger, trade_off
 from dhel_kcl.evidence.figures import panels
 from dhel_kcl.evidence.figures.forest import forest, frame, verdict_handles
+from dhel_kcl.evidence.statistics import DatasetRuns, Pair
 from dhel_kcl.evidence.tidy import Results, where
-from dhel_kcl.evidence.verdicts import Evidence, ledger
 from dhel_kcl.presentation import style
 from dhel_kcl.study.suite import Suite, dataset_title
 
@@ -75,14 +75,13 @@ def name_temperatures(ax: Axes, points: pd.DataFrame) -> None:
 
 def draw_effects(ax: Axes, results: Results, dataset: str) -> None:
     """Effects of loss, weight and temperature on the rank: every setting's, and the ledger's estimates."""
-    statements = ledger()["trade_off"]["statements"]
-    evidence = Evidence(results, dataset, ledger())
+    statements, runs = ledger.read().trade_off, DatasetRuns(results, dataset, ledger.read().rules)
     for position, statement in enumerate(statements):
-        of_settings = getattr(evidence, statement["statistic"])(statement["column"]).mean().dropna()
+        of_settings = statement.statistic.estimate(runs, Pair(), statement.column).settings
         ax.plot(of_settings, [position + 0.22] * len(of_settings), "|", color=style.GREY, markersize=4)
     claims = where(results.table("claims"), dataset=dataset)
-    forest(ax, [where(claims, id=statement["id"]) for statement in statements], [dataset])
-    labels = [statement["short"].replace(": ", "\n").replace(" - ", " − ") for statement in statements]
+    forest(ax, [where(claims, id=statement.id) for statement in statements], [dataset])
+    labels = [statement.short.replace(": ", "\n").replace(" - ", " − ") for statement in statements]
     ax.set_yticks(range(len(statements)), labels)
     frame(ax, statements[0], support=False)
     ax.set_title("effect on the rank")
@@ -95,7 +94,7 @@ def handles(results: Results, losses: list[str], widths: dict[float, float]) -> 
     found = [Line2D([], [], label=name, markersize=4, **look) for name, look in zip(names, looks, strict=True)]
     for weight, width in widths.items():
         found.append(Line2D([], [], marker="o", label=f"weight {weight:g}", **grey, **by_weight(width)))
-    ids, claims = [statement["id"] for statement in ledger()["trade_off"]["statements"]], results.table("claims")
+    ids, claims = [statement.id for statement in ledger.read().trade_off], results.table("claims")
     found += verdict_handles(set(claims[claims.id.isin(ids)].verdict))
     return [*found, Line2D([], [], marker="|", linestyle="", label="one setting", **grey)]
 

@@ -45,7 +45,7 @@ TABLES = {
     ),
     "recipe": Exhibit("evidence.tables.recipe", "tabulate", ()),
     "runs": Exhibit("evidence.tables.runs", "tabulate", ("runs",)),
-    "costs": Exhibit("evidence.tables.costs", "tabulate", ("costs", "plan")),
+    "costs": Exhibit("evidence.tables.costs", "tabulate", ("costs",)),
 }
 
 

@@ -6,11 +6,12 @@ import pandas as pd
 
 from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.presentation.claim_names import with_number
-from dhel_kcl.presentation.table_files import NOT_RUN, number
+from dhel_kcl.presentation.table_files import number
+from dhel_kcl.presentation.verdict_words import CONTRADICTED, NOT_DISTINGUISHABLE, NOT_RUN, SUPPORTED
 from dhel_kcl.study.suite import dataset_title
 
-OPEN, NOTHING = "not distinguishable", "of these, nothing to compare"
-VERDICTS = ("supported", "contradicted", OPEN, NOT_RUN)
+VERDICTS = (SUPPORTED, CONTRADICTED, NOT_DISTINGUISHABLE, NOT_RUN)
+NOTHING = "of these, nothing to compare"
 
 
 def summary(results: Results) -> pd.DataFrame:
@@ -18,7 +19,7 @@ def summary(results: Results) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for (claim, dataset), group in results.table("claims").groupby(["claim", "dataset"], sort=False):
         counts = {verdict: (group.verdict == verdict).sum() for verdict in VERDICTS}
-        empty = group[group.verdict == OPEN].estimate.isna().sum()
+        empty = group[group.verdict == NOT_DISTINGUISHABLE].estimate.isna().sum()
         rows.append({"claim": with_number(claim), "data set": dataset_title(dataset)} | counts | {NOTHING: empty})
     return pd.DataFrame(rows).astype(str)[["claim", "data set", *VERDICTS[:3], NOTHING, NOT_RUN]]
 
@@ -35,7 +36,7 @@ def tabulate(results: Results) -> pd.DataFrame:
             "estimate": [number(value, "+.2f") for value in table.estimate],
             "95 % interval": _intervals(table.low, table.high),
             "unit": table.unit.where(known, ""),
-            "by M, weight or temperature": table.parts.fillna(""),
+            "by M, weight or temperature": table.components.fillna(""),
             "over test images": _intervals(table.images_low, table.images_high),
             "p (Holm)": ["< 0.0001" if p < 1e-4 else number(p, ".2g") for p in table.p_holm],
             "seeds": [number(count, ".0f") for count in table.seeds.where(known)],

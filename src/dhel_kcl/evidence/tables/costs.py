@@ -10,9 +10,6 @@ from dhel_kcl.study.suite import dataset_title
 def tabulate(results: Results) -> pd.DataFrame:
     """One row a data set, loss and batch size."""
     costs = results.table("costs")
-    plan = results.table("plan") if (results.folder / "plan.csv").is_file() else costs.iloc[:0]
-    speeds = plan.set_index(["dataset", "batch_size"]).views_per_second.to_dict()
-    planned = [speeds.get(key, float("nan")) for key in zip(costs.dataset, costs.batch_size, strict=True)]
     return pd.DataFrame(
         {
             "data set": costs.dataset.map(dataset_title),
@@ -22,6 +19,6 @@ def tabulate(results: Results) -> pd.DataFrame:
             "seconds a run": costs.seconds_a_run.round(1),
             "total minutes": (costs.total_seconds / 60).round(2),
             "views a second": [number(speed, ".0f") for speed in costs.views_per_second],
-            "planned": [number(speed, ".0f") for speed in planned],
+            "planned": [number(speed, ".0f") for speed in costs.planned_views_per_second],
         }
     )

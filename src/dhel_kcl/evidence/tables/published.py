@@ -52,7 +52,7 @@ def ours(results: Results, entry: Published) -> str:
     if column is None:
         return ""
     runs = where(results.runs, dataset=entry.dataset)
-    runs = runs[runs.part.isin(["losses", "ablations"]) & (runs.batch_size.astype(str) == entry.batch_size)]
+    runs = runs[runs.section.isin(["losses", "ablations"]) & (runs.batch_size.astype(str) == entry.batch_size)]
     if entry.fixed_temperature:
         wanted = f"temperature={entry.fixed_temperature}"
         runs = runs.loc[[wanted in str(said).split() for said in runs.parameters]]

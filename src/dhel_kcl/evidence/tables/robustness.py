@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from dhel_kcl.evidence import ledger
 from dhel_kcl.evidence.estimates import expected_best_of
 from dhel_kcl.evidence.tidy import Results, where
-from dhel_kcl.evidence.verdicts import ledger
 from dhel_kcl.presentation.table_files import NOT_RUN
 from dhel_kcl.study.suite import Run, dataset_title
 
 
 def tabulate(results: Results) -> pd.DataFrame:
     """Test accuracy (%) over grids of two points or more; picked on validation, as `select` does."""
-    close, rows = ledger()["close"], []
+    close, rows = ledger.read().close, []
     grid = where(results.runs, role="grid")
     for dataset in results.datasets:
         for method in results.methods("losses", dataset):

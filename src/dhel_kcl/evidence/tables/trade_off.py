@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from dhel_kcl.evidence import trade_off
+from dhel_kcl.evidence import ledger, trade_off
 from dhel_kcl.evidence.estimates import Estimate
 from dhel_kcl.evidence.tidy import Results, where
-from dhel_kcl.evidence.verdicts import ledger
 from dhel_kcl.presentation.table_files import NOT_RUN, mean_and_spread
 from dhel_kcl.study.suite import Suite, dataset_title
 
@@ -28,8 +27,8 @@ class Change:
 
     title: str
     factor: str
-    of: str | float
-    against: str | float
+    of: trade_off.Level
+    against: trade_off.Level
     by: str
 
 
@@ -83,7 +82,7 @@ def _cells(results: Results, dataset: str, change: Change, column: str, digits: 
     found = trade_off.effects(results, dataset, column, change.factor, change.of, change.against)
     estimates = trade_off.by_factor(found, change.by) if len(found) else {}
     estimates |= {"all": trade_off.mean_effect(found)}
-    level = ledger()["confidence"]
+    level = ledger.read().rules.confidence
     return {at: _cell(estimate, digits, level) for at, estimate in estimates.items()}
 
 
