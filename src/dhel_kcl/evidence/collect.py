@@ -72,14 +72,14 @@ def verify(suite: Suite, run: Run) -> None:
     """Raise DamagedError unless a run was evaluated by this config and, where it was pretrained, pretrained by this
     config and code and left as it was."""
     folder = Path(run.folder)
-    if read_json(folder / "probe.json")["spec"] != suite.probe_spec(run.dataset):
+    if read_json(folder / "probe.json")["spec"] != suite.evaluation_spec(run.dataset):
         raise DamagedError(f"{folder / 'probe.json'} was made with another config of the probe; {REMEDY}")
     if not run.trained:
         return
     record, expected = read_json(folder / "provenance.json"), suite.pretrain_spec(run)
     if run.role == "selected":
         expected["loss"] = read_json(folder.parent / "selected.json")["loss"]
-    code = digest.of_pretraining(run.loss, suite.settings(run.dataset)["backbone"]["name"], run.dataset)
+    code = digest.of_pretraining(run.loss, suite.settings(run.dataset).backbone.name, run.dataset)
     if read_json(folder / "spec.json") != expected or record["code"] != code:
         raise DamagedError(f"{folder} was made with another config or code and then copied here; {REMEDY}")
     if changed := [name for name, checksum in record["sha256"].items() if sha256(folder / name) != checksum]:
@@ -93,7 +93,7 @@ def run_row(suite: Suite, run: Run, selected: bool, partial: bool) -> dict[str, 
     record = read_json(folder / "provenance.json") if run.trained else {}
     row: dict[str, Any] = {
         "dataset": run.dataset,
-        "part": run.part,
+        "part": run.section,
         "method": run.method,
         "batch_size": run.batch_size,
         "role": run.role,
@@ -108,7 +108,7 @@ def run_row(suite: Suite, run: Run, selected: bool, partial: bool) -> dict[str, 
     }
     row["knn_accuracy"] = probe["knn"]["test"] if "knn" in probe else None
     row["cached_test_accuracy"] = probe["cached"]["test"]["accuracy"] if "cached" in probe else None
-    row |= {f"transfer_{target}": None for target in suite.datasets if "transfer" in suite.config}
+    row |= {f"transfer_{target}": None for target in suite.datasets if suite.config.transfer}
     for target in suite.transfers(run):
         path = folder / "transfer" / f"{target}.json"
         if path.is_file() or not partial:

@@ -14,7 +14,7 @@ import pandas as pd
 from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.presentation.table_files import FORMATS, mean_and_spread, write_table
 from dhel_kcl.runtime import cli
-from dhel_kcl.study.suite import dataset_title
+from dhel_kcl.study.suite import Method, dataset_title
 
 LOSSES = {
     "infonce": "InfoNCE",
@@ -66,8 +66,8 @@ def ours(results: Results, entry: dict[str, Any]) -> str:
     """Our accuracy under the conditions of a published one, or an empty text."""
     asked = results.settings(entry["dataset"])
     protocol = entry["probe"].split(",")[0]
-    augmented = bool(asked["probe"].get("augmented"))
-    same = (asked["backbone"]["name"], str(asked["training"]["epochs"])) == (entry["backbone"], entry["epochs"])
+    augmented = asked.probe.augmented is not None
+    same = (asked.backbone.name, str(asked.training.epochs)) == (entry["backbone"], entry["epochs"])
     if not same or protocol not in ("augmented", "cached features") or entry["comparable"].startswith("no"):
         return ""
     if protocol == "augmented" and not augmented:
@@ -87,11 +87,11 @@ def ours(results: Results, entry: dict[str, Any]) -> str:
 def _methods(results: Results, losses: tuple[str, ...], form: str) -> list[str]:
     """Names under which a suite runs these losses, as published: in this form, with energy weight 1."""
 
-    def same(entry: dict[str, Any]) -> bool:
-        said = {key: values if isinstance(values, list) else [values] for key, values in entry.items()}
-        return said.get("energy_weight", [1.0]) == [1.0] and (not form or said.get("form") == [form])
+    def same(method: Method) -> bool:
+        weights = {loss.get("energy_weight", 1.0) for loss in method.grid}
+        return weights == {1.0} and (not form or {loss.get("form") for loss in method.grid} == {form})
 
-    return [name for name, entry in results.suite.methods.items() if entry["loss"] in losses and same(entry)]
+    return [name for name, method in results.suite.methods.items() if method.loss in losses and same(method)]
 
 
 def main() -> None:

@@ -95,9 +95,13 @@ def knn(results: Results) -> pd.DataFrame:
 
 def recipe(results: Results) -> pd.DataFrame:
     """How the suite's runs were made: every setting of its config, one column a data set."""
-    columns = {dataset: dict(_flat(results.settings(dataset))) for dataset in results.datasets}
-    common = {"title", "datasets", *results.settings(results.datasets[0])}
-    shared = {key: value for key, value in results.suite.config.items() if key not in common}
+    columns = {dataset: dict(_flat(results.settings(dataset).model_dump(mode="json"))) for dataset in results.datasets}
+    common = {"title", "datasets", *type(results.settings(results.datasets[0])).model_fields}
+    shared = {
+        key: value
+        for key, value in results.suite.config.model_dump(mode="json").items()
+        if key not in common and value is not None
+    }
     columns = {dataset: dict(_flat(shared)) | column for dataset, column in columns.items()}
     keys = dict.fromkeys(key for column in columns.values() for key in column)
     return pd.DataFrame(
@@ -162,7 +166,7 @@ def geometry(results: Results) -> pd.DataFrame:
     for dataset in results.datasets:
         here = runs[runs.dataset == dataset]
         cells = [(m, size) for size in results.sizes(dataset) for m in results.methods("losses", dataset)]
-        cells += [(floor, results.settings(dataset)["floors"]["batch_size"]) for floor in FLOORS]
+        cells += [(floor, results.settings(dataset).floors.batch_size) for floor in FLOORS]
         for space in ("z", "h"):
             for method, size in cells:
                 group = here[(here.method == method) & (here.batch_size == size)]
@@ -180,7 +184,7 @@ def geometry(results: Results) -> pd.DataFrame:
 def ablations(results: Results) -> pd.DataFrame:
     """Variants against the main losses at one batch size, each at its own selected setting."""
     suite, runs, rows = results.suite, results.selected, []
-    size = suite.config["ablations"]["batch_size"]
+    size = suite.config.ablations.batch_size if suite.config.ablations else 0
     for dataset in results.datasets_of("ablations"):
         here = runs[(runs.dataset == dataset) & (runs.batch_size == size)]
         for method in [*results.methods("losses", dataset), *results.methods("ablations", dataset)]:
@@ -304,7 +308,11 @@ def _spread_over_grid(accuracy: pd.Series, close: float) -> dict[str, str]:
 
 def transfer(results: Results) -> pd.DataFrame:
     """Test accuracy (%) of a cached linear probe on each data set, on features learned on one."""
-    runs, rows, size = results.selected, [], results.suite.config["transfer"]["batch_size"]
+    runs, rows, size = (
+        results.selected,
+        [],
+        results.suite.config.transfer.batch_size if results.suite.config.transfer else 0,
+    )
     runs = runs[(runs.batch_size == size) & (runs.role == "selected")]
     # The same probe for all: transfers are cached.
     own = runs.cached_test_accuracy.fillna(runs.test_accuracy)
@@ -359,20 +367,18 @@ TABLES: dict[str, Callable[[Results], pd.DataFrame]] = {
 
 
 def _grid_runs(suite: Suite) -> list[Run]:
-    return [run for run in suite.runs if (run.part, run.role) == ("losses", "grid")]
+    return [run for run in suite.runs if (run.section, run.role) == ("losses", "grid")]
 
 
 def tables_of(suite: Suite) -> list[str]:
     """Tables that a suite has: some only where it runs what they show, or where others published on its data sets."""
-    probes = [suite.settings(dataset)["probe"] for dataset in suite.datasets]
     absent = {
-        "cached_probe": not any(probe.get("augmented") for probe in probes),
-        "knn": not any("neighbours" in probe for probe in probes),
-        "ablations": "ablations" not in suite.config,
-        "trade_off_points": "trade_off" not in suite.config,
-        "trade_off_effects": "trade_off" not in suite.config,
+        "cached_probe": not any(suite.settings(dataset).probe.augmented for dataset in suite.datasets),
+        "ablations": suite.config.ablations is None,
+        "trade_off_points": suite.config.trade_off is None,
+        "trade_off_effects": suite.config.trade_off is None,
         "robustness": not any(len(suite.candidates(r.dataset, r.method, r.batch_size)) > 1 for r in _grid_runs(suite)),
-        "transfer": "transfer" not in suite.config,
+        "transfer": suite.config.transfer is None,
         "published": published.figures(suite.datasets).empty,
     }
     return [name for name in TABLES if not absent.get(name)]

@@ -4,12 +4,12 @@ import base64
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dhel_kcl.study.config import Settings
 from dhel_kcl.study.suite import Suite
 
 
@@ -53,13 +53,13 @@ class Results:
     def datasets(self) -> list[str]:
         return self.suite.datasets
 
-    def settings(self, dataset: str) -> dict[str, Any]:
+    def settings(self, dataset: str) -> Settings:
         """What the suite asks of a data set."""
         return self.suite.settings(dataset)
 
     def sizes(self, dataset: str) -> list[int]:
         """Batch sizes of a data set, ascending."""
-        return sorted(self.settings(dataset)["batch_sizes"])
+        return sorted(self.settings(dataset).batch_sizes)
 
     @property
     def all_sizes(self) -> list[int]:
@@ -68,11 +68,12 @@ class Results:
     def methods(self, part: str, dataset: str | None = None) -> list[str]:
         """Losses of a part in the config's order, of one data set or of all."""
         entries = self.suite.methods_of(dataset) if dataset else self.suite.methods
-        return [name for name, entry in entries.items() if entry["part"] == part]
+        return [name for name, entry in entries.items() if entry.section == part]
 
     def datasets_of(self, part: str) -> list[str]:
         """Data sets on which the suite runs its "ablations" or its "trade_off"; none if it has no such part."""
-        asked = self.suite.config.get(part, {}).get("datasets", [])
+        section = getattr(self.suite.config, part)
+        asked = section.datasets if section else ()
         return [dataset for dataset in self.datasets if dataset in asked]
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from dhel_kcl.evidence.estimates import Estimate, contrast
 from dhel_kcl.evidence.tidy import Results
-from dhel_kcl.study.suite import Suite, grid, parameters
+from dhel_kcl.study.suite import Suite, parameters
 
 SYMBOLS = {"weight": "w", "temperature": "τ"}
 
@@ -29,8 +29,8 @@ def planned(suite: Suite, dataset: str) -> pd.DataFrame:
             "temperature": float(loss["temperature"]),
         }
         for method, entry in suite.methods_of(dataset).items()
-        if entry["part"] == "trade_off"
-        for loss in grid(entry)
+        if entry.section == "trade_off"
+        for loss in entry.grid
     ]
     return pd.DataFrame(rows, columns=["method", "parameters", "loss", *SYMBOLS])
 
@@ -52,7 +52,8 @@ def effects(results: Results, dataset: str, column: str, factor: str, of: Any, a
     if of == against or both.empty:
         return pd.DataFrame()
     values = points(results, dataset).set_index(["seed", *setting, factor])[column]
-    seeds = results.suite.config["trade_off"]["seeds"]
+    trade_off = results.suite.config.trade_off
+    seeds = trade_off.seeds if trade_off else ()
     sides = ([values.get((seed, *at, side), math.nan) for seed in seeds for at in both] for side in (of, against))
     first, second = (np.array(side, float).reshape(len(seeds), len(both)) for side in sides)
     return pd.DataFrame(first - second, index=seeds, columns=both)

@@ -107,7 +107,7 @@ class Evidence:
             terms = [weight * self.cells[key][column] for key, weight in weights.items() if key[1] == size and weight]
             parts[size] = pd.concat(terms, axis=1, join="inner").sum(axis=1, skipna=False)
         table = pd.DataFrame(parts)
-        fresh = table.drop(index=self.results.settings(self.dataset)["seeds"]["grid"], errors="ignore")
+        fresh = table.drop(index=self.results.settings(self.dataset).seeds.grid, errors="ignore")
         return replace(contrast(table.to_numpy(float)), fresh=contrast(fresh.to_numpy(float)))
 
     def by_size(self, pair: tuple[str, ...], column: str) -> dict[str, Estimate]:
@@ -305,7 +305,7 @@ def is_testable(evidence: Evidence, statement: dict[str, Any], pair: tuple[str, 
     grids = [len(results.suite.candidates(dataset, method, size)) for method in pair for size in sizes]
     if statistic in ("grid_mean", "grid_worst", "rank_at_alignment") and max(grids) < 2:
         return False
-    return 1 + len(results.settings(dataset)["seeds"]["selected"]) >= seeds
+    return 1 + len(results.settings(dataset).seeds.selected) >= seeds
 
 
 def verdict(result: Estimate, adjusted: float, statement: dict[str, Any], alpha: float, minimum: int) -> str:

@@ -124,7 +124,7 @@ def require(
     side = 0 if data.encoded else data.images.shape[2]
     kept = 0 if data.encoded else images
     cuda = device.type == "cuda"
-    needed = estimate(spec, data.channels, side, data.manifest["classes"], kept, precision, cuda)
+    needed = estimate(spec, data.channels, side, data.classes, kept, precision, cuda)
     free = free_bytes(device)
     if free is not None and needed.total > free:
         raise ValueError(too_large(needed, free, spec, device, precision))

@@ -69,7 +69,7 @@ class Row:
 
 def group_of(run: Run) -> str:
     names = {"grid": "grid", "selected": "selected settings, further seeds", "point": "trade-off", "floor": "floors"}
-    return "ablations" if run.part == "ablations" else names[run.role]
+    return "ablations" if run.section == "ablations" else names[run.role]
 
 
 def training_rows(suite: Suite, precision: str) -> list[Row]:
@@ -109,35 +109,35 @@ def is_trained(run: Run) -> bool:
 
 
 def training_cell(suite: Suite, run: Run, precision: str) -> str:
-    settings, size = suite.settings(run.dataset), CATALOGUE[run.dataset]
+    settings, size = suite.settings(run.dataset).model_dump(mode="json"), CATALOGUE[run.dataset]
     cell = {
         "what": "training",
         "backbone": settings["backbone"],
-        "projector_dim": suite.config["projector_dim"],
+        "projector_dim": suite.config.projector_dim,
         "augment": settings["augment"],
         "channels": size.channels,
         "side": size.side,
         "batch": run.batch_size // settings["processes"],
         "precision": precision,
-        "threads": suite.config["threads"],
+        "threads": suite.config.threads,
     }
     return json.dumps(cell, sort_keys=True)
 
 
 def evaluation_cell(suite: Suite, source: str, target: str, kind: str) -> str:
     """Of an encoder trained on `source` that sees images of `target`."""
-    settings, size = suite.settings(target), CATALOGUE[target]
+    settings, size = suite.settings(target).model_dump(mode="json"), CATALOGUE[target]
     augment = (
         settings["probe"]["augmented"]["augment"] if kind == "augmented" else {"size": settings["augment"]["size"]}
     )
     cell = {
         "what": "evaluation",
-        "backbone": suite.settings(source)["backbone"],
+        "backbone": suite.settings(source).backbone.as_given(),
         "augment": augment,
         "channels": size.channels,
         "side": size.side,
         "batch": EVALUATION_BATCH,
-        "threads": suite.config["threads"],
+        "threads": suite.config.threads,
     }
     return json.dumps(cell, sort_keys=True)
 
@@ -230,10 +230,10 @@ def disk(suite: Suite) -> list[tuple[str, int, int]]:
         rows.append((f"data/{dataset}", CATALOGUE[dataset].disk, CATALOGUE[dataset].disk if there else 0))
     weights = momentum = done_weights = done_momentum = 0
     for dataset in suite.datasets:
-        settings = suite.settings(dataset)
+        backbone = suite.settings(dataset).backbone.as_given()
         with torch.device("meta"):
-            encoder = build_encoder(settings["backbone"], CATALOGUE[dataset].channels)
-            projector = build_projector(encoder.features, suite.config["projector_dim"])
+            encoder = build_encoder(backbone, CATALOGUE[dataset].channels)
+            projector = build_projector(encoder.features, suite.config.projector_dim)
         size = memory.model_bytes(encoder) + memory.model_bytes(projector)
         runs = [run for run in suite.runs if run.dataset == dataset and run.trained]
         done = sum(is_trained(run) for run in runs)
@@ -250,7 +250,7 @@ def planned_speeds(suite: Suite, precision: str, place: torch.device) -> list[di
     cells = {key: training_cell(suite, run, precision) for key, run in runs.items()}
     rates = throughput(list(cells.values()), place)
     return [
-        {"dataset": dataset, "batch_size": size, "views_per_second": rates[cell] * suite.settings(dataset)["processes"]}
+        {"dataset": dataset, "batch_size": size, "views_per_second": rates[cell] * suite.settings(dataset).processes}
         for (dataset, size), cell in cells.items()
     ]
 
@@ -304,14 +304,14 @@ def main() -> None:
     args = parser.parse_args()
 
     suite = Suite.load(args.root, args.suite)
-    place, precision = device.resolve(args.device or suite.config["device"], suite.config["precision"])
+    place, precision = device.resolve(args.device or suite.config.device, suite.config.precision)
     if args.out:
         write_rows(args.out, planned_speeds(suite, precision, place))
         return
     rows = [*training_rows(suite, precision), *evaluation_rows(suite)]
     on_gpu = place.type == "cuda"
     rates = None if args.no_measure else throughput([row.cell for row in rows], place)
-    threads = 1 if on_gpu else suite.config["threads"]
+    threads = 1 if on_gpu else suite.config.threads
     print(report(suite, rows, rates, "GPU-hours" if on_gpu else "core-hours", threads))
     if rates:
         print(f"\nmeasured on {name_of(place)}, {precision}; kept in {THROUGHPUT}")

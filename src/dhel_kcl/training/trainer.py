@@ -150,7 +150,7 @@ def pretrain(
     torch.manual_seed(spec.seed)
     encoder = build_encoder(spec.backbone, data.channels)
     projector = build_projector(encoder.features, spec.projector_dim)
-    objective, minimum = build_objective(spec, projector, encoder.features, data.manifest["classes"])
+    objective, minimum = build_objective(spec, projector, encoder.features, data.classes)
     if place.type == "cuda" or sum(parameter.numel() for parameter in encoder.parameters()) > LARGE:
         memory = import_module(
             "dhel_kcl.runtime.preflight"
@@ -357,7 +357,7 @@ def main() -> None:
     keep_freed_memory()
     data = prepared.read(args.data)
     split = splits.read(args.split)
-    identity = [spec.as_dict(), data.manifest["sha256"], split["pretrain"].tolist(), code, torch.__version__]
+    identity = [spec.as_dict(), data.manifest.sha256, split["pretrain"].tolist(), code, torch.__version__]
     fingerprint = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
     with exclusive(args.scratch) if device.is_first() else nullcontext():

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -5,17 +6,29 @@ import pytest
 
 from dhel_kcl import registry
 from dhel_kcl.data import prepared, split
-from dhel_kcl.data.catalogue import CATALOGUE, source_of, split_sizes
+from dhel_kcl.data.catalogue import CATALOGUE, split_sizes
+from tests.pipeline import ROOT
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
-def test_every_source_can_be_imported(name):
-    assert callable(source_of(name))
-
-
-def test_an_unknown_data_set_is_told_which_there_are():
-    with pytest.raises(ValueError, match="unknown data set 'mnist'; known: digits, fashion_mnist, cifar10, cifar100"):
-        source_of("mnist")
+def test_sizes_are_those_of_the_documentation(name):
+    dataset = CATALOGUE[name]
+    (row,) = [line for line in (ROOT / "docs/datasets.md").read_text().splitlines() if line.startswith(f"| `{name}` ")]
+    kind, images, disk = (cell.strip() for cell in row.split("|")[2:5])
+    colour = "grey" if dataset.channels == 1 else "colour"
+    assert kind.startswith("handwritten digits" if name == "digits" else dataset.title)
+    assert colour in kind
+    assert re.search(rf"\b{dataset.classes} (\(fine\) )?classes", kind)
+    if not dataset.approximate:
+        assert f"{dataset.side}×{dataset.side}" in kind
+        counts = {part: getattr(dataset, part) for part in prepared.PARTS}
+        stated = {
+            part: int(count.replace(",", "")) for count, part in re.findall(r"([\d,]+) (train|test|unlab\w+)", images)
+        }
+        assert stated == ({part: count for part, count in counts.items() if count} if dataset.test else {})
+        assert f"{dataset.train:,}" in images
+        gigabytes, megabytes = f"{dataset.disk / 1e9:g} GB", f"{dataset.disk / 1e6:g} MB"
+        assert disk.split(",")[0] in (gigabytes, megabytes)
 
 
 def test_what_gives_the_images_is_in_the_registry():

@@ -16,4 +16,4 @@ FIGURES = (
 
 def figures_of(suite: Suite) -> list[str]:
     """Figures that a suite has: the trade-off only where it runs one."""
-    return [name for name in FIGURES if name != "trade_off" or "trade_off" in suite.config]
+    return [name for name in FIGURES if name != "trade_off" or suite.config.trade_off]

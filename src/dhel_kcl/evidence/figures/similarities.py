@@ -21,10 +21,10 @@ def draw(results: Results) -> Figure:
     suite, histograms = results.suite, results.table("similarities")
     histograms = histograms[histograms.space == "z"]
     s = np.linspace(-1, 1, 801)
-    ideal = sphere.dot_product_pdf(s, suite.config["projector_dim"])
+    ideal = sphere.dot_product_pdf(s, suite.config.projector_dim)
     fig, axes = style.cells(results, "dot product of a pair", "density")
     for (dataset, size), ax in axes.items():
-        methods, width = results.methods("losses", dataset), 2 / results.settings(dataset)["probe"]["histogram_bins"]
+        methods, width = results.methods("losses", dataset), 2 / results.settings(dataset).probe.histogram_bins
         here = histograms[(histograms.dataset == dataset) & (histograms.batch_size == size)]
         if here[here.method.isin(methods)].empty:
             style.not_run(ax)
