@@ -142,4 +142,4 @@ def embed(
     labels = {name: torch.from_numpy(data.labels[split[name]]).to(place) for name in SUBSETS}
     network = FrozenNetwork(run, data.channels, place, precision)
     spaces = {name: network.embed(source.plain(BATCH, spec.augment.size)) for name, source in images.items()}
-    return Embeddings(spec, network, images, data.manifest.classes, labels, spaces, progress)
+    return Embeddings(spec, network, images, data.classes, labels, spaces, progress)
