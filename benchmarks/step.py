@@ -205,7 +205,7 @@ def main() -> None:
     args = parser.parse_args()
 
     keep_freed_memory()  # as pretraining does
-    place, precision = device.resolve(args.device, "auto")
+    place, precision = device.choose(args.device, "auto")
     if place.type == "cuda":
         torch.cuda.set_device(place)
     if args.profile:

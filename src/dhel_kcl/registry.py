@@ -32,7 +32,7 @@ BACKBONES = {
 }
 
 SOURCES = {
-    "memory": "dhel_kcl.views.view_source:InMemory",
+    "memory": "dhel_kcl.views.memory:InMemory",
     "streamed": "dhel_kcl.views.streaming:Streaming",
 }
 """What gives a data set's images; data.catalogue says which."""

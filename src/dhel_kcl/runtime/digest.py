@@ -30,7 +30,11 @@ SCIENCE = {"study.selection"}
 """Modules of them that results do depend on."""
 LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER}
 REGISTRY = "registry"
-HIDING = ("import_module", "__import__", "load")
+HIDING = ("import_module", "importlib.import_module", "__import__", "load", "registry.load")
+"""Calls that import what digests cannot see."""
+DISPATCHERS = {REGISTRY, "losses", "data.catalogue", "data.fetching"}
+"""Modules that make such calls for names that a spec selects, and whose targets digests are told of: registry entries,
+the source of a data set; and the losses' exports, which nothing inside the package may use."""
 STRUCTURE = ("INDENT", "DEDENT", "NEWLINE")
 """Tokens whose text is mere layout."""
 
@@ -96,9 +100,9 @@ class Source:
         kinds = set()
         for call in (node for node in self.runtime_nodes if isinstance(node, ast.Call)):
             called = ast.unparse(call.func)
-            if called.split(".")[-1] in HIDING and self.name != REGISTRY:
+            if called in HIDING and self.name not in DISPATCHERS:
                 raise ValueError(f"{self.path}: {called} hides an import from digests; use `registry.resolve`")
-            if called in ("resolve", "registry.resolve") and self.name != REGISTRY:
+            if called in ("resolve", "registry.resolve") and self.name not in DISPATCHERS:
                 kind = call.args[0]
                 if not (isinstance(kind, ast.Constant) and kind.value in REGISTRIES):
                     raise ValueError(f"{self.path}: the kind in `{ast.unparse(call)}` must be written out")

@@ -9,8 +9,7 @@ Example:
 
 import itertools
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from dhel_kcl.data.catalogue import CATALOGUE
-from dhel_kcl.runtime import cli, digest
+from dhel_kcl.runtime import cli, science
 from dhel_kcl.runtime import preflight as memory
 from dhel_kcl.runtime.files import read_json, write_json, write_rows
 from dhel_kcl.runtime.provenance import environment
@@ -28,13 +27,10 @@ from dhel_kcl.study import job_counts as workload
 from dhel_kcl.study.suite import Run, Suite
 from dhel_kcl.training import device
 from dhel_kcl.training.networks import build_encoder, build_projector
-from dhel_kcl.training.optimiser import MomentumSGD
 from dhel_kcl.training.spec import PretrainSpec
-from dhel_kcl.training.trainer import Model, build_objective
+from dhel_kcl.training.throughput import SECONDS, embedded_per_second, views_per_second
 from dhel_kcl.views.augment import Augment
 
-SECONDS = 3.0
-"""Length of one benchmark."""
 EVALUATION_BATCH = 512
 LOSS = {"name": "simclr", "temperature": 0.3}
 """Of the benchmark: losses take a few per cent of a step at most."""
@@ -152,7 +148,7 @@ def throughput(cells: list[str], place: torch.device, cache: Path = THROUGHPUT) 
     rates = {}
     for cell in tqdm(dict.fromkeys(cells), desc="measuring", unit="rate", leave=False):
         backbone = json.loads(cell)["backbone"]["name"]
-        code = digest.of_pretraining(LOSS, backbone, "")
+        code = science.of_pretraining(LOSS, backbone, "memory")
         key = f"{name_of(place)}, torch {torch.__version__}, code {code[:12]}, {cell}"
         if key not in known:
             known[key] = measure(json.loads(cell), place)
@@ -163,63 +159,20 @@ def throughput(cells: list[str], place: torch.device, cache: Path = THROUGHPUT) 
 
 def measure(cell: dict[str, Any], place: torch.device, seconds: float = SECONDS) -> float:
     """Images a second of a training step, or of a frozen encoder, on random images that are kept on the device."""
-    torch.set_num_threads(cell["threads"])
-    generator = torch.Generator().manual_seed(0)
-    shape = (cell["batch"], cell["channels"], cell["side"], cell["side"])
-    pixels = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8).to(place)
-    augment = Augment(**cell["augment"])
-    encoder = build_encoder(cell["backbone"], cell["channels"])
+    channels, side, augment = cell["channels"], cell["side"], Augment(**cell["augment"])
     if cell["what"] == "evaluation":
-        encoder = encoder.to(place).eval()
-
-        @torch.no_grad()
-        def embed(batch: int) -> None:
-            encoder(augment(pixels[:batch], generator)).sum().item()
-
-        return rate(embed, cell["batch"], seconds)
-
-    spec = benchmark_spec(cell)
-    projector = build_projector(encoder.features, spec.projector_dim)
-    objective, _ = build_objective(spec, projector, encoder.features, classes=2)
-    model = Model(encoder, objective).to(place).train()
-    optimizer = MomentumSGD(model, momentum=0.9, weight_decay=1e-6)
-    labels = torch.zeros(cell["batch"], dtype=torch.long, device=place)
-
-    def step(batch: int) -> None:
-        views = augment(pixels[:batch].repeat(2, 1, 1, 1), generator)
-        with device.autocast(place, cell["precision"]):
-            loss, _ = model(views, labels[:batch])
-        loss.backward()
-        optimizer.step(1e-3)
-        loss.item()
-
-    return 2 * rate(step, cell["batch"], seconds)
+        shape = (cell["batch"], channels, side, side)
+        return embedded_per_second(cell["backbone"], augment, shape, cell["threads"], place, seconds)
+    return views_per_second(benchmark_spec(cell), channels, side, place, seconds)
 
 
 def benchmark_spec(cell: dict[str, Any]) -> PretrainSpec:
-    rest = {"dataset": "", "training": {}, "compile": False, "device": "auto", "processes": 1, "seed": 0}
+    settings = {"epochs": 1, "learning_rate": 1e-3, "reference_batch_size": cell["batch"], "warmup": 0.0}
+    settings |= {"momentum": 0.9, "weight_decay": 1e-6}
+    rest = {"dataset": "", "images": "memory", "loss": LOSS, "batch_size": cell["batch"], "training": settings}
+    rest |= {"compile": False, "device": "auto", "processes": 1, "seed": 0}
     own = {key: cell[key] for key in ("backbone", "projector_dim", "augment", "precision", "threads")}
-    return PretrainSpec.of(rest | own | {"loss": LOSS, "batch_size": cell["batch"]})
-
-
-def rate(step: Callable[[int], None], batch: int, seconds: float) -> float:
-    """Instances a second of step(batch), or of the largest part of the batch whose step takes less than `seconds`."""
-
-    def timed(part: int) -> float:
-        started = time.perf_counter()
-        step(part)
-        return time.perf_counter() - started
-
-    part = min(batch, 2)
-    once = timed(part)
-    if once < seconds:  # else this first step, slower than the next ones, must do
-        once = timed(part)
-        while part < batch and 2 * once < seconds:
-            part, once = min(2 * part, batch), timed(min(2 * part, batch))
-    spent, steps = once, 1
-    while spent + once < seconds:
-        spent, steps = spent + timed(part), steps + 1
-    return part * steps / spent
+    return PretrainSpec.of(rest | own)
 
 
 def disk(suite: Suite) -> list[tuple[str, int, int]]:
@@ -304,7 +257,7 @@ def main() -> None:
     args = parser.parse_args()
 
     suite = Suite.load(args.root, args.suite)
-    place, precision = device.resolve(args.device or suite.config.device, suite.config.precision)
+    place, precision = device.choose(args.device or suite.config.device, suite.config.precision)
     if args.out:
         write_rows(args.out, planned_speeds(suite, precision, place))
         return

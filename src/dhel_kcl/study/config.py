@@ -172,7 +172,8 @@ BACKBONES: dict[str, type[Backbone]] = {"compact_resnet": CompactResNet, "resnet
 
 
 class UnknownBackbone(Backbone, extra="ignore"):
-    name: Annotated[str, OneOf(tuple(BACKBONES))]
+    name: Annotated[str, OneOf(tuple(BACKBONES))] = "compact_resnet"
+    """Architecture."""
 
 
 def _backbone(content: dict[str, Any]) -> type[Section]:
@@ -203,7 +204,7 @@ class Loss(Section):
     """A loss. Any parameter may be a list; all combinations are run and one is selected on validation accuracy."""
 
     loss: str
-    """Name of the loss in the registry."""
+    """Which loss it is."""
     title: str | None = None
     """Name in tables and figures; the entry's own name by default."""
     _keys: tuple[str, ...] = ()
@@ -240,7 +241,7 @@ class Loss(Section):
 
 
 class Tempered(Loss):
-    temperature: Grid[Positive] = (0.3,)
+    temperature: Grid[Positive] = (0.5,)
     """Temperature tau."""
     energy_weight: Grid[Positive] = (1.0,)
     """Weight w of the energy against the alignment; 1 is the published loss."""
@@ -257,7 +258,7 @@ class DHEL(Loss):
 
 class KCL(Loss):
     kernel: str
-    """Name of the kernel in the registry."""
+    """Kernel of the loss kcl, which has one."""
     gamma: Grid[Positive] = (16.0,)
     """Weight of the energy."""
 
@@ -307,10 +308,12 @@ KERNELS: dict[str, type[KCL]] = {
 
 class UnknownLoss(Loss, extra="ignore"):
     loss: Annotated[str, OneOf((*LOSSES, "kcl"))]
+    """Which loss it is."""
 
 
 class UnknownKernel(KCL, extra="ignore"):
     kernel: Annotated[str, OneOf(tuple(KERNELS))]
+    """Kernel of the loss kcl, which has one."""
 
 
 def _loss(content: dict[str, Any]) -> type[Section]:
@@ -379,7 +382,7 @@ class Probe(Section):
 
 class Settings(Section):
     """How a data set is split and augmented, and what it changes of the suite: training, seeds, floors and probe key by
-    key, the rest as a whole. Completed by the suite's once the suite is loaded."""
+    key, the rest as a whole."""
 
     split: Split
     augment: Augment = Augment()
@@ -403,6 +406,7 @@ class Ablations(Section):
     seeds: AnyList[Seed] = (1, 2)
     """Further seeds of the selected settings."""
     losses: Losses
+    """Variants, under names that nothing else in the suite has."""
 
 
 class TradeOff(Section):
@@ -416,6 +420,8 @@ class TradeOff(Section):
     seeds: List[Seed] = (0,)
     """Seeds of every point."""
     losses: Losses
+    """The curves, under names that nothing else in the suite has: each with its temperatures, and each another loss or
+    form."""
 
     @model_validator(mode="after")
     def _curves_differ(self) -> Self:

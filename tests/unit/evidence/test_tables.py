@@ -15,7 +15,7 @@ from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.evidence.verdicts import judge, ledger
 from dhel_kcl.presentation import table_files as tabular
 from dhel_kcl.steps import compare
-from dhel_kcl.study.suite import Suite, grid
+from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT
 from tests.synthetic import results_of, suite_of, write
 
@@ -50,12 +50,12 @@ def test_summary_averages_the_selected_runs_only():
 
 def test_the_digits_suite_runs_what_it_says():
     suite = Suite.load(ROOT, "digits")
-    main = [run for run in suite.runs if run.part == "losses"]
+    main = [run for run in suite.runs if run.section == "losses"]
     assert len([run for run in main if run.role == "grid"]) == 5 * 3 * 3
     assert len([run for run in main if run.role == "selected"]) == 5 * 3 * 9
     assert {run.seed for run in main if run.role == "selected"} == set(range(1, 10))
-    assert len([run for run in suite.runs if run.part == "trade_off"]) == 3 * 3 * 4 * 3
-    assert {run.method for run in suite.runs if run.part == "floors"} == {"pixels", "random", "supervised"}
+    assert len([run for run in suite.runs if run.section == "trade_off"]) == 3 * 3 * 4 * 3
+    assert {run.method for run in suite.runs if run.section == "floors"} == {"pixels", "random", "supervised"}
     one = next(run for run in main if run.role == "selected")
     assert [r.role for r in suite.candidates(one.dataset, one.method, one.batch_size)] == ["grid"] * 3
     assert {(r.method, r.batch_size) for r in suite.candidates(one.dataset, one.method, one.batch_size)} == {
@@ -66,8 +66,7 @@ def test_the_digits_suite_runs_what_it_says():
 def test_swapped_values_change_the_digest_but_comments_do_not(tmp_path):
     import shutil
 
-    for folder in ("config", "workflow/schemas"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
+    shutil.copytree(ROOT / "config", tmp_path / "config")
     path = tmp_path / "config/suites/smoke.yaml"
     text, before = path.read_text(), Suite.load(tmp_path, "smoke").digest()
     path.write_text("# a comment\n" + text)
@@ -213,10 +212,10 @@ def test_a_suite_of_several_data_sets_has_all_tables_and_figures(tmp_path):
     assert set(tables["robustness"]["data set"]) == {"cifar10", "cifar100"}, "one setting is no grid"
     points = tables["trade_off_points"].set_index(["data set", "loss", "weight", "temperature"])
     assert len(points) == sum(
-        len(grid(entry))
+        len(entry.grid)
         for name in suite.datasets
         for entry in suite.methods_of(name).values()
-        if entry["part"] == "trade_off"
+        if entry.section == "trade_off"
     )
     assert set(points.index.get_level_values("data set")) == {"cifar10"}
     weight, temperature = map(float, points.loc["cifar10"].index[-1][1:])

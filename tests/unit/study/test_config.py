@@ -6,7 +6,6 @@ import pytest
 import yaml
 
 from dhel_kcl import registry
-from dhel_kcl.data.catalogue import CATALOGUE
 from dhel_kcl.study import config
 from dhel_kcl.study.config import ConfigError
 from dhel_kcl.study.suite import Suite

@@ -77,17 +77,17 @@ def test_another_number_of_processes_than_the_spec_says_is_an_error(monkeypatch)
     with pytest.raises(
         ValueError, match=r"asks for 2 processes, here are 1; start it with `torchrun --nproc-per-node 2"
     ):
-        device.Group(device.resolve("cpu")[0], 2)
+        device.Group(device.choose("cpu")[0], 2)
 
 
 def test_a_device_that_is_not_there_is_an_error():
     with pytest.raises(ValueError, match="torch finds no CUDA device; set device: auto or cpu"):
-        device.resolve("cuda")
+        device.choose("cuda")
 
 
 @pytest.mark.parametrize(("has_bf16", "expected"), [(True, "bf16"), (False, "fp32")])
 def test_auto_takes_the_precision_that_the_processor_has(monkeypatch, has_bf16, expected):
     monkeypatch.setattr(device, "_multiplies_bf16", lambda place: has_bf16)
-    assert device.resolve("cpu", "auto")[1] == expected
-    assert device.resolve("cpu", "bf16")[1] == "bf16"
-    assert device.resolve("cpu", "fp32")[1] == "fp32"
+    assert device.choose("cpu", "auto")[1] == expected
+    assert device.choose("cpu", "bf16")[1] == "bf16"
+    assert device.choose("cpu", "fp32")[1] == "fp32"
