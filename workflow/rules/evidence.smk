@@ -165,7 +165,7 @@ else:
 
     rule record_provenance:
         input:
-            lambda w: [f"{run.folder}/origins.json" for run in SUITES[w.suite].runs if run.trained],
+            lambda w: [f"{run.folder}/provenance.json" for run in SUITES[w.suite].runs if run.trained],
             lambda w: evidence(w.suite),
         output:
             layout.SUITE_PROVENANCE,
