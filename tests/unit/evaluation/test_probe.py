@@ -136,7 +136,7 @@ def test_raw_pixels_and_a_trained_run(pretrain_spec, probe_spec, digits_folder, 
     arguments = ["--spec", json.dumps(pretrain_spec), "--data", digits_folder, "--split", split_file]
     arguments += ["--out", tmp_path / "run", "--scratch", tmp_path / "scratch"]
     subprocess.run(
-        [sys.executable, "-m", "dhel_kcl.training.trainer", *map(str, arguments)], check=True, capture_output=True
+        [sys.executable, "-m", "dhel_kcl", "pretrain", *map(str, arguments)], check=True, capture_output=True
     )
     assert run_probe([*common, "--run", tmp_path / "run", "--out", tmp_path / "run"]).returncode == 0
     assert read_json(tmp_path / "run/geometry.json").keys() == {"z", "h"}
