@@ -63,7 +63,7 @@ def pretrain_spec():
 
 
 @pytest.fixture
-def probe_spec():
+def evaluation_spec():
     return {
         "weight_decay": 1e-4,
         "neighbours": 5,
@@ -74,4 +74,5 @@ def probe_spec():
         "precision": "fp32",
         "device": "cpu",
         "threads": 1,
+        "images": "memory",
     }

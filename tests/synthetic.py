@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from dhel_kcl.evidence.collect import CONFIGURATION, CURVES, over_seeds, summary
-from dhel_kcl.evidence.tidy import Results, pack
-from dhel_kcl.runtime.files import write_json
+from dhel_kcl.evidence.collect import over_seeds
+from dhel_kcl.evidence.tidy import COLUMNS, CONFIGURATION, Results, pack
 from dhel_kcl.study.suite import Suite, parameters
 
 ROOT = Path(__file__).parents[1]
@@ -19,8 +18,7 @@ IMAGES = 400
 
 def suite_of(folder, change=lambda content: None, base="digits"):
     """A suite with what `change` does to the config of another one, cut to five seeds and without trade-off."""
-    for name in ("config", "workflow/schemas"):
-        shutil.copytree(ROOT / name, folder / name, dirs_exist_ok=True)
+    shutil.copytree(ROOT / "config", folder / "config", dirs_exist_ok=True)
     content = yaml.safe_load((ROOT / f"config/suites/{base}.yaml").read_text())
     content.pop("trade_off", None)
     if len(content["seeds"]["selected"]) > 4:
@@ -38,7 +36,7 @@ def runs_of(suite, truth, noise, seed=0, without=lambda run: False):
     for run in suite.runs:
         key = (run.dataset, run.method, run.batch_size)
         loss = chosen[key] if run.role == "selected" else run.loss
-        row = {"dataset": run.dataset, "part": run.part, "method": run.method, "batch_size": run.batch_size}
+        row = {"dataset": run.dataset, "section": run.section, "method": run.method, "batch_size": run.batch_size}
         row |= {"role": run.role, "selected": run.role in ("selected", "floor"), "seed": run.seed}
         row |= {"parameters": parameters(loss), "test_images": IMAGES, "git_revision": "0123456789abcdef"}
         expected = {"validation_accuracy": 80.0, "validation_cross_entropy": 1.0, "test_cross_entropy": 1.0}
@@ -80,19 +78,20 @@ def write(folder, runs):
         )
         density = {"space": "z", "similarity": [-1.0, 0.0, 0.98], "density": [0.1, 2.0, 0.1]}
         densities.append(pd.DataFrame(density).assign(**key))
-        if row["part"] != "floors":
+        if row["section"] != "floors":
             curve = {"epoch": [1, 2], "step": [10, 20], "loss": [2.0, 1.0], "gap": [1.0, 0.5]}
             epochs.append(pd.DataFrame(curve).assign(**key, seed=row["seed"]))
     trained = runs[~runs.method.isin(["pixels", "random"])].groupby(CONFIGURATION, sort=False)
     costs = trained.agg(runs=("seed", "size")).reset_index()
     tables = {
         "runs": runs,
-        "predictions": pd.DataFrame(predictions, columns=[*CONFIGURATION, "seed", "images", "correct"]),
-        "epochs": (pd.concat(epochs) if epochs else pd.DataFrame()).reindex(columns=CURVES),
+        "predictions": pd.DataFrame(predictions, columns=COLUMNS["predictions"]),
+        "epochs": (pd.concat(epochs) if epochs else pd.DataFrame()).reindex(columns=COLUMNS["epochs"]),
         "spectra": over_seeds(spectra, ["space", "index"], "singular_value"),
         "similarities": over_seeds(densities, ["space", "similarity"], "density"),
-        "costs": costs.assign(seconds_a_run=10.0, total_seconds=10.0 * costs.runs, views_per_second=1e3),
+        "costs": costs.assign(
+            seconds_a_run=10.0, total_seconds=10.0 * costs.runs, views_per_second=1e3, planned_views_per_second=1.1e3
+        ),
     }
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
-    write_json(folder / "metrics.json", summary(runs))

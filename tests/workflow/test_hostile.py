@@ -191,8 +191,7 @@ def test_a_candidate_without_its_numbers_is_named(tmp_path, monkeypatch, content
 @pytest.fixture(scope="module")
 def config_root(tmp_path_factory):
     root = tmp_path_factory.mktemp("config")
-    for folder in ("config", "workflow/schemas"):
-        shutil.copytree(ROOT / folder, root / folder)
+    shutil.copytree(ROOT / "config", root / "config")
     return root
 
 

@@ -1,7 +1,6 @@
 """The plan's counts against what the steps do, and the memory estimate against what training allocates."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +8,10 @@ import pytest
 import torch
 
 from dhel_kcl.data import prepared
+from dhel_kcl.data.sources.digits import DESCRIPTION
 from dhel_kcl.runtime import preflight as memory
 from dhel_kcl.steps import plan
-from dhel_kcl.study import job_counts as workload
+from dhel_kcl.study import job_counts
 from dhel_kcl.study.config import suite_names
 from dhel_kcl.study.suite import Suite
 from dhel_kcl.training.networks import build_encoder, build_projector
@@ -21,9 +21,9 @@ from dhel_kcl.training.trainer import Model, build_objective
 from tests.pipeline import ROOT
 
 DIGITS = Suite.load(ROOT, "digits")
-PAPER = Suite.load(ROOT, "paper")
+PIXELS = np.zeros((40, 1, 8, 8), np.uint8)
 IMAGES = prepared.Prepared(
-    np.zeros((40, 1, 8, 8), np.uint8), np.zeros(40, np.int64), np.zeros(40, np.uint8), {"classes": 10}
+    PIXELS, np.zeros(40, np.int64), np.zeros(40, np.uint8), prepared.Manifest(DESCRIPTION, PIXELS.shape, 10, {})
 )
 
 
@@ -39,39 +39,6 @@ def done(tmp_path, monkeypatch):
             (folder / "probe.json").write_text("{}")
 
 
-def test_a_split_of_more_images_than_there_are_is_named():
-    with pytest.raises(
-        ValueError, match="digits: the split asks for more training, validation and test images than the 1797 that"
-    ):
-        workload.split_sizes("digits", {"train": 1700, "validation": 100, "test": 100})
-
-
-def test_views_of_the_papers_recipe():
-    """CIFAR-10: 45,000 images, 175 steps of M = 256 an epoch; STL-10 adds its unlabeled ones, not for the floor."""
-    views = {(run.dataset, run.method, run.batch_size): workload.views(PAPER, run) for run in PAPER.runs}
-    assert views["cifar10", "dhel", 256] == 200 * 175 * 512
-    assert views["cifar10", "dhel", 32] == 200 * 1406 * 64
-    assert views["stl10", "dhel", 256] == 200 * (104_900 // 256) * 512
-    assert views["stl10", "supervised", 256] == 200 * (4_900 // 256) * 512
-    assert views["cifar10", "random", 256] == views["cifar10", "pixels", 256] == 0
-
-
-def test_committed_results_have_the_planned_views():
-    """Seconds times views a second of the cost table are views, of every loss and batch size."""
-    import pandas as pd
-
-    costs = pd.read_csv(ROOT / "results/digits/costs.csv")
-    planned = {(run.method, run.batch_size): workload.views(DIGITS, run) for run in DIGITS.runs}
-    for row in costs.itertuples():
-        assert row.seconds_a_run * row.views_per_second == pytest.approx(planned[row.method, row.batch_size], rel=1e-9)
-
-
-def test_a_batch_larger_than_the_training_set_is_named():
-    large = replace(DIGITS.runs[0], batch_size=2048)
-    with pytest.raises(ValueError, match="digits: batch size 2048 is larger than the training set of 897 images"):
-        workload.steps(DIGITS, large)
-
-
 @pytest.mark.parametrize("name", suite_names(ROOT))
 def test_every_job_of_a_suite_is_planned_once(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -79,7 +46,8 @@ def test_every_job_of_a_suite_is_planned_once(name, tmp_path, monkeypatch):
     rows = [*plan.training_rows(suite, "fp32"), *plan.evaluation_rows(suite)]
     trained = [run for run in suite.runs if run.method not in ("pixels", "random")]
     assert sum(row.jobs for row in rows if row.kind == "training") == len(trained)
-    assert sum(row.left for row in rows if row.kind == "training") == sum(workload.views(suite, run) for run in trained)
+    views = sum(job_counts.views(suite, run) for run in trained)
+    assert sum(row.left for row in rows if row.kind == "training") == views
     evaluations = len([run for run in suite.runs if run.trained]) + sum(len(suite.transfers(run)) for run in suite.runs)
     assert sum(row.jobs for row in rows if row.kind == "plain") == evaluations
 

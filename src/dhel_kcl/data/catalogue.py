@@ -3,16 +3,12 @@
 To add a data set, write a module in `data.sources` with a function that prepares it in a folder, and an entry here.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-
-from dhel_kcl import registry
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """One data set. Its official parts are counted in images; an image has `channels` x `side` x `side` pixels."""
+    """One data set; `train`, `test` and `unlabeled` count the images of its official parts."""
 
     title: str
     """Name in tables and figures."""
@@ -24,7 +20,7 @@ class Dataset:
     """All images where there is no official test part."""
     channels: int
     side: int
-    """Of images of many sizes, about that of the stored ones."""
+    """Height of the images, and mostly width; of images of many sizes, about that of the stored ones."""
     classes: int
     disk: int
     """Bytes that archive, unpacked files and prepared form take together while it is prepared."""
@@ -34,7 +30,7 @@ class Dataset:
     """Whether the images, of many sizes, stay on disk as files and are decoded while a network trains. Otherwise all
     have one size and are kept in memory."""
     approximate: bool = False
-    """Whether `train`, `test`, `classes` and `disk` depend on what the user provides, and are not checked."""
+    """Whether all sizes depend on what the user provides; otherwise `fetching` checks them."""
 
     @property
     def images(self) -> str:
@@ -112,14 +108,6 @@ CATALOGUE = {
         approximate=True,
     ),
 }
-
-
-def source_of(name: str) -> Callable[[Path], None]:
-    """Function that prepares the data set `name` in a folder. Raises ValueError naming the known data sets."""
-    if name not in CATALOGUE:
-        raise ValueError(f"unknown data set {name!r}; known: {', '.join(CATALOGUE)}")
-    fetch: Callable[[Path], None] = registry.load(CATALOGUE[name].source)
-    return fetch
 
 
 def split_sizes(name: str, *, train: int | None, validation: int, test: int) -> dict[str, int]:

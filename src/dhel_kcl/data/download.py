@@ -1,4 +1,4 @@
-"""Archives of public data sets: found or downloaded, checked, and unpacked without trusting them.
+"""Files of public data sets: found or downloaded, and checked.
 
 The environment variable DHEL_KCL_MIRROR replaces the official addresses by one or several places, separated by
 commas and tried in order, that hold files of the same names: a folder (a path or file://...), whose files are used
@@ -10,18 +10,14 @@ file with a given MD5, which is what matters here (only two new files with the s
 """
 
 import errno
-import gzip
 import hashlib
-import io
 import os
 import shutil
 import sys
-import tarfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -40,8 +36,6 @@ PROGRESS = 1 << 20
 BACKOFF = 1.0
 """Seconds before the first retry, doubled at each further one."""
 MAX_REDIRECTS = 5
-MAX_MEMBERS = 100
-"""Files and folders in an archive; the official ones have at most 10."""
 CHUNK = 1 << 20
 RETRIED_STATUS = {408, 425, 429, 500, 502, 503, 504}
 
@@ -114,91 +108,6 @@ def require_space(folder: Path, needed: int) -> None:
     if free < needed:
         message = f"{needed / 1e9:.2f} GB of disk space are needed and {free / 1e9:.2f} GB are free"
         raise OSError(errno.ENOSPC, message, str(folder))
-
-
-@contextmanager
-def workspace(name: str) -> Iterator[Path]:
-    """A new folder scratch/downloads/`name`, deleted at the end and, after a kill, at the next start."""
-    folder = DOWNLOADS / name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def reading(*paths: Path) -> Iterator[None]:
-    """Give whatever a reader raises on damaged content as a ValueError that names the file(s).
-
-    Errors of the operating system (a full disk, a missing permission) pass: they name their file.
-    """
-    try:
-        yield
-    except Exception as error:  # readers of archives and arrays raise many kinds
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        names = " or ".join(map(str, paths))
-        raise ValueError(f"{names} cannot be read: {error or type(error).__name__}") from error
-
-
-@contextmanager
-def unpacked(archive: Path, limit: int) -> Iterator[Path]:
-    """Folder with the files of a .tar.gz, deleted at the end.
-
-    Only plain files and folders with relative names below the archive's top are unpacked. Raises ValueError naming
-    the archive for anything else (links, devices, sparse files, absolute names, ".."), for more than `limit` bytes
-    or MAX_MEMBERS members, and for damage. Memory stays below `limit`.
-    """
-    with workspace(f"{archive.name}.unpacked") as folder:
-        with reading(archive), gzip.open(archive) as stream:
-            # The limit holds for all that is decompressed: a header can be a bomb too.
-            overhead = 4 * tarfile.RECORDSIZE + 4 * tarfile.BLOCKSIZE * MAX_MEMBERS
-            with tarfile.open(fileobj=_Limited(stream, limit + overhead), mode="r|", bufsize=CHUNK) as tar:
-                for count, member in enumerate(tar, start=1):
-                    _check(member, count)
-                    if content := tar.extractfile(member):
-                        target = folder / member.name
-                        target.parent.mkdir(parents=True, exist_ok=True)
-                        with target.open("wb") as file:
-                            shutil.copyfileobj(content, file, CHUNK)
-        yield folder
-
-
-def read_bounded(path: Path, limit: int) -> bytes:
-    """Content of a file, decompressed if its name ends in .gz. Raises ValueError above `limit` bytes or if damaged."""
-    with reading(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-        content = stream.read(limit + 1)
-        if len(content) > limit:
-            raise ValueError(f"it holds more than {limit} bytes")
-        return content
-
-
-class _Limited(io.RawIOBase):
-    """Reader that stops with an error after `limit` bytes."""
-
-    def __init__(self, stream: IO[bytes] | gzip.GzipFile, limit: int) -> None:
-        self.stream, self.limit, self.left = stream, limit, limit
-
-    def readinto(self, buffer: Any) -> int:
-        content = self.stream.read(len(buffer))
-        self.left -= len(content)
-        if self.left < 0:
-            raise ValueError(f"it holds more than {self.limit} bytes")
-        buffer[: len(content)] = content
-        return len(content)
-
-
-def _check(member: tarfile.TarInfo, count: int) -> None:
-    """Raise ValueError unless the member is harmless. No link is ever made, so a checked name stays in its folder."""
-    name = PurePosixPath(member.name)
-    if name.is_absolute() or ".." in name.parts:
-        raise ValueError(f"its member {member.name!r} leads out of the folder")
-    if member.issparse() or not (member.isreg() or member.isdir()):
-        raise ValueError(f"its member {member.name!r} is neither a plain file nor a folder")
-    if count > MAX_MEMBERS:
-        raise ValueError(f"it has more than {MAX_MEMBERS} members")
 
 
 def _local(path: Path, md5: str) -> Path:

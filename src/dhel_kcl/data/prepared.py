@@ -1,22 +1,81 @@
 """The prepared form of a data set: uint8 images and integer labels as memory-mapped arrays, with a manifest."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dhel_kcl.runtime.files import atomic, read_json, sha256, write_json
+from dhel_kcl.runtime.files import read_json, reading, sha256
 
 FILES = ("images.npy", "labels.npy", "part.npy")
 PARTS = {"train": 0, "test": 1, "unlabeled": 2}
+"""Values of `Prepared.part`, the official parts. Unlabeled images have the label -1: pretraining may use them, the
+evaluation never sees them. A data set without an official test part is all "train"."""
+
+Detail = str | list[str] | dict[str, str]
+
+
+@dataclass(frozen=True)
+class Description:
+    """Where a data set comes from, as manifest.json keeps it."""
+
+    name: str
+    source: str
+    """Where these files were taken from: an address, a folder, a package."""
+    origin: str
+    """Where the data set was first published."""
+    citation: str
+    licence: str
+    details: Mapping[str, Detail] = field(default_factory=dict)
+    """Further entries of manifest.json, such as checksums of the archives."""
+
+    def as_dict(self) -> dict[str, Detail]:
+        named = {key: value for key, value in vars(self).items() if key != "details"}
+        return named | dict(self.details)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Content of manifest.json."""
+
+    description: Description
+    images: tuple[int, ...]
+    """Shape of the images (N, C, H, W); of encoded ones (N,)."""
+    classes: int
+    sha256: dict[str, str]
+    """Of each of FILES."""
+    encoded: bool = False
+    """Whether the images are kept as the bytes of their own files (JPEG, PNG), which have many sizes."""
+
+    @property
+    def channels(self) -> int:
+        return 3 if self.encoded else self.images[1]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Entries of manifest.json, `encoded` and `channels` only for encoded images."""
+        shape = {"images": list(self.images)}
+        form = {"encoded": True} | shape | {"channels": self.channels} if self.encoded else shape
+        return self.description.as_dict() | form | {"classes": self.classes, "sha256": self.sha256}
+
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> "Manifest":
+        """Inverse of `as_dict`. Raises KeyError, TypeError or ValueError for missing and impossible entries."""
+        description = {key: content[key] for key in ("name", "source", "origin", "citation", "licence")}
+        shape, encoded = tuple(map(int, content["images"])), bool(content.get("encoded", False))
+        if len(shape) != (1 if encoded else 4):
+            raise ValueError(f"images: {content['images']} is no shape of images")
+        own = {*description, "images", "encoded", "channels", "classes", "sha256"}
+        details = {key: value for key, value in content.items() if key not in own}
+        sums = {name: content["sha256"][name] for name in FILES}
+        return cls(Description(**description, details=details), shape, int(content["classes"]), sums, encoded)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """N images, with labels (N,) int64, part (N,) uint8, the official split as in PARTS, and manifest.
+    """N images, with labels (N,) int64, part (N,) uint8, as in PARTS, and manifest.
 
     images: (N, C, H, W) uint8. Where the manifest says "encoded": (bytes,) uint8, namely `offsets_of` it and then the
         images' files one after the other.
@@ -25,50 +84,19 @@ class Prepared:
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     part: NDArray[np.uint8]
-    manifest: dict[str, Any]
+    manifest: Manifest
 
     @property
     def encoded(self) -> bool:
-        return bool(self.manifest.get("encoded"))
+        return self.manifest.encoded
 
     @property
     def channels(self) -> int:
-        return int(self.manifest["channels"] if self.encoded else self.images.shape[1])
+        return self.manifest.channels
 
-
-def write(folder: Path, images: NDArray, labels: NDArray, part: NDArray, description: dict[str, Any]) -> None:
-    """Write a prepared data set; manifest.json, written last, holds the shape and the SHA-256 of each file."""
-    with atomic(folder / "images.npy") as file:
-        np.save(file, images, allow_pickle=False)
-    _complete(folder, labels, part, description | {"images": list(images.shape)})
-
-
-def write_encoded(
-    folder: Path, files: Iterable[Path], labels: NDArray, part: NDArray, description: dict[str, Any]
-) -> None:
-    """Write a prepared data set of colour images as the bytes of their own files (JPEG, PNG), N of them."""
-    files = list(files)
-    sizes = [path.stat().st_size for path in files]
-    offsets = np.cumsum([8 * (len(files) + 1), *sizes], dtype="<i8")
-    with atomic(folder / "images.npy") as stored:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (int(offsets[-1]),)}
-        np.lib.format.write_array_header_1_0(stored, header)
-        stored.write(offsets.tobytes())
-        for path, size in zip(files, sizes, strict=True):
-            if stored.write(path.read_bytes()) != size:
-                raise ValueError(f"{path} changed while it was read; run the same command again")
-    _complete(folder, labels, part, description | {"encoded": True, "images": [len(files)], "channels": 3})
-
-
-def _complete(folder: Path, labels: NDArray, part: NDArray, description: dict[str, Any]) -> None:
-    for name, array in (("labels.npy", labels), ("part.npy", part)):
-        with atomic(folder / name) as file:
-            np.save(file, array, allow_pickle=False)
-    manifest = description | {
-        "classes": int(labels.max()) + 1,
-        "sha256": {name: sha256(folder / name) for name in FILES},
-    }
-    write_json(folder / "manifest.json", manifest)
+    @property
+    def classes(self) -> int:
+        return self.manifest.classes
 
 
 def read(folder: Path, verify: bool = False) -> Prepared:
@@ -81,20 +109,21 @@ def read(folder: Path, verify: bool = False) -> Prepared:
     for name in ("manifest.json", *FILES):
         if not (folder / name).is_file():
             raise FileNotFoundError(f"{folder / name} is missing; {remedy}")
-    manifest = read_json(folder / "manifest.json")
+    content = read_json(folder / "manifest.json")
+    with reading(folder / "manifest.json", remedy):
+        manifest = Manifest.of(content)
     if verify:
         for name in FILES:
-            if sha256(folder / name) != manifest["sha256"][name]:
+            if sha256(folder / name) != manifest.sha256[name]:
                 raise ValueError(f"{folder / name} does not have the content its manifest states; {remedy}")
     images, labels, part = (np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in FILES)
-    data = Prepared(images, labels, part, manifest)
-    count = manifest["images"][0]
-    if data.encoded and not _are_files(data.images, count):
+    count = manifest.images[0]
+    if manifest.encoded and not _are_files(images, count):
         raise ValueError(f"{folder / 'images.npy'} does not hold the {count} files its manifest states; {remedy}")
-    shape = manifest["images"] if data.encoded else list(data.images.shape)
-    if shape != manifest["images"] or len(data.labels) != count or len(data.part) != count:
+    shape = (count,) if manifest.encoded else images.shape
+    if shape != manifest.images or len(labels) != count or len(part) != count:
         raise ValueError(f"{folder} holds arrays whose shapes disagree with its manifest; {remedy}")
-    return data
+    return Prepared(images, labels, part, manifest)
 
 
 def offsets_of(images: NDArray, count: int) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""The tidy tables of a suite, as claims, tables and figures read them."""
+"""The tidy tables of a suite: their columns, and how statistics, tables and figures read them."""
 
 import base64
 from dataclasses import dataclass
@@ -10,7 +10,46 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dhel_kcl.runtime.files import write_text
+from dhel_kcl.study.config import Settings
 from dhel_kcl.study.suite import Suite
+
+CONFIGURATION = ["dataset", "section", "method", "batch_size"]
+"""What runs that differ by their seed alone have in common."""
+SPACES = ("z", "h")
+"""Embeddings: output of the projector, features of the backbone."""
+GEOMETRY = (
+    "alignment",
+    "uniformity",
+    "wasserstein_uniformity",
+    "effective_rank",
+    "effective_rank_centred",
+    "covariance_rank",
+)
+SCORES = (
+    "validation_accuracy",
+    "validation_cross_entropy",
+    "test_accuracy",
+    "test_cross_entropy",
+    "test_images",
+    "knn_accuracy",
+    "cached_test_accuracy",
+)
+MEASURES = (*SCORES, *(f"{space}_{metric}" for space in SPACES for metric in GEOMETRY))
+"""Columns of runs.csv with what was measured; accuracies in percent, cross-entropies in nats."""
+COLUMNS = {
+    "runs": [*CONFIGURATION, "role", "selected", "seed", "parameters", *MEASURES, "git_revision"],
+    "epochs": [
+        *CONFIGURATION, "seed", "epoch", "step", "loss", "alignment_term", "energy_term", "alignment", "gap"
+    ],
+    "predictions": [*CONFIGURATION, "seed", "images", "correct"],
+    "spectra": [*CONFIGURATION, "space", "index", "mean", "std", "seeds"],
+    "similarities": [*CONFIGURATION, "space", "similarity", "mean", "std", "seeds"],
+    "costs": [
+        *CONFIGURATION, "runs", "seconds_a_run", "total_seconds", "views_per_second", "planned_views_per_second"
+    ],
+}  # fmt: skip
+"""Of each tidy table; runs.csv has those of transfers besides, before the geometry: transfer_<data set>."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +60,17 @@ class Results:
     suite: Suite
 
     def table(self, name: str) -> pd.DataFrame:
-        """One of runs, epochs, predictions, spectra, similarities, costs, plan, claims.
+        """One of `COLUMNS`, or the verdicts as "claims".
 
-        Raises FileNotFoundError naming the step that makes it.
+        Raises FileNotFoundError or ValueError that names the file and the command that makes it.
         """
-        path = self.folder / f"{name}.csv"
+        path, remedy = self.folder / f"{name}.csv", f"run `snakemake --cores all {self.suite.name}` to make it"
         if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing; run `snakemake --cores all {self.suite.name}` to make it")
-        return pd.read_csv(path, keep_default_na=True)
+            raise FileNotFoundError(f"{path} is missing; {remedy}")
+        table = pd.read_csv(path)
+        if missing := [column for column in COLUMNS.get(name, []) if column not in table]:
+            raise ValueError(f"{path} has no column {missing[0]!r}, as another version writes it; {remedy} anew")
+        return table
 
     @cached_property
     def runs(self) -> pd.DataFrame:
@@ -53,27 +95,38 @@ class Results:
     def datasets(self) -> list[str]:
         return self.suite.datasets
 
-    def settings(self, dataset: str) -> dict[str, Any]:
+    def settings(self, dataset: str) -> Settings:
         """What the suite asks of a data set."""
         return self.suite.settings(dataset)
 
     def sizes(self, dataset: str) -> list[int]:
         """Batch sizes of a data set, ascending."""
-        return sorted(self.settings(dataset)["batch_sizes"])
+        return sorted(self.settings(dataset).batch_sizes)
 
     @property
     def all_sizes(self) -> list[int]:
         return sorted({size for dataset in self.datasets for size in self.sizes(dataset)})
 
-    def methods(self, part: str, dataset: str | None = None) -> list[str]:
-        """Losses of a part in the config's order, of one data set or of all."""
-        entries = self.suite.methods_of(dataset) if dataset else self.suite.methods
-        return [name for name, entry in entries.items() if entry["part"] == part]
+    def methods(self, section: str, dataset: str | None = None) -> list[str]:
+        """Losses of a section in the config's order, of one data set or of all."""
+        methods = self.suite.methods_of(dataset) if dataset else self.suite.methods
+        return [name for name, method in methods.items() if method.section == section]
 
-    def datasets_of(self, part: str) -> list[str]:
-        """Data sets on which the suite runs its "ablations" or its "trade_off"; none if it has no such part."""
-        asked = self.suite.config.get(part, {}).get("datasets", [])
-        return [dataset for dataset in self.datasets if dataset in asked]
+    def datasets_of(self, section: str) -> list[str]:
+        """Data sets on which the suite runs a section; none if it has no such section."""
+        return [dataset for dataset in self.datasets if self.methods(section, dataset)]
+
+
+def where(table: pd.DataFrame, **values: Any) -> pd.DataFrame:
+    """Rows whose columns have these values."""
+    for column, value in values.items():
+        table = table[table[column] == value]
+    return table
+
+
+def write(path: Path, table: pd.DataFrame) -> None:
+    """A table as `Results` reads it: numbers in full precision, missing ones as empty cells."""
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
 def pack(correct: NDArray[np.bool_]) -> str:

@@ -1,20 +1,22 @@
-"""What loss, energy weight and temperature do in the trade_off part of a suite, where every setting has every seed.
+"""What loss, energy weight and temperature do in a suite's trade-off, where every setting has every seed.
 
 Effects are differences between two losses, weights or temperatures, all else equal: one row a seed, one column a
 setting.
 """
 
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dhel_kcl.evidence.estimates import Estimate, contrast
 from dhel_kcl.evidence.tidy import Results
-from dhel_kcl.study.suite import Suite, grid, parameters
+from dhel_kcl.study.suite import Suite, parameters
 
+Level = str | float
+"""Value of a factor: a loss, an energy weight or a temperature."""
 SYMBOLS = {"weight": "w", "temperature": "τ"}
+FACTORS = ("loss", *SYMBOLS)
 
 
 def planned(suite: Suite, dataset: str) -> pd.DataFrame:
@@ -22,40 +24,50 @@ def planned(suite: Suite, dataset: str) -> pd.DataFrame:
     not said), temperature."""
     rows = [
         {
-            "method": method,
+            "method": method.name,
             "parameters": parameters(loss),
             "loss": "-".join(filter(None, [loss["name"], loss.get("form")])),
             "weight": float(loss.get("energy_weight", 1)),
             "temperature": float(loss["temperature"]),
         }
-        for method, entry in suite.methods_of(dataset).items()
-        if entry["part"] == "trade_off"
-        for loss in grid(entry)
+        for method in suite.methods_of(dataset).values()
+        if method.section == "trade_off"
+        for loss in method.grid
     ]
-    return pd.DataFrame(rows, columns=["method", "parameters", "loss", *SYMBOLS])
+    return pd.DataFrame(rows, columns=["method", "parameters", *FACTORS])
+
+
+def seeds(suite: Suite) -> tuple[int, ...]:
+    """Seeds of every setting; none if the suite has no trade-off."""
+    return suite.config.trade_off.seeds if suite.config.trade_off else ()
+
+
+def compared(suite: Suite, dataset: str, factor: str, of: Level, against: Level) -> pd.Index:
+    """Settings, by their other two factors, at which the suite asks for both values of a factor."""
+    asked = planned(suite, dataset).set_index([name for name in FACTORS if name != factor])[factor]
+    both = asked[asked == of].index.intersection(asked[asked == against].index, sort=False)
+    return both[:0] if of == against else both
 
 
 def points(results: Results, dataset: str) -> pd.DataFrame:
-    """Runs of the trade_off part, with loss, weight and temperature as in `planned`."""
-    runs = results.runs[(results.runs.part == "trade_off") & (results.runs.dataset == dataset)]
+    """Runs of the trade-off, with loss, weight and temperature as in `planned`."""
+    runs = results.runs[(results.runs.section == "trade_off") & (results.runs.dataset == dataset)]
     return runs.merge(planned(results.suite, dataset), on=["method", "parameters"])
 
 
-def effects(results: Results, dataset: str, column: str, factor: str, of: Any, against: Any) -> pd.DataFrame:
+def effects(results: Results, dataset: str, column: str, factor: str, of: Level, against: Level) -> pd.DataFrame:
     """Difference in `column` between two values of a factor ("loss", "weight" or "temperature"), the other two equal.
 
     NaN where one of the two runs is missing; empty where the suite asks for none of them.
     """
-    setting = [name for name in ("loss", *SYMBOLS) if name != factor]
-    asked = planned(results.suite, dataset).set_index(setting)[factor]
-    both = asked[asked == of].index.intersection(asked[asked == against].index, sort=False)
-    if of == against or both.empty:
+    both = compared(results.suite, dataset, factor, of, against)
+    if both.empty:
         return pd.DataFrame()
-    values = points(results, dataset).set_index(["seed", *setting, factor])[column]
-    seeds = results.suite.config["trade_off"]["seeds"]
-    sides = ([values.get((seed, *at, side), math.nan) for seed in seeds for at in both] for side in (of, against))
-    first, second = (np.array(side, float).reshape(len(seeds), len(both)) for side in sides)
-    return pd.DataFrame(first - second, index=seeds, columns=both)
+    values = points(results, dataset).set_index(["seed", *both.names, factor])[column]
+    rows = seeds(results.suite)
+    sides = ([values.get((seed, *at, side), math.nan) for seed in rows for at in both] for side in (of, against))
+    first, second = (np.array(side, float).reshape(len(rows), len(both)) for side in sides)
+    return pd.DataFrame(first - second, index=rows, columns=both)
 
 
 def mean_effect(effects: pd.DataFrame) -> Estimate:

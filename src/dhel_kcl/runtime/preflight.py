@@ -125,7 +125,7 @@ def require(spec: PretrainSpec, data: Prepared, images: int, place: Place, scrat
         return None
     streamed = spec.images == "streamed"
     side, kept = (0, 0) if streamed else (data.images.shape[2], images)
-    needed = estimate(spec, data.channels, side, data.manifest["classes"], kept, place.precision, cuda)
+    needed = estimate(spec, data.channels, side, data.classes, kept, place.precision, cuda)
     free = free_bytes(place.device)
     if free is not None and needed.total > free:
         raise ValueError(too_large(needed, free, spec, place))

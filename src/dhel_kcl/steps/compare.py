@@ -1,73 +1,99 @@
-"""Compare the metrics of a rerun with the committed ones, against stated tolerances.
+"""Compare a rerun's runs.csv with that of a commit, against stated tolerances.
 
-On the machine and versions that made the committed metrics the differences are 0. On others float32 sums round
-differently and training amplifies that: the tolerances are about three standard deviations between seeds, not rounding
-errors. Selection may then pick another grid point, whose geometry is another: it is named, and only its accuracy
-compared.
+Compared are the means over seeds of each selected setting and floor. On the machine and versions that made the
+committed results the differences are 0. On others float32 sums round differently and training amplifies that: the
+tolerances are about three standard deviations between seeds, not rounding errors. Selection may then pick another grid
+point, whose geometry is another: it is named, and only its accuracy compared.
 
 Example:
-    python -m dhel_kcl.steps.compare results/digits/metrics.json
+    dhel-kcl compare --root . --suite digits
 """
 
 import io
-import json
 import subprocess
-from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
 
 import pandas as pd
 
 from dhel_kcl.runtime import cli
-from dhel_kcl.runtime.files import read_json
+from dhel_kcl.study import layout
+from dhel_kcl.study.suite import Suite
 
+SETTING = ["dataset", "method", "batch_size"]
 TOLERANCES = {
     "test_accuracy": 2.0,  # percentage points
     "validation_accuracy": 2.0,  # percentage points
-    "z_effective_rank": 4.0,
-    "z_wasserstein_uniformity": 0.03,
-    "z_uniformity": 0.3,
     "z_alignment": 0.1,
+    "z_uniformity": 0.3,
+    "z_wasserstein_uniformity": 0.03,
+    "z_effective_rank": 4.0,
+    "z_effective_rank_centred": 4.0,
+    "z_covariance_rank": 8.0,
+    "h_alignment": 0.1,
+    "h_uniformity": 0.3,
+    "h_wasserstein_uniformity": 0.1,
+    "h_effective_rank": 4.0,
+    "h_effective_rank_centred": 4.0,
+    "h_covariance_rank": 8.0,
     "seeds": 0,
 }
+GEOMETRY = ("z_", "h_")
+"""How the columns begin that depend on the selected setting."""
 
 
-def leaves(content: dict[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
-    for key, value in content.items():
-        if isinstance(value, dict):
-            yield from leaves(value, (*prefix, key))
-        else:
-            yield (*prefix, key), value
+@dataclass
+class Comparison:
+    """What differs. largest: by column. moved: settings where another grid point is selected. beyond: differences
+    beyond their tolerances, and what is only in one of the two."""
+
+    largest: dict[str, float] = field(default_factory=dict)
+    moved: list[str] = field(default_factory=list)
+    beyond: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        of_columns = [
+            f"{name}: largest difference {self.largest[name]:.4g}, tolerance {TOLERANCES[name]:g}"
+            for name in sorted(self.largest)
+        ]
+        return [*of_columns, *self.moved, *(f"BEYOND TOLERANCE {line}" for line in self.beyond)]
 
 
-def selected(runs: Path | TextIO) -> dict[tuple[str, ...], str]:
-    """{(data set, method, batch size): parameters} of the selected settings in a runs.csv."""
-    table = pd.read_csv(runs)
-    rows = table[table.selected & table.parameters.notna()].itertuples()
-    return {(row.dataset, row.method, f"M{row.batch_size}"): row.parameters for row in rows}
+def selected(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row a selected setting or floor of a runs.csv: means over seeds, number of seeds, parameters."""
+    shown = runs[runs.selected.astype(bool)]
+    grouped = shown.groupby(SETTING, sort=False)
+    columns = [name for name in TOLERANCES if name in shown]
+    return grouped[columns].mean().assign(seeds=grouped.size(), parameters=grouped.parameters.first())
 
 
-def compare(
-    committed: dict[str, Any], rerun: dict[str, Any], moved: Iterable[tuple[str, ...]] = ()
-) -> tuple[list[str], list[str]]:
-    """A line for each metric's largest difference, and a line for each difference beyond its tolerance.
+def compare(committed: pd.DataFrame, rerun: pd.DataFrame) -> Comparison:
+    """How two results of `selected` differ."""
+    found = Comparison()
+    alone = committed.index.symmetric_difference(rerun.index, sort=False)
+    found.beyond += [f"{_name(key)}: only in one of the two" for key in sorted(alone)]
+    for key in committed.index.intersection(rerun.index, sort=False):
+        before, now = committed.loc[key], rerun.loc[key]
+        moved = not (pd.isna(before.parameters) or before.parameters == now.parameters)
+        if moved:
+            found.moved.append(f"{_name(key)}: {before.parameters} selected before, {now.parameters} now")
+        for column, tolerance in TOLERANCES.items():
+            if moved and column.startswith(GEOMETRY):
+                continue
+            old, new = before.get(column), now.get(column)
+            if pd.isna(old) and pd.isna(new):
+                continue
+            if pd.isna(old) or pd.isna(new):
+                found.beyond.append(f"{_name(key)}.{column}: only in one of the two")
+                continue
+            found.largest[column] = max(found.largest.get(column, 0.0), abs(old - new))
+            if abs(old - new) > tolerance:
+                found.beyond.append(f"{_name(key)}.{column}: {old:.4g} committed, {new:.4g} now")
+    return found
 
-    moved: configurations with another selected setting, whose geometry (z_...) is not compared.
-    """
-    before, after = dict(leaves(committed)), dict(leaves(rerun))
-    beyond = [f"{'.'.join(path)}: only in one of the two" for path in sorted(before.keys() ^ after.keys())]
-    largest: dict[str, float] = {}
-    for path in before.keys() & after.keys():
-        if path[-1].startswith("z_") and path[:-1] in moved:
-            continue
-        difference = abs(before[path] - after[path])
-        largest[path[-1]] = max(largest.get(path[-1], 0.0), difference)
-        if difference > TOLERANCES[path[-1]]:
-            beyond.append(f"{'.'.join(path)}: {before[path]:.4g} committed, {after[path]:.4g} now")
-    lines = [
-        f"{name}: largest difference {largest[name]:.4g}, tolerance {TOLERANCES[name]:g}" for name in sorted(largest)
-    ]
-    return lines, sorted(beyond)
+
+def _name(key: tuple[str, str, int]) -> str:
+    return "{}.{}.M{}".format(*key)
 
 
 def shown(path: Path, revision: str) -> str:
@@ -80,23 +106,14 @@ def shown(path: Path, revision: str) -> str:
 
 
 def main() -> None:
-    parser = cli.parser(__doc__)
-    parser.add_argument("metrics", nargs="+", type=Path, help="metrics.json of a rerun, inside the repository")
+    parser = cli.suite_parser(__doc__, tables=False)
     parser.add_argument("--revision", default="HEAD", help="commit to compare with")
     args = parser.parse_args()
-    failed = False
-    for path in args.metrics:
-        runs = path.with_name("runs.csv")
-        before, now = selected(io.StringIO(shown(runs, args.revision))), selected(runs)
-        moved = [key for key in before if key in now and before[key] != now[key]]
-        lines, beyond = compare(json.loads(shown(path, args.revision)), read_json(path), moved)
-        other = [f"{'.'.join(key)}: {before[key]} selected in {args.revision}, {now[key]} now" for key in moved]
-        beyond = [f"BEYOND TOLERANCE {line}" for line in beyond]
-        print("\n".join([f"{path} against {args.revision}", *lines, *other, *beyond]))
-        failed |= bool(beyond)
-    if failed:
+    path = args.root / layout.TIDY.format(suite=Suite.load(args.root, args.suite).name, table="runs")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; run `snakemake --cores all {args.suite}` to make it")
+    committed = selected(pd.read_csv(io.StringIO(shown(path, args.revision))))
+    found = compare(committed, selected(pd.read_csv(path)))
+    print("\n".join([f"{path} against {args.revision}", *found.lines()]))
+    if found.beyond:
         raise SystemExit(1)
-
-
-if __name__ == "__main__":
-    cli.run(main)

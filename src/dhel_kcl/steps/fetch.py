@@ -1,26 +1,22 @@
-"""Step 1: bring a data set to its prepared form.
+"""Bring a data set to its prepared form: download or find its files, check them, and write arrays with a manifest.
 
 Example:
-    python -m dhel_kcl.steps.fetch --dataset digits --out data/digits
+    dhel-kcl fetch --dataset digits --out data/digits
 """
 
 from pathlib import Path
 
-from dhel_kcl.data import prepared
-from dhel_kcl.data.catalogue import CATALOGUE, source_of
+from dhel_kcl.data.catalogue import CATALOGUE
+from dhel_kcl.data.fetching import fetch
 from dhel_kcl.runtime import cli
 
 
 def main() -> None:
     parser = cli.parser(__doc__)
-    parser.add_argument("--dataset", required=True, choices=CATALOGUE, help="name of the data set")
+    known = "; ".join(f"{name}: {dataset.obtained}" for name, dataset in CATALOGUE.items())
+    parser.add_argument("--dataset", required=True, choices=CATALOGUE, help=f"name of the data set ({known})")
     parser.add_argument("--out", required=True, type=Path, help="folder to write")
     args = parser.parse_args()
-    source_of(args.dataset)(args.out)
-    data = prepared.read(args.out, verify=True)
+    data = fetch(args.dataset, args.out)
     shape = "their own sizes" if data.encoded else f"shape {data.images.shape[1:]}"
-    print(f"{args.out}: {len(data.labels)} images of {shape}, {data.manifest['classes']} classes")
-
-
-if __name__ == "__main__":
-    cli.run(main)
+    print(f"{args.out}: {len(data.labels)} images of {shape}, {data.classes} classes")

@@ -23,7 +23,7 @@ from dhel_kcl.runtime import cli, science
 from dhel_kcl.runtime import preflight as memory
 from dhel_kcl.runtime.files import read_json, write_json, write_rows
 from dhel_kcl.runtime.provenance import environment
-from dhel_kcl.study import job_counts as workload
+from dhel_kcl.study import job_counts, layout
 from dhel_kcl.study.suite import Run, Suite
 from dhel_kcl.training import device
 from dhel_kcl.training.networks import build_encoder, build_projector
@@ -34,7 +34,7 @@ from dhel_kcl.views.augment import Augment
 EVALUATION_BATCH = 512
 LOSS = {"name": "simclr", "temperature": 0.3}
 """Of the benchmark: losses take a few per cent of a step at most."""
-THROUGHPUT = Path("scratch/throughput.json")
+THROUGHPUT = Path(layout.THROUGHPUT)
 SMALL_FILES = 100_000
 """Bytes of a run's records besides its weights."""
 
@@ -65,13 +65,13 @@ class Row:
 
 def group_of(run: Run) -> str:
     names = {"grid": "grid", "selected": "selected settings, further seeds", "point": "trade-off", "floor": "floors"}
-    return "ablations" if run.part == "ablations" else names[run.role]
+    return "ablations" if run.section == "ablations" else names[run.role]
 
 
 def training_rows(suite: Suite, precision: str) -> list[Row]:
     groups: dict[tuple[str, str, int], list[Run]] = {}
     for run in suite.runs:
-        if workload.steps(suite, run):
+        if job_counts.steps(suite, run):
             groups.setdefault((run.dataset, group_of(run), run.batch_size), []).append(run)
     rows = []
     for (dataset, what, size), runs in groups.items():
@@ -79,7 +79,7 @@ def training_rows(suite: Suite, precision: str) -> list[Row]:
         spent = sum(read_json(Path(run.folder) / "provenance.json")["training_seconds"] for run in done)
         cell = training_cell(suite, runs[0], precision)
         rows.append(
-            Row(dataset, what, "training", size, len(runs), len(done), workload.views(suite, runs[0]), cell, spent)
+            Row(dataset, what, "training", size, len(runs), len(done), job_counts.views(suite, runs[0]), cell, spent)
         )
     return rows
 
@@ -91,10 +91,10 @@ def evaluation_rows(suite: Suite) -> Iterator[Row]:
         if source == target:
             what, files = "evaluations", [f"{run.folder}/probe.json" for run in runs]
         else:
-            files = [f"{run.folder}/transfer/{target}.json" for run in runs if target in suite.transfers(run)]
+            files = [layout.transfer(run, target) for run in runs if target in suite.transfers(run)]
             what = f"transfers to {target}"
         done = sum(Path(file).is_file() for file in files)
-        for kind, count in zip(("plain", "augmented"), workload.evaluated_images(suite, target), strict=True):
+        for kind, count in zip(("plain", "augmented"), job_counts.evaluated_images(suite, target), strict=True):
             if files and count:
                 cell = evaluation_cell(suite, source, target, kind)
                 yield Row(source, what, kind, None, len(files), done, count, cell, 0.0)
@@ -105,35 +105,35 @@ def is_trained(run: Run) -> bool:
 
 
 def training_cell(suite: Suite, run: Run, precision: str) -> str:
-    settings, size = suite.settings(run.dataset), CATALOGUE[run.dataset]
+    settings, size = suite.settings(run.dataset).model_dump(mode="json"), CATALOGUE[run.dataset]
     cell = {
         "what": "training",
         "backbone": settings["backbone"],
-        "projector_dim": suite.config["projector_dim"],
+        "projector_dim": suite.config.projector_dim,
         "augment": settings["augment"],
         "channels": size.channels,
         "side": size.side,
         "batch": run.batch_size // settings["processes"],
         "precision": precision,
-        "threads": suite.config["threads"],
+        "threads": suite.config.threads,
     }
     return json.dumps(cell, sort_keys=True)
 
 
 def evaluation_cell(suite: Suite, source: str, target: str, kind: str) -> str:
     """Of an encoder trained on `source` that sees images of `target`."""
-    settings, size = suite.settings(target), CATALOGUE[target]
+    settings, size = suite.settings(target).model_dump(mode="json"), CATALOGUE[target]
     augment = (
         settings["probe"]["augmented"]["augment"] if kind == "augmented" else {"size": settings["augment"]["size"]}
     )
     cell = {
         "what": "evaluation",
-        "backbone": suite.settings(source)["backbone"],
+        "backbone": suite.settings(source).backbone.as_given(),
         "augment": augment,
         "channels": size.channels,
         "side": size.side,
         "batch": EVALUATION_BATCH,
-        "threads": suite.config["threads"],
+        "threads": suite.config.threads,
     }
     return json.dumps(cell, sort_keys=True)
 
@@ -179,20 +179,20 @@ def disk(suite: Suite) -> list[tuple[str, int, int]]:
     """(what, bytes in the end, bytes that are there already); of data sets those while they are prepared."""
     rows = []
     for dataset in suite.datasets:
-        there = Path("data", dataset, "manifest.json").is_file()
-        rows.append((f"data/{dataset}", CATALOGUE[dataset].disk, CATALOGUE[dataset].disk if there else 0))
+        there = Path(layout.data_folder(dataset), "manifest.json").is_file()
+        rows.append((layout.data_folder(dataset), CATALOGUE[dataset].disk, CATALOGUE[dataset].disk if there else 0))
     weights = momentum = done_weights = done_momentum = 0
     for dataset in suite.datasets:
-        settings = suite.settings(dataset)
+        backbone = suite.settings(dataset).backbone.as_given()
         with torch.device("meta"):
-            encoder = build_encoder(settings["backbone"], CATALOGUE[dataset].channels)
-            projector = build_projector(encoder.features, suite.config["projector_dim"])
+            encoder = build_encoder(backbone, CATALOGUE[dataset].channels)
+            projector = build_projector(encoder.features, suite.config.projector_dim)
         size = memory.model_bytes(encoder) + memory.model_bytes(projector)
         runs = [run for run in suite.runs if run.dataset == dataset and run.trained]
         done = sum(is_trained(run) for run in runs)
         weights, done_weights = weights + len(runs) * (size + SMALL_FILES), done_weights + done * (size + SMALL_FILES)
         momentum, done_momentum = momentum + len(runs) * 2 * size, done_momentum + done * 2 * size
-    rows.append((f"results/runs/{suite.name}", weights, done_weights))
+    rows.append((layout.SUITE_RUNS.format(suite=suite.name), weights, done_weights))
     rows.append((f"scratch/{suite.name}, checkpoints", momentum, done_momentum))
     return rows
 
@@ -203,7 +203,7 @@ def planned_speeds(suite: Suite, precision: str, place: torch.device) -> list[di
     cells = {key: training_cell(suite, run, precision) for key, run in runs.items()}
     rates = throughput(list(cells.values()), place)
     return [
-        {"dataset": dataset, "batch_size": size, "views_per_second": rates[cell] * suite.settings(dataset)["processes"]}
+        {"dataset": dataset, "batch_size": size, "views_per_second": rates[cell] * suite.settings(dataset).processes}
         for (dataset, size), cell in cells.items()
     ]
 
@@ -257,14 +257,14 @@ def main() -> None:
     args = parser.parse_args()
 
     suite = Suite.load(args.root, args.suite)
-    place, precision = device.choose(args.device or suite.config["device"], suite.config["precision"])
+    place, precision = device.choose(args.device or suite.config.device, suite.config.precision)
     if args.out:
         write_rows(args.out, planned_speeds(suite, precision, place))
         return
     rows = [*training_rows(suite, precision), *evaluation_rows(suite)]
     on_gpu = place.type == "cuda"
     rates = None if args.no_measure else throughput([row.cell for row in rows], place)
-    threads = 1 if on_gpu else suite.config["threads"]
+    threads = 1 if on_gpu else suite.config.threads
     print(report(suite, rows, rates, "GPU-hours" if on_gpu else "core-hours", threads))
     if rates:
         print(f"\nmeasured on {name_of(place)}, {precision}; kept in {THROUGHPUT}")

@@ -54,10 +54,7 @@ def check(path: Path, tree: Origins, target: str) -> None:
 
 def main() -> None:
     parser = cli.parser(__doc__)
-    parser.add_argument("--root", default=Path(), type=Path, help="repository folder")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--suite", help="name of the suite")
-    what.add_argument("--theory", action="store_true", help="the theory experiments instead of a suite")
+    cli.add_target(parser)
     action = parser.add_mutually_exclusive_group(required=True)
     action.add_argument("--out", type=Path, help="file to write (provenance.json)")
     action.add_argument("--check", type=Path, help="provenance.json to compare with the tree")

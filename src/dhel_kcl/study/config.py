@@ -1,325 +1,594 @@
-"""Reading config files: one schema states every key, its meaning, default and range; anything else stops the run.
+"""What a config file may say: one model a section, with every key, its meaning, default and range.
 
-Example:
-    python -m dhel_kcl.study.config --root . > docs/configuration.md
+`load_global` and `load_suite` read the files; what the models do not know is an error that names the file, the key and
+what is allowed. docs/configuration.md is made from the models.
 """
 
-import difflib
-import json
-import math
-from collections.abc import Iterator
-from functools import cache
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self, TypeVar
 
-import yaml
-from jsonschema import Draft202012Validator, ValidationError, validators
+from annotated_types import Ge, Le, Len, Lt, MultipleOf
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
 
 from dhel_kcl.data.catalogue import CATALOGUE, split_sizes
-from dhel_kcl.runtime import cli
+from dhel_kcl.study import layout, plain_yaml
+from dhel_kcl.study.mistakes import MOST, ConfigError, in_words, listed, mistake
+from dhel_kcl.study.values import (
+    AnyList,
+    BatchSize,
+    Count,
+    Grid,
+    Limits,
+    List,
+    Momentum,
+    NotNegative,
+    OneOf,
+    Positive,
+    Seed,
+    Share,
+)
 
-SCALAR_KEYS = {"loss", "title", "kernel"}
-"""Keys of a loss that are no grid axis."""
 MERGED = ("training", "seeds", "floors", "probe")
-"""Objects of a suite that a data set overrides key by key."""
+"""Sections of a suite that a data set overrides key by key."""
 REPLACED = ("backbone", "batch_sizes", "losses", "processes")
 """Keys of a suite that a data set overrides as a whole."""
 
 
-class ConfigError(ValueError):
-    """A config file that cannot be used; the message names the file, the key and what is allowed."""
+AnySection = TypeVar("AnySection", bound="Section")
 
 
-class _PlainLoader(yaml.SafeLoader):
-    """YAML without what JSON lacks or settles silently: keys twice or not text, references, NaN, infinity."""
+class Section(BaseModel):
+    """Base: immutable, no keys but its attributes, and no conversion between types."""
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
-            problem = "references (*name) are not allowed, write the value out"
-            raise yaml.constructor.ConstructorError(None, None, problem, self.peek_event().start_mark)
-        return super().compose_node(parent, index)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str) or key in seen:
-                problem = f"key {key!r} occurs twice" if isinstance(key, str) else f"key {key!r} is not text, quote it"
-                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        value = super().construct_yaml_int(node)
-        if abs(value) >= 2**63:
-            raise yaml.constructor.ConstructorError(None, None, "an integer needs more than 64 bits", node.start_mark)
-        return value
-
-    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
-        value = super().construct_yaml_float(node)
-        if not math.isfinite(value):
-            raise yaml.constructor.ConstructorError(None, None, f"{node.value} is no finite number", node.start_mark)
-        return value
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explain(cls, content: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return read(content)
+        except ValidationError as error:
+            raise in_words(error, cls.model_fields) from None
 
 
-_PlainLoader.add_constructor("tag:yaml.org,2002:int", _PlainLoader.construct_yaml_int)
-_PlainLoader.add_constructor("tag:yaml.org,2002:float", _PlainLoader.construct_yaml_float)
+@dataclass(frozen=True)
+class Named:
+    """Of a field: its section is read as the model that `choose` finds by what the section names."""
 
-_Validator = validators.extend(
-    Draft202012Validator,
-    # JSON Schema takes 3.0 for an integer; Python's range and a run's path do not.
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
-    ),
-)
+    choose: Callable[[dict[str, Any]], type[Section]]
 
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.read)
 
-def load_global(root: Path) -> dict[str, Any]:
-    """config/config.yaml below `root`, checked, with defaults."""
-    return _load(root / "config/config.yaml", root / "workflow/schemas/config.schema.yaml")
+    def read(self, content: Any) -> Section:
+        return self.choose(content if isinstance(content, dict) else {}).model_validate(content)
 
 
-def load_suite(root: Path, name: str) -> dict[str, Any]:
-    """config/suites/`name`.yaml below `root`, checked, with defaults; loss parameters are lists.
+class Split(Section):
+    """Disjoint images, stratified by class. Hyperparameters are selected on validation, never on test."""
 
-    Raises ConfigError naming the file, the key and the allowed values.
+    train: BatchSize | None = None
+    """Images for pretraining and for fitting the probe; null takes all that are left."""
+    validation: Count
+    """Images that hyperparameters are selected on."""
+    test: BatchSize
+    """Images that results are reported on."""
+    seed: Seed = 0
+    """Seed of the draw."""
+
+
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise mistake(f"{value} is even; give an odd number")
+    return value
+
+
+class Augment(Section):
+    """Random views; crop, flip, colour, greyscale and blur, in this order."""
+
+    crop_scale: Limits[Annotated[Positive, Le(1)]] = (1.0, 1.0)
+    """Least and largest area of the crop, as a share of the image; [1, 1] is the whole image."""
+    pad: Annotated[int, Ge(0)] = 0
+    """Pixels of reflection that the image is padded by, for a random crop of its own size instead of crop_scale (which
+    must be [1, 1])."""
+    size: Count | None = None
+    """Height and width of a view; null keeps the image's."""
+    flip: Share = 0
+    """Probability of swapping left and right."""
+    rotation: Annotated[NotNegative, Le(180)] = 0
+    """Largest rotation, degrees, either way. If 0, the crop is resized as PIL does (bicubic), else crop and rotation
+    are one bilinear resampling."""
+    jitter: Share = 1
+    """Probability of brightness, contrast, saturation and hue, together and in a random order."""
+    brightness: Share = 0
+    """The factor is uniform in 1 +- this."""
+    contrast: Share = 0
+    """The factor is uniform in 1 +- this."""
+    saturation: Share = 0
+    """The factor is uniform in 1 +- this."""
+    hue: Annotated[NotNegative, Le(0.5)] = 0
+    """The shift is uniform in +- this, in turns of the colour circle."""
+    grey: Share = 0
+    """Probability of a grey view."""
+    blur: Share = 0
+    """Probability of a Gaussian blur."""
+    blur_kernel: Annotated[int, Ge(3), AfterValidator(_odd)] = 23
+    """Pixels of the blur's kernel, an odd number below twice the view's side."""
+    blur_sigma: Limits[Positive] = (0.2, 2.0)
+    """Least and largest standard deviation of the blur, pixels."""
+
+    @model_validator(mode="after")
+    def _pad_or_crop(self) -> Self:
+        if self.pad and (self.crop_scale != (1, 1) or self.size or self.rotation):
+            raise mistake(f"{self.pad} needs crop_scale [1, 1], no size and no rotation", key="pad")
+        return self
+
+
+class Backbone(Section):
+    """Encoder."""
+
+    name: str
+    """Architecture."""
+
+    @model_serializer(mode="plain")
+    def as_given(self) -> dict[str, Any]:
+        """Name and given arguments. The network has the same defaults for the others."""
+        return {key: getattr(self, key) for key in type(self).model_fields if key in {"name"} | self.model_fields_set}
+
+
+class CompactResNet(Backbone):
+    name: str = "compact_resnet"
+    """compact_resnet."""
+    width: Annotated[int, Ge(8), MultipleOf(8)] = 16
+    """Channels of the first stage, a multiple of 8: torch 2.14's channels_last convolutions corrupt memory for 4."""
+    stages: Annotated[int, Ge(1), Le(5)] = 3
+    """Stages of one block, each twice as wide as the last."""
+
+
+class ResNet(Backbone):
+    name: str
+    """resnet18 or resnet50."""
+    stem: Annotated[str, OneOf(("small", "imagenet"))] = "small"
+    """small: 3x3 convolution without pooling, for images of about 32 pixels; imagenet: 7x7 of stride 2 and
+    max-pooling."""
+
+
+BACKBONES: dict[str, type[Backbone]] = {"compact_resnet": CompactResNet, "resnet18": ResNet, "resnet50": ResNet}
+"""The arguments of the registry's backbones."""
+
+
+class UnknownBackbone(Backbone, extra="ignore"):
+    name: Annotated[str, OneOf(tuple(BACKBONES))] = "compact_resnet"
+    """Architecture."""
+
+
+def _backbone(content: dict[str, Any]) -> type[Section]:
+    return BACKBONES.get(str(content.get("name", "compact_resnet")), UnknownBackbone)
+
+
+AnyBackbone = Annotated[Backbone, Named(_backbone)]
+
+
+class Training(Section):
+    """SGD with a cosine schedule."""
+
+    epochs: Count = 200
+    """Passes over the training images."""
+    learning_rate: Positive = 1.0
+    """Peak rate at the reference batch size, scaled linearly in M."""
+    reference_batch_size: Count = 256
+    """Batch size that learning_rate is stated for."""
+    momentum: Momentum = 0.9
+    """Momentum of SGD."""
+    weight_decay: NotNegative = 1.0e-6
+    """Of matrices and filters, not of biases and batch normalisation."""
+    warmup: Share = 0.01
+    """Share of the steps with a linearly rising rate."""
+
+
+class Loss(Section):
+    """A loss. Any parameter may be a list; all combinations are run and one is selected on validation accuracy."""
+
+    loss: str
+    """Which loss it is."""
+    title: str | None = None
+    """Name in tables and figures; the entry's own name by default."""
+    _keys: tuple[str, ...] = ()
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep_order(cls, content: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        entry = read(content)
+        entry._keys = tuple(content)
+        return entry
+
+    @model_serializer(mode="plain")
+    def as_given(self) -> dict[str, Any]:
+        """What is written of it, in that order, which is the order of the grid and of the names of runs."""
+        values = {key: getattr(self, key) for key in self._keys}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """{"name": registry name} and what else is no axis of the grid, as `PretrainSpec.loss` has it."""
+        return {"name": self.loss}
+
+    @property
+    def axes(self) -> dict[str, tuple[Any, ...]]:
+        """Values of each parameter that is given; the loss has the same defaults for the others."""
+        values = {key: getattr(self, key) for key in self._keys}
+        return {key: value for key, value in values.items() if isinstance(value, tuple)}
+
+    @property
+    def grid(self) -> list[dict[str, Any]]:
+        """All combinations of the parameters, as `PretrainSpec.loss` has them: {"name": ..., **parameters}."""
+        points = itertools.product(*self.axes.values())
+        return [self.fixed | dict(zip(self.axes, point, strict=True)) for point in points]
+
+
+class Tempered(Loss):
+    temperature: Grid[Positive] = (0.5,)
+    """Temperature tau."""
+    energy_weight: Grid[Positive] = (1.0,)
+    """Weight w of the energy against the alignment; 1 is the published loss."""
+
+
+class DHEL(Loss):
+    form: Grid[Annotated[str, OneOf(("anchor", "mean", "sum"))]] = ("sum",)
+    """Energy of the anchors only, of both views' mean, or of their sum (the released code)."""
+    temperature: Grid[Positive] = (0.3,)
+    """Temperature tau."""
+    energy_weight: Grid[Positive] = (1.0,)
+    """Weight w of the energy against the alignment; 1 is the published loss."""
+
+
+class KCL(Loss):
+    kernel: str
+    """Kernel of the loss kcl, which has one."""
+    gamma: Grid[Positive] = (16.0,)
+    """Weight of the energy."""
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        return {"name": self.loss, "kernel": self.kernel}
+
+
+class KCLGaussian(KCL):
+    t: Grid[Positive] = (2.0,)
+    """Scale of the squared distance in the kernel."""
+
+
+class KCLLog(KCL):
+    t: Grid[Positive] = (2.0,)
+    """Scale of the squared distance in the kernel."""
+    released_alignment: Grid[bool] = (False,)
+    """Double the alignment kernel as the released code does."""
+
+
+class KCLIMQ(KCL):
+    c: Grid[Positive] = (2.0,)
+    """Scale of the inverse multiquadric."""
+
+
+class KCLRiesz(KCL):
+    q: Grid[Annotated[Positive, Lt(2)]] = (1.0,)
+    """Exponent of the distance."""
+
+
+class KCLGaussianRiesz(KCL):
+    s: Grid[Positive] = (2.0,)
+    """Exponent of the diverging energy."""
+
+
+LOSSES: dict[str, type[Loss]] = {
+    "infonce": Tempered,
+    "simclr": Tempered,
+    "dcl": Tempered,
+    "dhel": DHEL,
+}
+"""The parameters of the registry's losses; those of kcl depend on its kernel."""
+KERNELS: dict[str, type[KCL]] = {
+    "gaussian": KCLGaussian,
+    "log": KCLLog,
+    "imq": KCLIMQ,
+    "riesz": KCLRiesz,
+    "gaussian_riesz": KCLGaussianRiesz,
+}
+"""The parameters of the loss kcl with each of the registry's kernels."""
+
+
+class UnknownLoss(Loss, extra="ignore"):
+    loss: Annotated[str, OneOf((*LOSSES, "kcl"))]
+    """Which loss it is."""
+
+
+class UnknownKernel(KCL, extra="ignore"):
+    kernel: Annotated[str, OneOf(tuple(KERNELS))]
+    """Kernel of the loss kcl, which has one."""
+
+
+def _loss(content: dict[str, Any]) -> type[Section]:
+    if content.get("loss") == "kcl":
+        return KERNELS.get(str(content.get("kernel")), UnknownKernel)
+    return LOSSES.get(str(content.get("loss")), UnknownLoss)
+
+
+def _loss_name(name: str) -> str:
+    if not re.fullmatch("[a-z0-9-]+", name):
+        raise mistake(f"{name!r} is no name of a loss; use a-z, 0-9 and -")
+    return name
+
+
+Losses = Annotated[dict[Annotated[str, AfterValidator(_loss_name)], Annotated[Loss, Named(_loss)]], Len(1)]
+
+
+class Seeds(Section):
+    """Every seed sets initialisation, shuffling and augmentation."""
+
+    grid: Seed = 0
+    """Seed of every grid point."""
+    selected: AnyList[Seed] = (1, 2, 3, 4)
+    """Further seeds of the selected settings."""
+
+
+class Floors(Section):
+    """What the losses are compared with, besides raw pixels - the same network untrained, and trained with labels."""
+
+    batch_size: BatchSize = 64
+    """Batch size of the training with labels."""
+    seeds: List[Seed] = (0, 1, 2, 3, 4)
+    """Seeds of both."""
+
+
+class Augmented(Section):
+    """The paper's probe besides: a linear head trained by SGD on augmented images, whose accuracy is then the one
+    reported. None if absent."""
+
+    epochs: Count = 200
+    """Passes over the training images."""
+    batch_size: Count = 1024
+    """Images a step."""
+    learning_rate: Positive = 0.1
+    """Initial rate, falling linearly to 0."""
+    momentum: Momentum = 0.9
+    """Momentum of SGD."""
+    weight_decay: NotNegative = 1.0e-4
+    """Weight decay of the head's weights."""
+    augment: Augment
+
+
+class Probe(Section):
+    """Evaluation of a frozen encoder."""
+
+    weight_decay: Positive = 1.0e-4
+    """L2 penalty of the logistic regression on normalised features."""
+    neighbours: Count = 20
+    """Nearest training images (by cosine of h) that vote on an image's class."""
+    histogram_bins: Annotated[int, Ge(2)] = 100
+    """Bins of the similarity histogram over -1 to 1."""
+    view_seed: Seed = 0
+    """Seed of the two views that alignment is measured on."""
+    augmented: Augmented | None = None
+
+
+class Settings(Section):
+    """How a data set is split and augmented, and what it changes of the suite: training, seeds, floors and probe key by
+    key, the rest as a whole."""
+
+    split: Split
+    augment: Augment = Augment()
+    backbone: AnyBackbone = CompactResNet()
+    processes: Count = 1
+    training: Training = Training()
+    batch_sizes: List[BatchSize] = ()
+    losses: Losses = {}
+    seeds: Seeds = Seeds()
+    floors: Floors = Floors()
+    probe: Probe = Probe()
+
+
+class Ablations(Section):
+    """Variants run at one batch size and tabled against the losses above; none if absent."""
+
+    datasets: List[str] = ()
+    """Data sets that this is for; all by default."""
+    batch_size: BatchSize
+    """One of batch_sizes."""
+    seeds: AnyList[Seed] = (1, 2)
+    """Further seeds of the selected settings."""
+    losses: Losses
+    """Variants, under names that nothing else in the suite has."""
+
+
+class TradeOff(Section):
+    """Curves of accuracy and alignment against effective rank at one batch size; every point of the losses' grids on
+    every seed, none selected. None if absent."""
+
+    datasets: List[str] = ()
+    """Data sets that this is for; all by default."""
+    batch_size: BatchSize
+    """One of batch_sizes."""
+    seeds: List[Seed] = (0,)
+    """Seeds of every point."""
+    losses: Losses
+    """The curves, under names that nothing else in the suite has: each with its temperatures, and each another loss or
+    form."""
+
+    @model_validator(mode="after")
+    def _curves_differ(self) -> Self:
+        curves: dict[tuple[str, ...], str] = {}
+        for name, entry in self.losses.items():
+            key, forms = f"losses.{name}", entry.axes.get("form", ())
+            if "temperature" not in entry.axes:
+                raise mistake("the key 'temperature' is missing", key)
+            if len(forms) > 1:
+                raise mistake("give each form an entry of its own", f"{key}.form")
+            if (other := curves.setdefault((entry.loss, *forms), name)) != name:
+                raise mistake(f"has the loss and form of {other}; join the two", key)
+        return self
+
+
+class Transfer(Section):
+    """Probes of the selected settings' frozen encoders on the suite's other data sets, on cached features; none if
+    absent."""
+
+    batch_size: BatchSize
+    """One of batch_sizes."""
+
+
+class SuiteConfig(Section):
+    """A suite (config/suites/<suite>.yaml)"""
+
+    title: str
+    """Name of the suite in captions."""
+    precision: Annotated[str, OneOf(("auto", "fp32", "bf16"))] = "auto"
+    """Arithmetic of the network while training; losses, metrics and evaluation are in float32 or better in any case.
+    auto: bf16 where the device computes in it, else fp32."""
+    compile: bool = False
+    """Compile the encoder with torch.compile, which takes a minute; see benchmarks/README.md for when it pays."""
+    device: Annotated[str, OneOf(("auto", "cpu", "cuda"))] = "auto"
+    """Where runs are trained and evaluated. auto: a CUDA device if there is one."""
+    threads: Count = 1
+    """CPU cores of one job, for torch or for decoding images; Snakemake runs cores / threads jobs at a time."""
+    processes: Count = 1
+    """Processes of one run, one a GPU, that share each batch (torchrun, DistributedDataParallel)."""
+    datasets: Annotated[dict[Annotated[str, OneOf(tuple(CATALOGUE))], Settings], Len(1)]
+    """Data sets by name, as in docs/datasets.md."""
+    backbone: AnyBackbone = CompactResNet()
+    projector_dim: Annotated[int, Ge(2)] = 64
+    """Dimension d of the embedding z. Least loss values are known for batch sizes up to d + 1 and for 2 d."""
+    training: Training = Training()
+    batch_sizes: List[BatchSize]
+    """Instances M a batch; the network sees 2 M views at once."""
+    losses: Losses
+    """Losses to compare at every batch size, under names of your choice (a-z, 0-9, -)."""
+    ablations: Ablations | None = None
+    trade_off: TradeOff | None = None
+    transfer: Transfer | None = None
+    seeds: Seeds
+    floors: Floors = Floors()
+    probe: Probe = Probe()
+
+
+class GlobalConfig(Section):
+    """Global settings (config/config.yaml)"""
+
+    default_suite: str = "digits"
+    """Suite that `snakemake --cores all` and `dvc repro` build, a file name in config/suites without .yaml."""
+
+
+def load_global(root: Path) -> GlobalConfig:
+    """config/config.yaml below `root`, checked, with defaults. Raises ConfigError."""
+    path = root / layout.GLOBAL_CONFIG
+    return _checked(GlobalConfig, path, plain_yaml.read(path))
+
+
+def load_suite(root: Path, name: str) -> SuiteConfig:
+    """config/suites/`name`.yaml below `root`, checked, with defaults and every data set's settings complete.
+
+    Raises ConfigError naming the file, the key and what is allowed.
     """
-    path = root / f"config/suites/{name}.yaml"
+    path = root / layout.SUITE_CONFIG.format(suite=name)
     if name not in suite_names(root):
         raise ConfigError(f"{path}: there is no such suite; allowed: {', '.join(suite_names(root))}")
-    content = _load(path, root / "workflow/schemas/suite.schema.yaml")
-    names = set(content["losses"]).union(*(settings["losses"] for settings in content["datasets"].values()))
-    for part in ("ablations", "trade_off"):
-        settings = content.get(part)
-        if settings is None:
-            continue
-        if both := sorted(settings["losses"].keys() & names):
-            raise ConfigError(f"{path}: {part}.losses.{both[0]}: the name is already used; choose another")
-        names |= set(settings["losses"])
-        settings.setdefault("datasets", list(content["datasets"]))
-        for dataset in settings["datasets"]:
-            if dataset not in content["datasets"]:
-                allowed = ", ".join(content["datasets"])
-                raise ConfigError(f"{path}: {part}.datasets: {dataset!r} is unknown; allowed: {allowed}")
-            if (size := settings["batch_size"]) not in (sizes := content["datasets"][dataset]["batch_sizes"]):
-                raise ConfigError(f"{path}: {part}.batch_size: {size} is not one of batch_sizes {sizes}")
-    curves: dict[tuple[str, ...], str] = {}
-    for name, entry in content.get("trade_off", {}).get("losses", {}).items():
-        where = f"{path}: trade_off.losses.{name}"
-        if "temperature" not in entry:
-            raise ConfigError(f"{where}: the key 'temperature' is missing")
-        if len(forms := entry.get("form", [])) > 1:
-            raise ConfigError(f"{where}.form: give each form an entry of its own")
-        if (other := curves.setdefault((entry["loss"], *forms), name)) != name:
-            raise ConfigError(f"{where}: has the loss and form of {other}; join the two")
-    for dataset, settings in content["datasets"].items():
-        further = {"seeds.selected": settings["seeds"]["selected"]}
-        further["ablations.seeds"] = content.get("ablations", {}).get("seeds", [])
-        for key, seeds in further.items():
-            if (grid := settings["seeds"]["grid"]) in seeds:
-                raise ConfigError(f"{path}: {key}: contains the grid's seed {grid}, which runs anyway")
-        augmented = settings["probe"].get("augmented", {"augment": settings["augment"]})
-        for key, augment in (("augment", settings["augment"]), ("probe.augmented.augment", augmented["augment"])):
-            for limits in ("crop_scale", "blur_sigma"):
-                low, high = augment[limits]
-                if low > high:
-                    raise ConfigError(f"{path}: datasets.{dataset}.{key}.{limits}: {low} is above {high}")
-            if augment["pad"] and (augment["crop_scale"] != [1, 1] or augment["size"] or augment["rotation"]):
-                need = "crop_scale [1, 1], no size and no rotation"
-                raise ConfigError(f"{path}: datasets.{dataset}.{key}.pad: {augment['pad']} needs {need}")
-        processes = settings["processes"]
-        if wrong := [size for size in settings["batch_sizes"] if size % processes]:
-            raise ConfigError(
-                f"{path}: datasets.{dataset}: a batch of {wrong[0]} cannot be shared by {processes} processes; "
-                "make batch_sizes multiples of processes"
-            )
-        if dataset in CATALOGUE:
-            _check_sizes(f"{path}: datasets.{dataset}", dataset, settings)
-    return content
-
-
-def _check_sizes(where: str, dataset: str, settings: dict[str, Any]) -> None:
-    """Whether the data set has as many images as are asked for."""
-    try:
-        split = settings["split"]
-        images = split_sizes(dataset, train=split["train"], validation=split["validation"], test=split["test"])
-    except ValueError as error:
-        raise ConfigError(f"{where}.split: {error}") from error
-    for key, size, part in (
-        ("batch_sizes", max(settings["batch_sizes"]), "pretrain"),
-        ("floors.batch_size", settings["floors"]["batch_size"], "train"),
-    ):
-        if size > images[part]:
-            remedy = "lower it" if settings["split"]["train"] is None else "lower it or raise split.train"
-            raise ConfigError(f"{where}.{key}: {size} is above the {images[part]} training images; {remedy}")
+    content = plain_yaml.read(path)
+    _checked(SuiteConfig, path, content)  # before anything is inherited, so that a mistake is named where it stands
+    suite = _checked(SuiteConfig, path, _completed(content))
+    if contradictions := list(itertools.islice(_contradictions(suite), MOST)):
+        raise ConfigError("\n".join(f"{path}: {text}" for text in contradictions))
+    return suite
 
 
 def suite_names(root: Path) -> list[str]:
-    return sorted(path.stem for path in (root / "config/suites").glob("*.yaml"))
+    """Names of the suites that there are below `root`."""
+    return sorted(path.stem for path in root.glob(layout.SUITE_CONFIG.format(suite="*")))
 
 
-def _load(path: Path, schema_path: Path) -> dict[str, Any]:
+def _checked(model: type[AnySection], path: Path, content: Any) -> AnySection:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _PlainLoader)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except Exception as error:  # a wrong tag, such as `!!int x`, makes PyYAML raise many kinds
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
-    schema = _schema(schema_path.read_text(encoding="utf-8"))
-    content = {} if content is None else content
-    if isinstance(content, dict):
-        datasets = content.get("datasets")
-        parts = [content, content.get("ablations"), content.get("trade_off")]
-        for holder in [*parts, *(datasets.values() if isinstance(datasets, dict) else ())]:
-            _listify_losses(holder.get("losses") if isinstance(holder, dict) else None)
-    errors = sorted(_Validator(schema).iter_errors(content), key=lambda error: (len(error.path), str(error.path)))
-    if errors:
-        raise ConfigError("\n".join(f"{path}: {_explain(error)}" for error in errors[:5]))
-    for settings in content.get("datasets", {}).values():
-        _inherit(settings, content)
-    _fill_defaults(content, schema, schema)
-    return content
+        return model.model_validate({} if content is None else content)
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{path}: {line}" for line in listed(error))) from error
 
 
-def _inherit(settings: dict[str, Any], suite: dict[str, Any]) -> None:
-    """Complete a data set's settings by the suite's."""
-    for key in MERGED:
-        settings[key] = json.loads(json.dumps(suite.get(key, {}) | settings.get(key, {})))
-    for key in REPLACED:
-        if key in suite:
-            settings.setdefault(key, json.loads(json.dumps(suite[key])))
+def _completed(suite: dict[str, Any]) -> dict[str, Any]:
+    """Content of a suite's file in which each data set has all settings, and each section all data sets."""
+    datasets = {}
+    for name, own in suite["datasets"].items():
+        merged = {key: suite.get(key, {}) | own.get(key, {}) for key in MERGED}
+        datasets[name] = {key: suite[key] for key in REPLACED if key in suite} | own | merged
+    sections = {key: {"datasets": list(datasets)} | suite[key] for key in ("ablations", "trade_off") if suite.get(key)}
+    return suite | sections | {"datasets": datasets}
 
 
-@cache
-def _schema(text: str) -> Any:
-    return yaml.safe_load(text)
+def _contradictions(suite: SuiteConfig) -> Iterator[str]:
+    """Settings that do not go together, each as "key: what is wrong"."""
+    yield from _of_sections(suite)
+    for dataset, settings in suite.datasets.items():
+        yield from _of_seeds(suite, settings)
+        yield from (f"datasets.{dataset}{text}" for text in _of_batches(settings))
+        yield from (f"datasets.{dataset}.{text}" for text in _of_images(dataset, settings))
 
 
-def _listify_losses(losses: Any) -> None:
-    """`temperature: 0.3` means the list [0.3]."""
-    for entry in losses.values() if isinstance(losses, dict) else ():
-        if isinstance(entry, dict):
-            for key, value in entry.items():
-                if key not in SCALAR_KEYS and not isinstance(value, list):
-                    entry[key] = [value]
+def _of_sections(suite: SuiteConfig) -> Iterator[str]:
+    names = set(suite.losses).union(*(settings.losses for settings in suite.datasets.values()))
+    for key, section in (("ablations", suite.ablations), ("trade_off", suite.trade_off)):
+        if section is None:
+            continue
+        for name in section.losses:
+            if name in names:
+                yield f"{key}.losses.{name}: the name is already used; choose another"
+        names |= set(section.losses)
+        for dataset in section.datasets:
+            if dataset not in suite.datasets:
+                yield f"{key}.datasets: {dataset!r} is unknown; allowed: {', '.join(suite.datasets)}"
+            elif section.batch_size not in (sizes := suite.datasets[dataset].batch_sizes):
+                yield f"{key}.batch_size: {section.batch_size} is not one of batch_sizes {list(sizes)}"
 
 
-def _fill_defaults(content: dict[str, Any], schema: dict[str, Any], root: dict[str, Any]) -> None:
-    """Set absent keys to their defaults; an absent object to its members' defaults, unless it has required keys."""
-    for key, sub in schema.get("properties", {}).items():
-        sub = _resolve(sub, root)
-        if key not in content:
-            if "default" in sub:
-                content[key] = json.loads(json.dumps(sub["default"]))
-            elif sub.get("type") == "object" and "properties" in sub and "required" not in sub:
-                content[key] = {}
-        if isinstance(content.get(key), dict):
-            _fill_defaults(content[key], sub, root)
-    members = schema.get("additionalProperties")
-    if isinstance(members, dict):
-        for value in content.values():
-            if isinstance(value, dict):
-                _fill_defaults(value, _resolve(members, root), root)
+def _of_seeds(suite: SuiteConfig, settings: Settings) -> Iterator[str]:
+    further = {"seeds.selected": settings.seeds.selected}
+    further["ablations.seeds"] = suite.ablations.seeds if suite.ablations else ()
+    for key, seeds in further.items():
+        if settings.seeds.grid in seeds:
+            yield f"{key}: contains the grid's seed {settings.seeds.grid}, which runs anyway"
 
 
-def _resolve(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
-    return root["$defs"][schema["$ref"].removeprefix("#/$defs/")] if "$ref" in schema else schema
-
-
-def _explain(error: ValidationError) -> str:
-    key = ".".join(str(part) for part in error.absolute_path)
-    where = f"{key}: " if key else ""
-    if error.validator == "additionalProperties" and isinstance(error.schema, dict):
-        allowed = list(error.schema.get("properties", {}))
-        unknown = next(name for name in error.instance if name not in allowed)
-        close = difflib.get_close_matches(str(unknown), allowed, n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
-        return f"{where}unknown key {unknown!r}{hint}; allowed: {', '.join(allowed)}"
-    if error.validator == "enum":
-        close = difflib.get_close_matches(str(error.instance), [str(value) for value in error.validator_value], n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
-        return f"{where}{error.instance!r} is unknown{hint}; allowed: {', '.join(map(str, error.validator_value))}"
-    if error.validator == "required":
-        missing = next(name for name in error.validator_value if name not in error.instance)
-        return f"{where}the key {missing!r} is missing"
-    if error.validator in ("minItems", "minProperties"):
-        return f"{where}is empty; give at least {error.validator_value}"
-    if error.validator == "type":
-        wanted = error.validator_value if isinstance(error.validator_value, str) else " or ".join(error.validator_value)
-        hint = (
-            "; YAML reads a number such as 1e-6 as text, write 1.0e-6"
-            if wanted in ("number", "integer") and isinstance(error.instance, str)
-            else ""
+def _of_batches(settings: Settings) -> Iterator[str]:
+    wrong = [size for size in settings.batch_sizes if size % settings.processes]
+    if wrong:
+        yield (
+            f": a batch of {wrong[0]} cannot be shared by {settings.processes} processes; "
+            "make batch_sizes multiples of processes"
         )
-        return f"{where}{error.instance!r} is not of type {wanted}{hint}"
-    return f"{where}{error.message}"
 
 
-def document(root: Path) -> str:
-    """Markdown tables of every key, generated from the schemas."""
-    lines = ["# Configuration", "", "Generated from workflow/schemas by `make docs`. Unknown keys are errors.", ""]
-    for name in ("config", "suite"):
-        schema = yaml.safe_load((root / f"workflow/schemas/{name}.schema.yaml").read_text())
-        lines += [f"## {schema['title']}", "", "| key | meaning | default | allowed |", "|---|---|---|---|"]
-        lines += [f"| {' | '.join(row)} |" for row in _rows(schema, schema, "")]
-        lines.append("")
-        variants = {name: sub for name, sub in schema.get("$defs", {}).items() if "loss" in sub.get("properties", {})}
-        for variant, sub in variants.items():
-            if variant == "loss":
-                continue
-            lines += [f"### Parameters of {variant}", "", "| key | meaning | default | allowed |", "|---|---|---|---|"]
-            rows = _rows(sub, schema, "")
-            lines += [f"| {' | '.join(row)} |" for row in rows]
-            lines.append("")
-    return "\n".join(lines)
-
-
-def _rows(schema: dict[str, Any], root: dict[str, Any], prefix: str) -> Iterator[tuple[str, str, str, str]]:
-    for key, reference in schema.get("properties", {}).items():
-        sub = _resolve(reference, root)
-        default = (
-            json.dumps(sub["default"])
-            if "default" in sub
-            else ("required" if key in schema.get("required", []) else "")
-        )
-        yield f"`{prefix}{key}`", sub.get("description", ""), default, _allowed(sub)
-        if "properties" in sub:
-            yield from _rows(sub, root, f"{prefix}{key}.")
-        if isinstance(sub.get("additionalProperties"), dict):
-            member = _resolve(sub["additionalProperties"], root)
-            yield f"`{prefix}{key}.<name>`", member.get("description", ""), "", "object"
-            if "allOf" not in member:
-                yield from _rows(member, root, f"{prefix}{key}.<name>.")
-
-
-def _allowed(sub: dict[str, Any]) -> str:
-    if "enum" in sub:
-        return ", ".join(map(str, sub["enum"]))
-    if "propertyNames" in sub and "enum" in sub["propertyNames"]:
-        return f"names: {', '.join(sub['propertyNames']['enum'])}"
-    if sub.get("type") == "array":
-        low, high = sub.get("minItems", 0), sub.get("maxItems")
-        count = f"{low}" if low == high else f"at least {low}"
-        return f"list of {_allowed(sub['items'])} ({count})"
-    if "type" not in sub:
-        return ""
-    kind = sub["type"] if isinstance(sub["type"], str) else " or ".join(sub["type"])
-    signs = {
-        "minimum": ">=",
-        "exclusiveMinimum": ">",
-        "maximum": "<=",
-        "exclusiveMaximum": "<",
-        "multipleOf": "multiple of",
-    }
-    bounds = [f"{sign} {sub[name]}" for name, sign in signs.items() if name in sub]
-    return " ".join([kind, ", ".join(bounds)]).strip()
-
-
-def main() -> None:
-    parser = cli.parser(__doc__)
-    parser.add_argument("--root", default=Path(), type=Path, help="repository folder")
-    print(document(parser.parse_args().root), end="")
-
-
-if __name__ == "__main__":
-    cli.run(main)
+def _of_images(dataset: str, settings: Settings) -> Iterator[str]:
+    """Whether the data set has as many images as are asked for."""
+    split = settings.split
+    try:
+        images = split_sizes(dataset, train=split.train, validation=split.validation, test=split.test)
+    except ValueError as error:
+        yield f"split: {error}"
+        return
+    remedy = "lower it" if split.train is None else "lower it or raise split.train"
+    for key, size, subset in (
+        ("batch_sizes", max(settings.batch_sizes), "pretrain"),
+        ("floors.batch_size", settings.floors.batch_size, "train"),
+    ):
+        if size > images[subset]:
+            yield f"{key}: {size} is above the {images[subset]} training images; {remedy}"

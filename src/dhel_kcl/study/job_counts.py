@@ -1,14 +1,13 @@
-"""How much a suite computes, by its config alone: images of each data set, steps and views of each run."""
-
-from typing import Any
+"""How much a suite computes, by its config alone: steps and views of each run, images of each evaluation."""
 
 from dhel_kcl.data.catalogue import split_sizes
 from dhel_kcl.study.suite import Run, Suite
 
 
-def subset_sizes(dataset: str, split: dict[str, Any]) -> dict[str, int]:
-    """Number of images by subset of a config's split."""
-    return split_sizes(dataset, train=split["train"], validation=split["validation"], test=split["test"])
+def subset_sizes(suite: Suite, dataset: str) -> dict[str, int]:
+    """Number of images by subset: pretrain, train, validation, test."""
+    split = suite.settings(dataset).split
+    return split_sizes(dataset, train=split.train, validation=split.validation, test=split.test)
 
 
 def steps(suite: Suite, run: Run) -> int:
@@ -18,14 +17,12 @@ def steps(suite: Suite, run: Run) -> int:
     """
     if run.method in ("pixels", "random"):
         return 0
-    settings = suite.settings(run.dataset)
-    part = "train" if run.method == "supervised" else "pretrain"
-    images = subset_sizes(run.dataset, settings["split"])[part]
+    subset = "train" if run.method == "supervised" else "pretrain"
+    images = subset_sizes(suite, run.dataset)[subset]
     if run.batch_size > images:
         where = f"{suite.name}, {run.dataset}"
         raise ValueError(f"{where}: batch size {run.batch_size} is larger than the training set of {images} images")
-    epochs: int = settings["training"]["epochs"]
-    return epochs * (images // run.batch_size)
+    return suite.settings(run.dataset).training.epochs * (images // run.batch_size)
 
 
 def views(suite: Suite, run: Run) -> int:
@@ -36,10 +33,8 @@ def views(suite: Suite, run: Run) -> int:
 def evaluated_images(suite: Suite, dataset: str) -> tuple[int, int]:
     """Images that the evaluation of one encoder passes through it: plain ones, and augmented ones of the paper's probe.
 
-    Plain: the three parts, and two views of each test image. Augmented: the training images in each epoch.
+    Plain: the three subsets, and two views of each test image. Augmented: the training images in each epoch.
     """
-    settings = suite.settings(dataset)
-    parts = subset_sizes(dataset, settings["split"])
-    plain = parts["train"] + parts["validation"] + 3 * parts["test"]
-    augmented = settings["probe"].get("augmented")
-    return plain, augmented["epochs"] * parts["train"] if augmented else 0
+    images, augmented = subset_sizes(suite, dataset), suite.settings(dataset).probe.augmented
+    plain = images["train"] + images["validation"] + 3 * images["test"]
+    return plain, augmented.epochs * images["train"] if augmented else 0

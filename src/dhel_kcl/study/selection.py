@@ -1,42 +1,35 @@
-"""Step 5: choose one setting per data set, loss and batch size by validation accuracy.
+"""The setting of a loss by validation accuracy.
 
 Ties go to the lower validation cross-entropy, then to the earlier grid point. Test results are never read.
-
-Example:
-    python -m dhel_kcl.study.selection --candidates run_a/seed0 run_b/seed0 --out selected.json
 """
 
-from pathlib import Path
-from typing import Any
-
-from dhel_kcl.runtime import cli
-from dhel_kcl.runtime.files import read_json, reading, write_json
-
-
-def best(candidates: list[dict[str, Any]]) -> dict[str, Any]:
-    """The candidate of highest "validation_accuracy", then lowest "validation_cross_entropy", then first."""
-    return min(candidates, key=lambda c: (-c["validation_accuracy"], c["validation_cross_entropy"]))
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 
-def main() -> None:
-    parser = cli.parser(__doc__)
-    parser.add_argument("--candidates", required=True, nargs="+", type=Path, help="folders of the grid's runs")
-    parser.add_argument("--out", required=True, type=Path, help="file to write (selected.json)")
-    args = parser.parse_args()
-    candidates = []
-    for folder in args.candidates:
-        with reading(folder, "delete it and run again to rebuild it"):
-            validation = read_json(folder / "probe.json")["validation"]
-            candidates.append(
-                {
-                    "run": folder.parent.name,
-                    "loss": read_json(folder / "spec.json")["loss"],
-                    "validation_accuracy": float(validation["accuracy"]),
-                    "validation_cross_entropy": float(validation["cross_entropy"]),
-                }
-            )
-    write_json(args.out, best(candidates) | {"candidates": candidates})
+@dataclass(frozen=True)
+class Candidate:
+    """A run of the grid. loss: as in `PretrainSpec.loss`. Accuracy in %, cross-entropy in nats."""
+
+    run: str
+    loss: dict[str, Any]
+    validation_accuracy: float
+    validation_cross_entropy: float
+
+    @classmethod
+    def of(cls, run: str, spec: Mapping[str, Any], probe: Mapping[str, Any]) -> Self:
+        """The run of this name, by the content of its spec.json and probe.json. Raises KeyError where they lack any."""
+        validation = probe["validation"]
+        return cls(run, spec["loss"], float(validation["accuracy"]), float(validation["cross_entropy"]))
 
 
-if __name__ == "__main__":
-    cli.run(main)
+def best(candidates: Sequence[Candidate]) -> Candidate:
+    """That of the highest accuracy, then of the lowest cross-entropy, then the first."""
+    return min(candidates, key=lambda each: (-each.validation_accuracy, each.validation_cross_entropy))
+
+
+def selected(candidates: Sequence[Candidate]) -> dict[str, Any]:
+    """Content of selected.json: the best candidate, and all of them."""
+    return dataclasses.asdict(best(candidates)) | {"candidates": [dataclasses.asdict(each) for each in candidates]}

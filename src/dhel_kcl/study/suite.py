@@ -1,5 +1,6 @@
-"""A suite's runs: which configurations, under which names and paths, and in which role."""
+"""A suite's runs: which configurations, under which names, and in which role."""
 
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -10,25 +11,28 @@ from pathlib import Path
 from typing import Any
 
 from dhel_kcl.data.catalogue import CATALOGUE
-from dhel_kcl.study.config import load_suite
+from dhel_kcl.study import layout
+from dhel_kcl.study.config import Loss, Settings, SuiteConfig, load_suite
 
-PARTS = ("losses", "ablations", "trade_off")
+SECTIONS = ("losses", "ablations", "trade_off")
+"""Sections of a suite that name losses."""
 FLOORS = {"pixels": "raw pixels", "random": "random encoder", "supervised": "supervised"}
+"""What the losses are compared with, and its title: {method: title}."""
 
 
 @dataclass(frozen=True)
 class Run:
     """One row of the results: a configuration with a seed.
 
+    section: "losses", "ablations", "trade_off" or "floors". method: the name of the loss in the suite, or of the floor.
     role: "grid" (a point of the hyperparameter grid, on the grid's seed), "selected" (a further seed of the
     setting that `select` chose; its `loss` then comes from selected.json), "point" (of a trade-off curve) or "floor".
-    part: "losses", "ablations", "trade_off" or "floors". method: the name of the loss in the suite, or of the floor.
     loss: the registry name and parameters, for `PretrainSpec.loss`; without parameters for role "selected".
     """
 
     suite: str
     dataset: str
-    part: str
+    section: str
     method: str
     batch_size: int
     role: str
@@ -38,15 +42,34 @@ class Run:
 
     @property
     def folder(self) -> str:
-        return f"{self.configuration}/seed{self.seed}"
+        return layout.run_folder(self)
 
     @property
     def configuration(self) -> str:
-        return f"results/runs/{self.suite}/{self.dataset}/{self.name}"
+        """Folder of the runs that differ in nothing but the seed."""
+        return layout.configuration(self)
 
     @property
     def trained(self) -> bool:
+        """Whether there is an encoder, were it an untrained one."""
         return self.method != "pixels"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A loss as a suite names it.
+
+    loss: its name in the registry. fixed: {"name": registry name, "kernel": ...}, which holds for the whole grid.
+    grid: all combinations of its parameters, as {"name": ..., **parameters}.
+    """
+
+    name: str
+    section: str
+    title: str
+    batch_sizes: tuple[int, ...]
+    loss: str
+    fixed: dict[str, Any]
+    grid: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +77,7 @@ class Suite:
     """A checked suite config and the runs that follow from it."""
 
     name: str
-    config: dict[str, Any]
+    config: SuiteConfig
 
     @classmethod
     def load(cls, root: Path, name: str) -> "Suite":
@@ -63,77 +86,72 @@ class Suite:
 
     @property
     def datasets(self) -> list[str]:
-        return list(self.config["datasets"])
+        return list(self.config.datasets)
 
-    def settings(self, dataset: str) -> dict[str, Any]:
-        """What holds for a data set, by key: the suite's settings with its own in their place."""
-        settings: dict[str, Any] = self.config["datasets"][dataset]
-        return settings
+    def settings(self, dataset: str) -> Settings:
+        """What holds for a data set: the suite's settings with its own in their place."""
+        return self.config.datasets[dataset]
 
-    def methods_of(self, dataset: str) -> dict[str, dict[str, Any]]:
-        """Loss entries of all parts by name, with their part, batch sizes and title."""
-        methods: dict[str, dict[str, Any]] = {}
-        for part in PARTS:
-            settings = self.settings(dataset) if part == "losses" else self.config.get(part)
-            if settings is None or (part != "losses" and dataset not in settings["datasets"]):
-                continue
-            sizes = settings["batch_sizes"] if part == "losses" else [settings["batch_size"]]
-            for name, entry in settings["losses"].items():
-                methods[name] = entry | {"part": part, "batch_sizes": sizes}
+    def methods_of(self, dataset: str) -> dict[str, Method]:
+        """Losses of all sections that are run on a data set, by name."""
+        settings = self.settings(dataset)
+        methods = _methods("losses", settings.losses, settings.batch_sizes)
+        for section in SECTIONS[1:]:
+            asked = getattr(self.config, section)
+            if asked is not None and dataset in asked.datasets:
+                methods |= _methods(section, asked.losses, (asked.batch_size,))
         return methods
 
     @cached_property
-    def methods(self) -> dict[str, dict[str, Any]]:
-        """Loss entries of all data sets, by name: the first data set's where they differ."""
-        found: dict[str, dict[str, Any]] = {}
-        for part in PARTS:  # a part's losses stay together
-            for dataset in self.datasets:
-                for name, entry in self.methods_of(dataset).items():
-                    if entry["part"] == part:
-                        found.setdefault(name, entry)
+    def methods(self) -> dict[str, Method]:
+        """Losses of all data sets, by name, section by section: the first data set's where they differ."""
+        found: dict[str, Method] = {}
+        for section, dataset in itertools.product(SECTIONS, self.datasets):
+            for name, method in self.methods_of(dataset).items():
+                if method.section == section:
+                    found.setdefault(name, method)
         return found
 
     def title(self, method: str) -> str:
-        return FLOORS.get(method) or self.methods[method].get("title", method)
+        """Name of a loss or floor in tables and figures."""
+        return FLOORS[method] if method in FLOORS else self.methods[method].title
 
     @cached_property
     def runs(self) -> list[Run]:
         """Every run, in the order of the config."""
-        return [run for dataset in self.datasets for run in self._runs_of(dataset)]
+        return [run for dataset in self.datasets for run in (*self._of_losses(dataset), *self._of_floors(dataset))]
 
-    def _runs_of(self, dataset: str) -> Iterator[Run]:
-        settings = self.settings(dataset)
-        for method, entry in self.methods_of(dataset).items():
-            part, fixed = entry["part"], _fixed(entry)
-            for size in entry["batch_sizes"]:
-                run = partial(Run, suite=self.name, dataset=dataset, part=part, method=method, batch_size=size)
-                for loss in grid(entry):
-                    name = "_".join([method, f"m{size}", *(f"{k}-{v}" for k, v in loss.items() if k != "name")])
-                    if part == "trade_off":
-                        for seed in self.config[part]["seeds"]:
-                            yield run(role="point", name=name, seed=seed, loss=loss)
-                    else:
-                        yield run(role="grid", name=name, seed=settings["seeds"]["grid"], loss=loss)
-                further = {"losses": settings["seeds"]["selected"], "trade_off": []}
-                for seed in further[part] if part in further else self.config[part]["seeds"]:
-                    yield run(role="selected", name=f"{method}_m{size}_selected", seed=seed, loss=fixed)
-        floors = settings["floors"]
+    def _of_losses(self, dataset: str) -> Iterator[Run]:
+        for method in self.methods_of(dataset).values():
+            role = "point" if method.section == "trade_off" else "grid"
+            grid_seeds, further_seeds = self._seeds(dataset, method.section)
+            for size in method.batch_sizes:
+                run = partial(Run, self.name, dataset, method.section, method.name, size)
+                for loss in method.grid:
+                    values = [f"{key}-{value}" for key, value in loss.items() if key != "name"]
+                    name = "_".join([method.name, f"m{size}", *values])
+                    yield from (run(role, name, seed, loss) for seed in grid_seeds)
+                name = layout.selected_run(method.name, size)
+                yield from (run("selected", name, seed, method.fixed) for seed in further_seeds)
+
+    def _seeds(self, dataset: str, section: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Seeds of every point of the grids of a section, and further ones of the selected settings."""
+        if section == "trade_off" and self.config.trade_off:
+            return self.config.trade_off.seeds, ()
+        seeds = self.settings(dataset).seeds
+        further = self.config.ablations.seeds if section == "ablations" and self.config.ablations else seeds.selected
+        return (seeds.grid,), further
+
+    def _of_floors(self, dataset: str) -> Iterator[Run]:
+        floors = self.settings(dataset).floors
         for method in FLOORS:
-            run = partial(Run, suite=self.name, dataset=dataset, part="floors", method=method)
-            for seed in floors["seeds"][:1] if method == "pixels" else floors["seeds"]:
-                yield run(batch_size=floors["batch_size"], role="floor", name=method, seed=seed, loss={"name": method})
+            for seed in floors.seeds[:1] if method == "pixels" else floors.seeds:
+                loss = {"name": method}
+                yield Run(self.name, dataset, "floors", method, floors.batch_size, "floor", method, seed, loss)
 
     @cached_property
     def by_folder(self) -> dict[str, Run]:
         return {run.folder: run for run in self.runs}
-
-    def transfers(self, run: Run) -> list[str]:
-        """Data sets that a run's encoder is probed on besides its own: the others with as many channels."""
-        settings = self.config.get("transfer")
-        if settings is None or (run.part, run.role, run.batch_size) != ("losses", "selected", settings["batch_size"]):
-            return []
-        channels = CATALOGUE[run.dataset].channels
-        return [name for name in self.datasets if name != run.dataset and CATALOGUE[name].channels == channels]
 
     @cached_property
     def _grids(self) -> dict[tuple[str, str, int], list[Run]]:
@@ -147,40 +165,78 @@ class Suite:
         """Grid runs among which the setting of a loss is selected."""
         return self._grids[dataset, method, batch_size]
 
+    def transfers(self, run: Run) -> list[str]:
+        """Data sets that a run's encoder is evaluated on besides its own: the others with as many channels."""
+        asked = self.config.transfer
+        if asked is None or (run.section, run.role, run.batch_size) != ("losses", "selected", asked.batch_size):
+            return []
+        channels = CATALOGUE[run.dataset].channels
+        return [name for name in self.datasets if name != run.dataset and CATALOGUE[name].channels == channels]
+
+    @cached_property
+    def _as_json(self) -> dict[str, dict[str, Any]]:
+        """Settings of each data set as JSON has them."""
+        return {name: settings.model_dump(mode="json") for name, settings in self.config.datasets.items()}
+
     def pretrain_spec(self, run: Run) -> dict[str, Any]:
-        """Content of `PretrainSpec`."""
-        settings = self.settings(run.dataset)
+        """Content of `PretrainSpec`, as JSON has it."""
+        settings = self._as_json[run.dataset]
         return {
             "dataset": run.dataset,
             "images": CATALOGUE[run.dataset].images,
             "loss": run.loss,
             "batch_size": run.batch_size,
             "backbone": settings["backbone"],
-            "projector_dim": self.config["projector_dim"],
+            "projector_dim": self.config.projector_dim,
             "augment": settings["augment"],
             "training": settings["training"],
-            "precision": self.config["precision"],
-            "compile": self.config["compile"],
-            "device": self.config["device"],
+            "precision": self.config.precision,
+            "compile": self.config.compile,
+            "device": self.config.device,
             "processes": settings["processes"],
-            "threads": self.config["threads"],
+            "threads": self.config.threads,
             "seed": run.seed,
         }
 
-    def probe_spec(self, dataset: str) -> dict[str, Any]:
-        """Content of `ProbeSpec`."""
-        settings = self.settings(dataset)
-        keys = ("precision", "device", "threads")
-        probe = {"augmented": None} | settings["probe"]
-        return probe | {"augment": settings["augment"]} | {key: self.config[key] for key in keys}
+    def evaluation_spec(self, dataset: str) -> dict[str, Any]:
+        """Content of `EvaluationSpec` for encoders that see images of a data set, as JSON has it."""
+        settings = self._as_json[dataset]
+        return settings["probe"] | {
+            "images": CATALOGUE[dataset].images,
+            "augment": settings["augment"],
+            "precision": self.config.precision,
+            "device": self.config.device,
+            "threads": self.config.threads,
+        }
 
     def digest(self) -> str:
-        """Changes with any value in the config, not with its comments or layout."""
-        return hashlib.sha256(json.dumps(self.config).encode()).hexdigest()
+        """Changes with all that the suite decides: config, runs, titles; not with comments in the file, or the order
+        of a section's keys."""
+        decided = [
+            self.config.model_dump(mode="json"),
+            [dataclasses.asdict(run) for run in self.runs],
+            [dataclasses.asdict(method) for method in self.methods.values()],
+            FLOORS,
+            self.runs_digest(),
+        ]
+        return hashlib.sha256(json.dumps(decided).encode()).hexdigest()
+
+    def runs_digest(self) -> str:
+        """Changes with the runs there are and with what any of them is asked to do, not with titles."""
+        asked = {
+            "runs": {run.folder: self.pretrain_spec(run) for run in self.runs},
+            "transfers": {run.folder: self.transfers(run) for run in self.runs},
+            "splits": {name: self.settings(name).split.model_dump() for name in self.datasets},
+            "evaluations": {name: self.evaluation_spec(name) for name in self.datasets},
+        }
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
-def _fixed(entry: dict[str, Any]) -> dict[str, Any]:
-    return {"name": entry["loss"]} | ({"kernel": entry["kernel"]} if "kernel" in entry else {})
+def _methods(section: str, losses: dict[str, Loss], batch_sizes: tuple[int, ...]) -> dict[str, Method]:
+    return {
+        name: Method(name, section, loss.title or name, batch_sizes, loss.loss, loss.fixed, loss.grid)
+        for name, loss in losses.items()
+    }
 
 
 def dataset_title(dataset: str) -> str:
@@ -191,10 +247,3 @@ def dataset_title(dataset: str) -> str:
 def parameters(loss: dict[str, Any]) -> str:
     """A loss's parameters as runs.csv has them: "form=sum temperature=0.3"."""
     return " ".join(f"{key}={value}" for key, value in loss.items() if key != "name")
-
-
-def grid(entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """All combinations of a loss entry's parameters, as {"name": ..., **parameters}."""
-    axes = {key: values for key, values in entry.items() if isinstance(values, list) and key != "batch_sizes"}
-    points = itertools.product(*axes.values())
-    return [_fixed(entry) | dict(zip(axes, point, strict=True)) for point in points]

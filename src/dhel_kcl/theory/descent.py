@@ -1,8 +1,8 @@
 """Descent on the sphere from many starts at once, and the losses of a stack of batches that it needs.
 
 The losses of `experiment.LOSS_OF` again, for a stack of batches in one call: from one batch at a time, nearly all of
-the time would go into calls. Tests hold their values and gradients to those losses, and what an experiment reports of the
-points where a descent ends is computed by those.
+the time would go into calls. Tests hold their values and gradients to those losses, and what an experiment reports of
+the points where a descent ends is computed by those.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the theory experiments share: the losses, verdicts, and how an experiment is run."""
+"""What the theory experiments share: the losses, and how an experiment is run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from dhel_kcl.losses.dhel import DHELLoss
 from dhel_kcl.losses.infonce import InfoNCELoss
 from dhel_kcl.losses.kcl import KCLLoss
 from dhel_kcl.losses.simclr import SimCLRLoss
+from dhel_kcl.theory.verdict import Verdict
 
 TEMPERATURE = 0.5
 LOG_SUM_EXP: dict[str, ContrastiveLoss] = {
@@ -34,18 +35,6 @@ LOSS_OF = LOG_SUM_EXP | KERNEL
 
 THREADS = 1
 PRECISION = "fp64"
-SUPPORTED, CONTRADICTED = "supported", "contradicted"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A statement, the claim it belongs to, what was measured, what it had to be, and whether it was."""
-
-    claim: str
-    statement: str
-    measured: float
-    threshold: str
-    verdict: str
 
 
 @dataclass(frozen=True)
@@ -54,10 +43,6 @@ class Result:
 
     table: pd.DataFrame
     verdicts: list[Verdict]
-
-
-def verdict(claim: str, statement: str, measured: float, threshold: str, holds: bool) -> Verdict:
-    return Verdict(claim, statement, float(measured), threshold, SUPPORTED if holds else CONTRADICTED)
 
 
 def run(measure: Callable[[], pd.DataFrame], judge: Callable[[pd.DataFrame], list[Verdict]]) -> Result:

@@ -24,7 +24,7 @@ FINISHED = "finished"
 
 def fingerprint(spec: PretrainSpec, data: Prepared, split: dict[str, NDArray], code: str) -> str:
     """What tells runs apart: spec, content of the data set, images trained on, digest of the code, torch's version."""
-    identity = [spec.as_dict(), data.manifest["sha256"], split["pretrain"].tolist(), code, torch.__version__]
+    identity = [spec.as_dict(), data.manifest.sha256, split["pretrain"].tolist(), code, torch.__version__]
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 

@@ -104,7 +104,7 @@ class Pretraining:
         """The run of a spec before its first step. Raises ValueError for a batch larger than the training set."""
         rows = split[spec.subset]
         schedule = Schedule.of(spec, len(rows))
-        trainer = Trainer.build(spec, data.channels, data.manifest["classes"], place)
+        trainer = Trainer.build(spec, data.channels, data.classes, place)
         source = open_source(data, rows, place.device, spec.threads, spec.images)
         labels = torch.from_numpy(data.labels[rows]).to(place.device)
         progress = Progress(schedule, trainer.networks.objective.minimum)

@@ -1,14 +1,11 @@
 import errno
 import gzip
 import hashlib
-import io
-import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tarfile
 import threading
 import time
 from collections import namedtuple
@@ -16,8 +13,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from dhel_kcl.data import download
 
@@ -262,7 +257,7 @@ def test_a_killed_process_leaves_what_the_next_one_goes_on_from(serve):
         time.sleep(20)
 
     server = serve(slow, whole)
-    code = f"from dhel_kcl import download; download.obtain('file.bin', [{server.url!r}], {MD5!r})"
+    code = f"from dhel_kcl.data import download; download.obtain('file.bin', [{server.url!r}], {MD5!r})"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
     while not PARTIAL.exists() or PARTIAL.stat().st_size < 5000:
         assert process.poll() is None
@@ -368,177 +363,3 @@ def test_too_small_a_disk_is_seen_before_anything_is_written(serve, monkeypatch)
         obtain(serve(whole).url)
     assert error.value.errno == errno.ENOSPC
     assert not PARTIAL.exists()
-
-
-def member(name, content=b"", **attributes):
-    info = tarfile.TarInfo(name)
-    info.size = len(content)
-    for key, value in attributes.items():
-        setattr(info, key, value)
-    return info, io.BytesIO(content)
-
-
-GOOD = [member("top", type=tarfile.DIRTYPE), member("top/one", b"1" * 1000), member("top/two", b"2" * 700)]
-
-
-def tarball(members=GOOD, format=tarfile.GNU_FORMAT):
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=format) as tar:
-        for info, content in members:
-            content.seek(0)
-            tar.addfile(info, content)
-    return buffer.getvalue()
-
-
-def files_of(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def test_plain_files_are_unpacked_and_the_folder_goes_away(here):
-    archive = here / "good.tar.gz"
-    for format in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
-        archive.write_bytes(gzip.compress(tarball(format=format)))
-        with download.unpacked(archive, 2000) as folder:
-            assert files_of(folder) == {"top/one": b"1" * 1000, "top/two": b"2" * 700}
-        assert not folder.exists()
-
-
-@pytest.mark.parametrize(
-    ("evil", "message"),
-    [
-        (member("../evil", b"x"), "leads out of the folder"),
-        (member("top/../../evil", b"x"), "leads out of the folder"),
-        (member("/evil", b"x"), "leads out of the folder"),
-        (member("//evil", b"x"), "leads out of the folder"),
-        (member("top/evil", type=tarfile.SYMTYPE, linkname="/etc/passwd"), "neither a plain file nor a folder"),
-        (member("top/evil", type=tarfile.LNKTYPE, linkname="top/one"), "neither a plain file nor a folder"),
-        (member("top/evil", type=tarfile.CHRTYPE, devmajor=1, devminor=3), "neither a plain file nor a folder"),
-        (member("top/evil", type=tarfile.BLKTYPE), "neither a plain file nor a folder"),
-        (member("top/evil", type=tarfile.FIFOTYPE), "neither a plain file nor a folder"),
-    ],
-)
-def test_members_that_could_do_harm_are_refused(here, evil, message):
-    archive = here / "evil.tar.gz"
-    archive.write_bytes(gzip.compress(tarball([*GOOD, evil])))
-    before = set(here.rglob("*"))
-    with pytest.raises(ValueError, match=message) as error, download.unpacked(archive, 5000):
-        pass
-    assert str(archive) in str(error.value)
-    assert set(here.rglob("*")) - before <= {here / "scratch", here / "scratch/downloads"}
-
-
-def sparse():
-    """A file that would unpack to 1 TB of zeros, in the layout of GNU tar's old sparse format."""
-    header = bytearray(member("top/evil")[0].tobuf(tarfile.GNU_FORMAT))
-    header[156:157] = tarfile.GNUTYPE_SPARSE
-    header[386:410] = (b"0" * 11 + b"\0") * 2  # one stretch of data: at 0, 0 bytes long
-    header[483:495] = b"%011o\0" % min(10**12, 8**11 - 1)
-    header[148:156] = b" " * 8
-    header[148:156] = b"%06o\0 " % sum(header)
-    return bytes(header) + bytes(20 * 512)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        lambda: tarball([member("top/bomb", bytes(50_000_000))]),
-        lambda: tarball([member(f"top/{k}", bytes(1_000_000)) for k in range(20)]),
-        lambda: tarball([member("top/x", pax_headers={"comment": "0" * 50_000_000})], tarfile.PAX_FORMAT),
-        lambda: tarball([member("0" * 50_000_000)]),
-        lambda: tarball([member(f"top/{k}") for k in range(101)]),
-        sparse,
-    ],
-    ids=["one file", "many files", "pax header", "long name", "many members", "sparse"],
-)
-def test_bombs_are_refused(here, content):
-    archive = here / "bomb.tar.gz"
-    archive.write_bytes(gzip.compress(content(), 1))
-    message = "holds more than|has more than 100 members|neither a plain file"
-    with (
-        pytest.raises(ValueError, match=rf"bomb\.tar\.gz cannot be read: it.*({message})"),
-        download.unpacked(archive, 9999),
-    ):
-        pass
-    assert not (here / "scratch/downloads/bomb.tar.gz.unpacked").exists()
-
-
-def test_what_a_killed_unpacking_left_is_cleared(here):
-    archive = here / "good.tar.gz"
-    archive.write_bytes(gzip.compress(tarball()))
-    left = here / "scratch/downloads/good.tar.gz.unpacked/top/three"
-    left.parent.mkdir(parents=True)
-    left.touch()
-    with download.unpacked(archive, 2000) as folder:
-        assert set(files_of(folder)) == {"top/one", "top/two"}
-
-
-@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"no tar"), gzip.compress(tarball())[:-200]])
-def test_damaged_archives_are_named(here, content):
-    archive = here / "damaged.tar.gz"
-    archive.write_bytes(content)
-    with pytest.raises(ValueError, match=r"damaged\.tar\.gz cannot be read: ."), download.unpacked(archive, 5000):
-        pass
-
-
-def test_a_small_file_is_read_up_to_its_limit(here):
-    for name, content in (("plain", CONTENT), ("packed.gz", gzip.compress(CONTENT))):
-        (here / name).write_bytes(content)
-        assert download.read_bounded(here / name, len(CONTENT)) == CONTENT
-        with pytest.raises(ValueError, match=f"{name} cannot be read: it holds more than 102399 bytes"):
-            download.read_bounded(here / name, len(CONTENT) - 1)
-    (here / "damaged.gz").write_bytes(gzip.compress(CONTENT)[:-20])
-    with pytest.raises(ValueError, match=r"damaged\.gz cannot be read"):
-        download.read_bounded(here / "damaged.gz", len(CONTENT))
-
-
-mutations = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=8)), max_size=6)
-
-
-def mutated(content, changes, keep):
-    """`content` with some bytes overwritten, cut to the share `keep`."""
-    content = bytearray(content)
-    for place, new in changes:
-        start = int(place * len(content))
-        content[start : start + len(new)] = new[: len(content) - start]
-    return bytes(content[: round(keep * len(content))])
-
-
-def unpack_damaged(here, changes, keep, outer, random):
-    """Damage in the compressed stream or to it, or random bytes: success within bounds, or an error with a name."""
-    error = None
-    tar = random if random is not None else tarball()
-    content = mutated(gzip.compress(tar), changes, keep) if outer else gzip.compress(mutated(tar, changes, keep))
-    archive = here / "fuzzed.tar.gz"
-    archive.write_bytes(content)
-    before = {path for path in here.rglob("*") if "scratch" not in path.parts}
-    try:
-        with download.unpacked(archive, 4000) as folder:
-            assert sum(map(len, files_of(folder).values())) <= 4000 + 4 * 10240 + 4 * 512 * 100
-            assert not any(path.is_symlink() for path in folder.rglob("*"))
-    except (ValueError, OSError) as raised:
-        error = raised
-    assert error is None or "fuzzed.tar.gz" in str(error)
-    assert {path for path in here.rglob("*") if "scratch" not in path.parts} == before
-    assert os.listdir(here / "scratch/downloads") == []
-
-
-fuzz = given(
-    changes=mutations,
-    keep=st.sampled_from([1.0, 1.0, 0.7, 0.2]),
-    outer=st.booleans(),
-    random=st.none() | st.binary(max_size=2000),
-)
-per_test_folder = [HealthCheck.function_scoped_fixture]
-
-
-@settings(max_examples=300, deadline=None, suppress_health_check=per_test_folder)
-@fuzz
-def test_no_archive_ends_in_another_exception(here, changes, keep, outer, random):
-    unpack_damaged(here, changes, keep, outer, random)
-
-
-@pytest.mark.torture
-@settings(max_examples=10_000, deadline=None, suppress_health_check=per_test_folder)
-@fuzz
-def test_ten_thousand_archives_end_in_no_other_exception(here, changes, keep, outer, random):
-    unpack_damaged(here, changes, keep, outer, random)

@@ -1,6 +1,8 @@
 import hashlib
+import shutil
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -39,6 +41,11 @@ def prepare():
     return prepared.read(Path("out"), verify=True)
 
 
+def details():
+    """What only this data set has in its manifest."""
+    return prepare().manifest.description.details
+
+
 def contents(data):
     """The stored files' bytes."""
     offsets = prepared.offsets_of(data.images, len(data.labels))
@@ -47,8 +54,8 @@ def contents(data):
 
 def check(data):
     assert data.encoded
-    assert (data.manifest["images"], data.manifest["channels"]) == ([12], 3)
-    assert data.manifest["class_ids"] == sorted(IDS)
+    assert (data.manifest.images, data.channels) == ((12,), 3)
+    assert data.manifest.description.details["class_ids"] == sorted(IDS)
     assert data.labels.tolist() == [0, 0, 1, 1, 2, 2] * 2
     assert data.part.tolist() == [0] * 6 + [1] * 6
     paths = [path for part in ("train", "val") for path in sorted(Path("imagenet", part).rglob("*.JPEG"))]
@@ -75,20 +82,20 @@ def test_the_layout_in_several_folders_gives_the_same():
 
 def test_the_list_is_chosen_and_recorded(here, monkeypatch):
     folder_of(ids=[*IDS, "n00000004"])
-    assert prepare().manifest["class_list"] == "CMC"
+    assert details()["class_list"] == "CMC"
     (here / "mine.txt").write_text("n00000004\nn00000002\n")
     monkeypatch.setenv(imagenet100.CLASS_LIST, str(here / "mine.txt"))
-    manifest = prepare().manifest
-    assert manifest["class_list"] == "mine.txt"
-    assert manifest["class_ids"] == ["n00000002", "n00000004"]
+    mine = details()
+    assert mine["class_list"] == "mine.txt"
+    assert mine["class_ids"] == ["n00000002", "n00000004"]
     monkeypatch.delenv(imagenet100.CLASS_LIST)
     monkeypatch.setattr(imagenet100, "COUNT", 4)
-    assert prepare().manifest["class_list"] == "the folder's own 100 classes"
+    assert details()["class_list"] == "the folder's own 100 classes"
 
 
 def test_the_digest_covers_every_file():
     folder_of()
-    before = prepare().manifest["files_sha256"]
+    before = details()["files_sha256"]
     lines = [
         f"{path.parent.name}/{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n"
         for part in ("train", "val")
@@ -97,7 +104,7 @@ def test_the_digest_covers_every_file():
     assert before == hashlib.sha256("".join(lines).encode()).hexdigest()
     image = Path("imagenet/val", IDS[0], f"{IDS[0]}_0.JPEG")
     image.write_bytes(image.read_bytes() + b"\0")
-    assert prepare().manifest["files_sha256"] != before
+    assert details()["files_sha256"] != before
 
 
 def unset(monkeypatch):
@@ -169,6 +176,14 @@ def test_a_file_that_changes_meanwhile_is_named(monkeypatch):
     with pytest.raises(ValueError, match=r"n00000001_0\.JPEG changed while it was read"):
         prepare()
     assert not any(Path("out").iterdir())
+
+
+def test_too_little_space_is_told_before_anything_is_written(monkeypatch):
+    folder_of()
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=1000))
+    with pytest.raises(OSError, match=r"GB of disk space are needed and 0\.00 GB are free"):
+        prepare()
+    assert not Path("out").exists()
 
 
 def larger(offsets):

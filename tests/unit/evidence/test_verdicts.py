@@ -347,7 +347,7 @@ def test_the_same_runs_on_both_sides_are_nothing_to_compare(tmp_path, suite):
 
 def test_trade_off_curves_tell_decoupling_from_weight(tmp_path):
     def truth(run, loss):
-        if run.part != "trade_off":
+        if run.section != "trade_off":
             return {}
         decoupled = 0.1 if run.method == "dhel-weighted" else 0.0
         return {
@@ -365,7 +365,7 @@ def test_trade_off_curves_tell_decoupling_from_weight(tmp_path):
     assert decoupling.equivalent
     assert [part.split(": ")[0] for part in weight.parts.split("; ")] == ["τ = 0.1", "τ = 1"]
     assert "by setting" in weight.note
-    none = results_of(tmp_path / "none", results.suite, truth, noise, without=lambda run: run.part == "trade_off")
+    none = results_of(tmp_path / "none", results.suite, truth, noise, without=lambda run: run.section == "trade_off")
     assert [ruled(none, name, pair=None).verdict for name in ("decoupling", "weight", "temperature")] == 3 * ["not run"]
     one = results_of(tmp_path / "one", suite_of(tmp_path / "b", with_trade_off([0])), truth, noise)
     assert "too few seeds: 1 of 3" in ruled(one, "weight", pair=None).note
@@ -390,7 +390,7 @@ def test_a_seed_counts_on_the_trade_off_once_it_has_every_setting(tmp_path, miss
         suite_of(tmp_path, with_trade_off([0, 1, 2, 3])),
         truth,
         {"z_effective_rank": 0.05},
-        without=lambda run: run.part == "trade_off" and missing(run),
+        without=lambda run: run.section == "trade_off" and missing(run),
     )
     for name, effect in (("decoupling", 3.0), ("weight", 4 * np.log(2)), ("temperature", 4 * np.log(10))):
         row = ruled(results, name, pair=None)

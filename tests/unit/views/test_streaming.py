@@ -19,6 +19,7 @@ from torchvision.transforms import functional as tv
 
 from dhel_kcl.data import prepared
 from dhel_kcl.data.sources import imagenet100
+from dhel_kcl.data.writing import write_encoded
 from dhel_kcl.runtime import cli
 from dhel_kcl.views import streaming
 from dhel_kcl.views.augment import Augment
@@ -54,7 +55,7 @@ def encoded(folder, contents):
     for path, content in zip(paths, contents, strict=True):
         path.write_bytes(content)
     count = len(contents)
-    prepared.write_encoded(folder / "out", paths, np.zeros(count, np.int64), np.zeros(count, np.uint8), {})
+    write_encoded(folder / "out", paths, np.zeros(count, np.int64), np.zeros(count, np.uint8), imagenet100.DESCRIPTION)
     return prepared.read(folder / "out")
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from dhel_kcl.data import prepared
+from dhel_kcl.data.sources.digits import DESCRIPTION
 from dhel_kcl.views.augment import Augment
 from dhel_kcl.views.view_source import Batch, open_source
 from tests.unit.views.test_augment import DIGITS, PAPER, generator, images
@@ -16,7 +17,8 @@ CPU = torch.device("cpu")
 def in_memory(pixels, rows=None):
     pixels = pixels.numpy()
     count = len(pixels)
-    data = prepared.Prepared(pixels, np.zeros(count, np.int64), np.zeros(count, np.uint8), {})
+    manifest = prepared.Manifest(DESCRIPTION, pixels.shape, 1, {})
+    data = prepared.Prepared(pixels, np.zeros(count, np.int64), np.zeros(count, np.uint8), manifest)
     return open_source(data, np.arange(count) if rows is None else rows, CPU)
 
 

@@ -5,50 +5,51 @@ official one.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dhel_kcl.data import download, parts
+from dhel_kcl.data.archives import reading, unpacked
+from dhel_kcl.data.download import obtain
+from dhel_kcl.data.prepared import Description
+from dhel_kcl.data.writing import write_parts
 
 if TYPE_CHECKING:
     from torchvision.datasets import CIFAR10
 
 UNPACKED = 200_000_000
 """Most bytes that the archive's files may have; they have 186 million."""
-SPACE = 600_000_000
-"""Bytes on disk of the archive, its files and the prepared form together."""
-
-COMMON = {
-    "origin": "https://www.cs.toronto.edu/~kriz/cifar.html",
-    "citation": "A. Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images, University of Toronto",
-    "licence": "none stated; its authors ask for the citation",
-}
 
 
 def fetch_cifar10(folder: Path) -> None:
     """Prepare CIFAR-10 in `folder`."""
     from torchvision.datasets import CIFAR10
 
-    prepare(folder, CIFAR10, {"name": "cifar10", "classes": 10} | COMMON)
+    prepare(folder, "cifar10", CIFAR10, classes=10)
 
 
 def fetch_cifar100(folder: Path) -> None:
     """Prepare CIFAR-100 in `folder`, with its 100 fine labels."""
     from torchvision.datasets import CIFAR100
 
-    prepare(folder, CIFAR100, {"name": "cifar100", "classes": 100} | COMMON)
+    prepare(folder, "cifar100", CIFAR100, classes=100)
 
 
-def prepare(folder: Path, dataset: type["CIFAR10"], description: dict[str, Any]) -> None:
+def prepare(folder: Path, name: str, dataset: type["CIFAR10"], classes: int) -> None:
     """Prepare what torchvision's `dataset`, which states address and checksums, reads from its archive.
 
     Raises ValueError or OSError naming the file at fault.
     """
-    download.require_space(folder, SPACE)
-    archive = download.obtain(dataset.filename, [dataset.url], dataset.tgz_md5)
-    with download.unpacked(archive, UNPACKED) as root, download.reading(archive):
-        official = {name: dataset(root, train=name == "train") for name in ("train", "test")}
-        arrays = {name: (part.data.transpose(0, 3, 1, 2), np.array(part.targets)) for name, part in official.items()}
-        source = {"source": dataset.url, "md5": {dataset.filename: dataset.tgz_md5}}
-        parts.write(folder, arrays, description | source)
+    description = Description(
+        name=name,
+        source=dataset.url,
+        origin="https://www.cs.toronto.edu/~kriz/cifar.html",
+        citation="A. Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images, University of Toronto",
+        licence="none stated; its authors ask for the citation",
+        details={"md5": {dataset.filename: dataset.tgz_md5}},
+    )
+    archive = obtain(dataset.filename, [dataset.url], dataset.tgz_md5)
+    with unpacked(archive, UNPACKED) as root, reading(archive):
+        official = {part: dataset(root, train=part == "train") for part in ("train", "test")}
+        arrays = {part: (read.data.transpose(0, 3, 1, 2), np.array(read.targets)) for part, read in official.items()}
+        write_parts(folder, arrays, classes, description)

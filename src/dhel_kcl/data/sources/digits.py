@@ -5,9 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
-from dhel_kcl.data import prepared
+from dhel_kcl.data.prepared import PARTS, Description
+from dhel_kcl.data.writing import write
 
 CONTENT_SHA256 = "65e5b4619795efb40c1082f4c350c049e4ad552200d369b6ae99e21eef5e72c5"
+
+DESCRIPTION = Description(
+    name="digits",
+    source="scikit-learn, sklearn.datasets.load_digits",
+    origin="Optical Recognition of Handwritten Digits, test part, UCI Machine Learning Repository",
+    citation="E. Alpaydin, C. Kaynak (1998), doi:10.24432/C50P49",
+    licence="CC BY 4.0",
+)
 
 
 def fetch(folder: Path) -> None:
@@ -26,11 +35,4 @@ def fetch(folder: Path) -> None:
             "data; install the scikit-learn version in requirements.lock"
         )
     images = np.round(levels * (255 / 16)).astype(np.uint8)[:, None]
-    description = {
-        "name": "digits",
-        "source": "scikit-learn, sklearn.datasets.load_digits",
-        "origin": "Optical Recognition of Handwritten Digits, test part, UCI Machine Learning Repository",
-        "citation": "E. Alpaydin, C. Kaynak (1998), doi:10.24432/C50P49",
-        "licence": "CC BY 4.0",
-    }
-    prepared.write(folder, images, labels, np.zeros(len(labels), np.uint8), description)
+    write(folder, images, labels, np.full(len(labels), PARTS["train"], np.uint8), DESCRIPTION)

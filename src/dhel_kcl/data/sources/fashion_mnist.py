@@ -8,7 +8,10 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dhel_kcl.data import download, parts
+from dhel_kcl.data.archives import read_bounded, reading, workspace
+from dhel_kcl.data.download import in_mirror_folder, obtain
+from dhel_kcl.data.prepared import Description
+from dhel_kcl.data.writing import write_parts
 
 if TYPE_CHECKING:
     from torchvision.datasets import FashionMNIST
@@ -22,17 +25,7 @@ CONTENT_SHA256 = {
 """Of the official archives' content, decompressed."""
 UNPACKED = 48_000_000
 """Most bytes that one of the files may have; the largest has 47,040,016."""
-SPACE = 150_000_000
-"""Bytes on disk of the archives, their files and the prepared form together."""
-
-DESCRIPTION = {
-    "name": "fashion_mnist",
-    "classes": 10,
-    "origin": "https://github.com/zalandoresearch/fashion-mnist",
-    "citation": "H. Xiao, K. Rasul, R. Vollgraf (2017), Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine "
-    "Learning Algorithms, arXiv:1708.07747",
-    "licence": "MIT",
-}
+CLASSES = 10
 
 
 def fetch(folder: Path) -> None:
@@ -47,22 +40,32 @@ def prepare(folder: Path, dataset: type["FashionMNIST"], content_sha256: dict[st
 
     Raises ValueError or OSError naming the file at fault.
     """
-    download.require_space(folder, SPACE)
-    with download.workspace("fashion-mnist.unpacked") as root:
+    description = Description(
+        name="fashion_mnist",
+        source=", ".join(dataset.mirrors),
+        origin="https://github.com/zalandoresearch/fashion-mnist",
+        citation="H. Xiao, K. Rasul, R. Vollgraf (2017), Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine "
+        "Learning Algorithms, arXiv:1708.07747",
+        licence="MIT",
+        details={"md5": dict(dataset.resources)},
+    )
+    sources = {archive: _find(archive, md5, dataset.mirrors) for archive, md5 in dataset.resources}
+    with workspace("fashion-mnist.unpacked") as root:
         raw = root / dataset.__name__ / "raw"
         raw.mkdir(parents=True)
-        sources = []
-        for archive, md5 in dataset.resources:
+        for archive, path in sources.items():
             name = archive.removesuffix(".gz")
-            urls = [mirror + archive for mirror in dataset.mirrors]
-            path = download.in_mirror_folder(name, archive) or download.obtain(archive, urls, md5)
-            content = download.read_bounded(path, UNPACKED)
+            content = read_bounded(path, UNPACKED)
             if (found := hashlib.sha256(content).hexdigest()) != content_sha256[name]:
                 raise ValueError(f"{path} holds a file with the SHA-256 {found}, not {content_sha256[name]}")
             (raw / name).write_bytes(content)
-            sources.append(path)
-        with download.reading(*sources):
-            official = {name: dataset(root, train=name == "train") for name in ("train", "test")}
-            arrays = {name: (part.data[:, None].numpy(), part.targets.numpy()) for name, part in official.items()}
-            source = {"source": ", ".join(dataset.mirrors), "md5": dict(dataset.resources)}
-            parts.write(folder, arrays, DESCRIPTION | source)
+        with reading(*sources.values()):
+            official = {part: dataset(root, train=part == "train") for part in ("train", "test")}
+            arrays = {part: (read.data[:, None].numpy(), read.targets.numpy()) for part, read in official.items()}
+            write_parts(folder, arrays, CLASSES, description)
+
+
+def _find(archive: str, md5: str, mirrors: list[str]) -> Path:
+    """The IDX file, plain or compressed by anyone, in a folder that the user names; otherwise the official archive."""
+    in_folder = in_mirror_folder(archive.removesuffix(".gz"), archive)
+    return in_folder or obtain(archive, [mirror + archive for mirror in mirrors], md5)

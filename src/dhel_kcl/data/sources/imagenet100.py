@@ -13,14 +13,19 @@ import hashlib
 import io
 import os
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from dhel_kcl.data import download, prepared
+from dhel_kcl.data.archives import reading
+from dhel_kcl.data.download import require_space
+from dhel_kcl.data.prepared import PARTS, Description, Detail
 from dhel_kcl.data.sources.imagenet100_cmc import CLASSES as CMC_CLASSES
+from dhel_kcl.data.writing import write_encoded
 
 SOURCE = "DHEL_KCL_IMAGENET"
 CLASS_LIST = "DHEL_KCL_IMAGENET_CLASSES"
@@ -28,13 +33,13 @@ COUNT = 100
 SUFFIXES = {".jpeg", ".jpg", ".png"}
 ID = re.compile(r"n\d{8}")
 
-DESCRIPTION = {
-    "name": "imagenet100",
-    "source": f"the folder that {SOURCE} names",
-    "origin": "https://www.image-net.org/, ILSVRC 2012",
-    "citation": "O. Russakovsky et al. (2015), ImageNet Large Scale Visual Recognition Challenge, IJCV 115",
-    "licence": "ImageNet's terms of access: non-commercial research and education only",
-}
+DESCRIPTION = Description(
+    name="imagenet100",
+    source=f"the folder that {SOURCE} names",
+    origin="https://www.image-net.org/, ILSVRC 2012",
+    citation="O. Russakovsky et al. (2015), ImageNet Large Scale Visual Recognition Challenge, IJCV 115",
+    licence="ImageNet's terms of access: non-commercial research and education only",
+)
 
 
 def fetch(folder: Path) -> None:
@@ -56,19 +61,18 @@ def fetch(folder: Path) -> None:
     for class_folders in found.values():
         _require(ids, {class_id for class_id, _ in class_folders}, class_folders[0][1].parent, name)
 
-    paths, labels, part = [], [], []
-    for key, class_folders in found.items():
-        for class_id, class_folder in class_folders:
-            if class_id in ids:
-                images = sorted(path for path in class_folder.iterdir() if path.suffix.lower() in SUFFIXES)
-                if not images:
-                    raise ValueError(f"{class_folder} holds no images")
-                paths += images
-                labels += [ids.index(class_id)] * len(images)
-                part += [prepared.PARTS[key]] * len(images)
-    download.require_space(folder, sum(path.stat().st_size for path in paths))
-    classes = {"class_list": name, "class_ids": ids, "files_sha256": _check_images(paths)}
-    prepared.write_encoded(folder, paths, np.array(labels), np.array(part, np.uint8), DESCRIPTION | classes)
+    files = [
+        (path, ids.index(class_id), PARTS[key])
+        for key, class_folders in found.items()
+        for class_id, class_folder in class_folders
+        if class_id in ids
+        for path in _images(class_folder)
+    ]
+    paths, labels, part = zip(*files, strict=True)
+    require_space(folder, sum(path.stat().st_size for path in paths))
+    details: dict[str, Detail] = {"class_list": name, "class_ids": ids, "files_sha256": _check_images(paths)}
+    description = replace(DESCRIPTION, details=details)
+    write_encoded(folder, paths, np.array(labels), np.array(part, np.uint8), description)
 
 
 def _class_folders(source: Path, part: str) -> list[tuple[str, Path]]:
@@ -106,13 +110,20 @@ def _require(ids: list[str], available: set[str], place: Path, name: str) -> Non
         raise ValueError(f"{place} lacks {len(missing)} of the {len(ids)} classes of the list {name!r}: {shown}")
 
 
-def _check_images(paths: list[Path]) -> str:
+def _images(class_folder: Path) -> list[Path]:
+    found = sorted(path for path in class_folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    if not found:
+        raise ValueError(f"{class_folder} holds no images")
+    return found
+
+
+def _check_images(paths: Sequence[Path]) -> str:
     """Decode every image; returns a SHA-256 over class folder, name and content of every file."""
     from PIL import Image
 
     def check(path: Path) -> str:
         content = path.read_bytes()
-        with download.reading(path), Image.open(io.BytesIO(content)) as image:
+        with reading(path), Image.open(io.BytesIO(content)) as image:
             image.convert("RGB")
         return hashlib.sha256(content).hexdigest()
 

@@ -3,24 +3,17 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dhel_kcl.data import download, parts
+from dhel_kcl.data.archives import reading, unpacked
+from dhel_kcl.data.download import obtain
+from dhel_kcl.data.prepared import PARTS, Description
+from dhel_kcl.data.writing import write_parts
 
 if TYPE_CHECKING:
     from torchvision.datasets import STL10
 
 UNPACKED = 3_200_000_000
 """Most bytes that the archive's files may have; they have 3,124 million."""
-SPACE = 9_000_000_000
-"""Bytes on disk of the archive, its files and the prepared form together."""
-
-DESCRIPTION = {
-    "name": "stl10",
-    "classes": 10,
-    "origin": "https://cs.stanford.edu/~acoates/stl10/",
-    "citation": "A. Coates, H. Lee, A. Y. Ng (2011), An Analysis of Single-Layer Networks in Unsupervised Feature "
-    "Learning, AISTATS",
-    "licence": "none stated; the images come from ImageNet, whose terms allow non-commercial research only",
-}
+CLASSES = 10
 
 
 def fetch(folder: Path) -> None:
@@ -35,10 +28,16 @@ def prepare(folder: Path, dataset: type["STL10"]) -> None:
 
     Raises ValueError or OSError naming the file at fault.
     """
-    download.require_space(folder, SPACE)
-    archive = download.obtain(dataset.filename, [dataset.url], dataset.tgz_md5)
-    with download.unpacked(archive, UNPACKED) as root, download.reading(archive):
-        official = {name: dataset(root, split=name) for name in parts.PARTS}
-        arrays = {name: (part.data, part.labels) for name, part in official.items()}
-        source = {"source": dataset.url, "md5": {dataset.filename: dataset.tgz_md5}}
-        parts.write(folder, arrays, DESCRIPTION | source)
+    description = Description(
+        name="stl10",
+        source=dataset.url,
+        origin="https://cs.stanford.edu/~acoates/stl10/",
+        citation="A. Coates, H. Lee, A. Y. Ng (2011), An Analysis of Single-Layer Networks in Unsupervised Feature "
+        "Learning, AISTATS",
+        licence="none stated; the images come from ImageNet, whose terms allow non-commercial research only",
+        details={"md5": {dataset.filename: dataset.tgz_md5}},
+    )
+    archive = obtain(dataset.filename, [dataset.url], dataset.tgz_md5)
+    with unpacked(archive, UNPACKED) as root, reading(archive):
+        official = {part: dataset(root, split=part) for part in PARTS}
+        write_parts(folder, {part: (read.data, read.labels) for part, read in official.items()}, CLASSES, description)

@@ -1,0 +1,49 @@
+"""Brings a data set to its prepared form, and holds that against what the catalogue says."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from dhel_kcl import registry
+from dhel_kcl.data.catalogue import CATALOGUE
+from dhel_kcl.data.download import require_space
+from dhel_kcl.data.prepared import PARTS, Prepared, read
+
+
+def source_of(name: str) -> Callable[[Path], None]:
+    """Function that prepares the data set `name` in a folder. Raises ValueError naming the known data sets."""
+    if name not in CATALOGUE:
+        raise ValueError(f"unknown data set {name!r}; known: {', '.join(CATALOGUE)}")
+    source: Callable[[Path], None] = registry.load(CATALOGUE[name].source)
+    return source
+
+
+def fetch(name: str, folder: Path) -> Prepared:
+    """Prepare the data set `name` in `folder`, unless the disk is too small, and check what is there.
+
+    Raises ValueError or OSError naming what is at fault: the data set, a file, an address, the disk, the catalogue.
+    """
+    source = source_of(name)
+    if not CATALOGUE[name].approximate:
+        require_space(folder, CATALOGUE[name].disk)
+    source(folder)
+    data = read(folder, verify=True)
+    check(name, data)
+    return data
+
+
+def check(name: str, data: Prepared) -> None:
+    """Raise ValueError unless a prepared data set is what the catalogue says: plans and configs rely on it."""
+    dataset = CATALOGUE[name]
+    stated: dict[str, int | bool] = {"streamed": dataset.streamed, "channels": dataset.channels}
+    found: dict[str, int | bool] = {"streamed": data.encoded, "channels": data.channels}
+    if not dataset.approximate:
+        stated |= {"classes": dataset.classes} | {part: getattr(dataset, part) for part in PARTS}
+        found |= {"classes": data.classes} | {part: int((data.part == code).sum()) for part, code in PARTS.items()}
+    if not dataset.approximate and not data.encoded:
+        stated["side"], found["side"] = dataset.side, data.manifest.images[2]
+    differences = [f"{key} {found[key]}, not {value}" for key, value in stated.items() if found[key] != value]
+    if differences:
+        raise ValueError(
+            f"{name}: the prepared images have {'; '.join(differences)} as the catalogue states: "
+            f"correct the entry in data/catalogue.py, or {dataset.source}"
+        )

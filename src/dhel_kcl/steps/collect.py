@@ -1,0 +1,39 @@
+"""Gather a suite's runs in tidy tables, which all verdicts, tables and figures are made from.
+
+Writes into --out:
+    runs.csv          one row a run: configuration, role, accuracies (%), geometry of z and h, Git revision
+    epochs.csv        training curves of the selected settings
+    predictions.csv   which test images each run of the selected settings classifies right, packed in base64
+    spectra.csv       normalised singular values of the selected settings, mean and spread over seeds
+    similarities.csv  densities of pairwise similarities, likewise
+    costs.csv         training time and speed by loss and batch size, and the speed that was planned
+    metrics.json      the selected settings' test accuracy and effective rank, for `dvc metrics`
+
+Reads the runs and the plan below results/runs/<suite> and the splits below data/splits/<suite>, in the working
+directory. With --partial, runs that are not complete are left out, so that a suite can be looked at while it runs;
+damaged and foreign ones are refused in either case.
+
+Example:
+    dhel-kcl collect --root . --suite digits --out results/digits
+"""
+
+from functools import partial
+from pathlib import Path
+
+from dhel_kcl.evidence import tidy
+from dhel_kcl.evidence.collect import collect, summary
+from dhel_kcl.runtime import cli, science
+from dhel_kcl.runtime.files import write_json
+from dhel_kcl.study.suite import Suite
+
+
+def main() -> None:
+    parser = cli.suite_parser(__doc__, tables=False)
+    parser.add_argument("--out", required=True, type=Path, help="folder to write")
+    parser.add_argument("--partial", action="store_true", help="leave out runs that are not complete")
+    args = parser.parse_args()
+    suite = Suite.load(args.root, args.suite)
+    tables = collect(suite, partial(science.of_run, suite), args.partial)
+    for name, table in tables.items():
+        tidy.write(args.out / f"{name}.csv", table)
+    write_json(args.out / "metrics.json", summary(tables["runs"], suite))

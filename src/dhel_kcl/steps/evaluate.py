@@ -1,0 +1,41 @@
+"""Evaluate one run's frozen encoder: linear probes, nearest neighbours, geometry, spectrum, similarities.
+
+Writes into --out: probe.json, predictions.csv, geometry.json, spectrum.csv, similarities.csv. Without --run, of the
+raw pixels.
+
+Example:
+    dhel-kcl evaluate --spec evaluation.json --run run --data data/digits --split split.npz --out run
+"""
+
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from dhel_kcl.data import prepared
+from dhel_kcl.data import split as splits
+from dhel_kcl.evaluation.protocol import evaluate
+from dhel_kcl.evaluation.spec import EvaluationSpec
+from dhel_kcl.runtime import cli
+from dhel_kcl.runtime.allocator import keep_freed_memory
+from dhel_kcl.runtime.files import write_json, write_rows
+
+
+def main() -> None:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--spec", required=True, help="EvaluationSpec as a JSON file or text")
+    parser.add_argument("--run", type=Path, help="run folder of the pretraining (default: raw pixels as features)")
+    parser.add_argument("--data", required=True, type=Path, help="prepared data set")
+    parser.add_argument("--split", required=True, type=Path, help="split file")
+    parser.add_argument("--out", required=True, type=Path, help="folder to write")
+    args = parser.parse_args()
+
+    spec = EvaluationSpec.read(args.spec)
+    keep_freed_memory()
+    progress = partial(tqdm, unit="step", mininterval=1)
+    report = evaluate(spec, args.run, prepared.read(args.data), splits.read(args.split), progress)
+    write_rows(args.out / "predictions.csv", report.predictions())
+    write_rows(args.out / "spectrum.csv", report.spectra())
+    write_rows(args.out / "similarities.csv", report.histograms())
+    write_json(args.out / "geometry.json", report.geometries())
+    write_json(args.out / "probe.json", report.accuracies())

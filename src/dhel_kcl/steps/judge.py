@@ -1,0 +1,23 @@
+"""Judge what a suite's results say on each claim of the paper: estimate, interval and verdict of every statement.
+
+The statements, with their statistics, signs, thresholds and margins, are data: evidence/claims.yaml in this package.
+Each is judged on each data set from the tidy tables alone; docs/claims.md says how. Writes one CSV.
+
+Example:
+    dhel-kcl judge --root . --suite digits --results results/digits --out results/digits/claims.csv
+"""
+
+from pathlib import Path
+
+from dhel_kcl.evidence import ledger, tidy
+from dhel_kcl.evidence.verdicts import judge
+from dhel_kcl.runtime import cli
+from dhel_kcl.study.suite import Suite
+
+
+def main() -> None:
+    parser = cli.suite_parser(__doc__)
+    parser.add_argument("--out", required=True, type=Path, help="file to write (claims.csv)")
+    args = parser.parse_args()
+    table = judge(tidy.Results(args.results, Suite.load(args.root, args.suite)), ledger.read())
+    tidy.write(args.out, table)
