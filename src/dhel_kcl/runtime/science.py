@@ -19,7 +19,7 @@ MODULES = {
     "collect": "evidence.collect",
     "judge": "evidence.verdicts",
     "plan": "training.throughput",
-    "published": "evidence.published",
+    "published": "evidence.tables.published",
     "theory tables": "theory.tables",
 }
 """The module that computes a step's result, where no spec selects anything."""
