@@ -36,6 +36,7 @@ def split_file(digits_folder, tmp_path_factory):
 def pretrain_spec():
     return {
         "dataset": "digits",
+        "images": "memory",
         "loss": {"name": "simclr", "temperature": 0.3},
         "batch_size": 16,
         "backbone": {"name": "compact_resnet", "width": 8, "stages": 2},
