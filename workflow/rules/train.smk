@@ -25,7 +25,7 @@ rule pretrain_encoder:
     output:
         expand(layout.RUN_FILE, file=layout.TRAINED, allow_missing=True),
     log:
-        "logs/{suite}/{dataset}/{run}/seed{seed}/pretrain.log",
+        f"{layout.RUN_LOGS}/pretrain.log",
     benchmark:
         f"{layout.RUN}/benchmark.tsv"
     threads: lambda w: processes(w) * threads_of(w)

@@ -3,7 +3,7 @@ comparable with ours or not."""
 
 import csv
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 PUBLISHED = Path(__file__).with_name("published.csv")
@@ -57,14 +57,17 @@ class Published:
 
 def read_published(datasets: Collection[str] | None = None) -> list[Published]:
     """What was published on these data sets, or all of it, in the file's order. Raises ValueError naming a bad line."""
+    columns = [field.name for field in fields(Published)]
     with PUBLISHED.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file, restval=None, strict=True)
+        rows = csv.reader(file)
+        if next(rows, None) != columns:
+            raise ValueError(f"{PUBLISHED}: the first line must be {','.join(columns)}")
         entries = []
-        for row in reader:
-            if None in row or None in row.values() or row.get("loss") not in LOSSES:
-                raise ValueError(
-                    f"{PUBLISHED}, line {reader.line_num}: needs a value or nothing in each of {len(row)} columns, "
-                    f"and a loss of {', '.join(LOSSES)}"
+        for row in rows:
+            if len(row) != len(columns) or row[columns.index("loss")] not in LOSSES:
+                remedy = (
+                    f"give a value or nothing for each of {len(columns)} columns, and a loss of {', '.join(LOSSES)}"
                 )
-            entries.append(Published(**row))
+                raise ValueError(f"{PUBLISHED}, line {rows.line_num}: {remedy}")
+            entries.append(Published(*row))
     return [entry for entry in entries if datasets is None or entry.dataset in datasets]

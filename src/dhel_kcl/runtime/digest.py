@@ -81,6 +81,11 @@ class Source:
         return nodes
 
     @cached_property
+    def inside_imports(self) -> list[ast.AST]:
+        """Statements that import from inside the package."""
+        return [node for node in self.runtime_nodes if _is_inside(node)]
+
+    @cached_property
     def defines(self) -> set[str]:
         """Names that the module binds at its top level."""
         names = set()
@@ -138,20 +143,24 @@ class Code:
         self.folder = source
         self._sources: dict[str, Source] = {}
         self._digests: dict[str, str] = {}
+        self._imports: dict[str, list[Import]] = {}
         self._open: list[str] = []
 
-    def of(self, modules: Iterable[str], selected: Mapping[str, Iterable[str]] | None = None) -> str:
+    def of(self, functions: Iterable[str], selected: Mapping[str, Iterable[str]] | None = None) -> str:
         """SHA-256 of the code behind a result.
 
         Args:
-            modules: whose functions compute it, e.g. ["training.trainer"].
+            functions: that compute it, e.g. ["training.trainer:Pretraining"]; the whole module counts.
             selected: registry entries in use, by kind: {"loss": ["dhel"], ...}; of a kind not named all count.
 
         Raises ValueError for imports that cannot be followed, and circular ones.
         """
-        modules, selected = list(modules), selected or {}
-        lines = [self.of_module(module) for module in modules]
-        reached, asked = self.reached_by(modules), set[str]()
+        roots, selected = [function.partition(":") for function in functions], selected or {}
+        for module, _, attribute in roots:
+            if attribute not in self.source(module).defines:
+                raise ValueError(f"{self.source(module).path} does not define {attribute!r}")
+        lines = [f"{attribute} {self.of_module(module)}" for module, _, attribute in roots]
+        reached, asked = self.reached_by(module for module, _, _ in roots), set[str]()
         while more := sorted({kind for name in reached for kind in self.source(name).kinds} - asked):
             asked |= set(more)
             for kind in more:
@@ -187,12 +196,15 @@ class Code:
 
     def imports(self, name: str) -> list[Import]:
         """What a module imports from inside the package, but for plumbing."""
-        found = [entry for node in self.source(name).runtime_nodes for entry in self._imported(name, node)]
+        if name not in self._imports:
+            self._imports[name] = self._find_imports(name)
+        return self._imports[name]
+
+    def _find_imports(self, name: str) -> list[Import]:
+        found = [entry for node in self.source(name).inside_imports for entry in self._imported(name, node)]
         return [entry for entry in found if not is_plumbing(entry.module)]
 
     def _imported(self, name: str, node: ast.AST) -> Iterator[Import]:
-        if not _is_inside(node):
-            return
         where = f"{self.source(name).path}: `{ast.unparse(node)}`"
         if not isinstance(node, ast.ImportFrom) or node.level:
             raise ValueError(f"{where}: write `from {PACKAGE}... import ...`, which digests follow")

@@ -294,7 +294,12 @@ class KCLGaussianRiesz(KCL):
     """Exponent of the diverging energy."""
 
 
-LOSSES: dict[str, type[Loss]] = {"infonce": Tempered, "simclr": Tempered, "dcl": Tempered, "dhel": DHEL}
+LOSSES: dict[str, type[Loss]] = {
+    "infonce": Tempered,
+    "simclr": Tempered,
+    "dcl": Tempered,
+    "dhel": DHEL,
+}
 """The parameters of the registry's losses; those of kcl depend on its kernel."""
 KERNELS: dict[str, type[KCL]] = {
     "gaussian": KCLGaussian,

@@ -41,6 +41,13 @@ SCRATCH = "scratch/{suite}/{dataset}/{run}/seed{seed}"
 THROUGHPUT = "scratch/throughput.json"
 """Speeds that plans have measured."""
 
+RUN_LOGS = "logs/{suite}/{dataset}/{run}/seed{seed}"
+SETTING_LOGS = f"logs/{{suite}}/{{dataset}}/{SELECTED_RUN}"
+DATASET_LOGS = "logs/{suite}/{dataset}"
+SUITE_LOGS = "logs/{suite}"
+THEORY_LOGS = "logs/theory"
+LOGS = "logs"
+
 PLAN = f"{SUITE_RUNS}/plan.csv"
 """Planned speed of each kind of training, on the machine that trained."""
 RESULTS = "results/{suite}"

@@ -56,18 +56,18 @@ def package(tmp_path):
             path = folder / (name if name.endswith(".yaml") else f"{name.replace('.', '/')}.py")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        return Code(folder).of([root], selected)
+        return Code(folder).of([f"{root}:x"], selected)
 
     return write
 
 
-USER = "from dhel_kcl.science.core import area\n\ndouble = 2 * area(1)\n"
+USER = "from dhel_kcl.science.core import area\n\nx = 2 * area(1)\n"
 
 
 def test_a_module_covers_what_it_imports(package):
     before = package("user", {"user": USER, "science.core": SOURCE})
     assert package("user", {"user": USER, "science.core": SOURCE.replace("LIMIT = 3", "LIMIT = 4")}) != before
-    within = "def twice():\n    from dhel_kcl.science.core import area\n    return 2 * area(1)\n"
+    within = "def x():\n    from dhel_kcl.science.core import area\n    return 2 * area(1)\n"
     before = package("user", {"user": within, "science.core": SOURCE})
     assert package("user", {"user": within, "science.core": SOURCE.replace("LIMIT = 3", "LIMIT = 4")}) != before
 
@@ -79,8 +79,8 @@ def test_where_a_module_lies_does_not_matter(package):
 
 
 def test_of_two_modules_that_define_a_name_the_one_imported_counts(package):
-    both = "from dhel_kcl.first import area\nfrom dhel_kcl.second import volume\n"
-    swapped = "from dhel_kcl.first import volume\nfrom dhel_kcl.second import area\n"
+    both = "from dhel_kcl.first import area\nfrom dhel_kcl.second import volume\n\nx = area, volume\n"
+    swapped = "from dhel_kcl.first import volume\nfrom dhel_kcl.second import area\n\nx = area, volume\n"
     first, second = "area = 1\nvolume = 1\n", "area = 2\nvolume = 2\n"
     modules = {"first": first, "second": second}
     assert package("user", {"user": both} | modules) != package("user", {"user": swapped} | modules)
@@ -91,7 +91,7 @@ def test_plumbing_counts_for_nothing(package):
     modules = {"user": user, "runtime.cli": "parser = 1\n", "study.suite": "Suite = 1\n"}
     before = package("user", modules)
     assert package("user", modules | {"runtime.cli": "parser = 2\n", "study.suite": "Suite = 2\n"}) == before
-    choice = {"user": "from dhel_kcl.study.selection import best\n", "study.selection": "best = 1\n"}
+    choice = {"user": "from dhel_kcl.study.selection import best\n\nx = best\n", "study.selection": "best = 1\n"}
     assert package("user", choice) != package("user", choice | {"study.selection": "best = 2\n"})
 
 
@@ -116,7 +116,7 @@ def test_plumbing_counts_for_nothing(package):
 )
 def test_an_import_that_cannot_be_followed_is_an_error(package, user, message):
     lazy = "def __getattr__(name):\n    return 1\n"
-    modules = {"user": user, "science.__init__": lazy, "science.core": SOURCE, "registry": "def resolve(a, b): ...\n"}
+    modules = {"user": f"x = 1\n{user}", "science.__init__": lazy, "science.core": SOURCE, "registry": "def resolve(a, b): ...\n"}
     with pytest.raises(ValueError, match=message):
         package("user", modules)
 
@@ -128,19 +128,19 @@ def test_a_circle_is_an_error(package):
 
 
 def test_what_only_a_type_checker_imports_counts_for_nothing(package):
-    user = "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from dhel_kcl.science.core import area\n"
+    user = "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from dhel_kcl.science.core import area\n\nx = 1\n"
     before = package("user", {"user": user, "science.core": SOURCE})
     assert package("user", {"user": user, "science.core": SOURCE.replace("LIMIT = 3", "LIMIT = 4")}) == before
 
 
 def test_a_data_file_counts_by_its_values(package):
-    user = "from pathlib import Path\n\nLEDGER = Path(__file__).with_name('claims.yaml')\n"
+    user = "from pathlib import Path\n\nx = Path(__file__).with_name('claims.yaml')\n"
     before = package("user", {"user": user, "claims.yaml": "margin: 1.0\n"})
     assert package("user", {"user": user, "claims.yaml": "# point\nmargin:   1.0\n"}) == before
     assert package("user", {"user": user, "claims.yaml": "margin: 2.0\n"}) != before
 
 
-LOSS = "from dhel_kcl.registry import resolve\n\n\ndef loss(name):\n    return resolve('loss', name)\n"
+LOSS = "from dhel_kcl.registry import resolve\n\n\ndef x(name):\n    return resolve('loss', name)\n"
 
 
 def test_of_registry_entries_those_selected_count_or_all(package):
@@ -164,7 +164,7 @@ def test_a_new_registry_entry_changes_no_digest(package):
 
 
 def test_the_locale_does_not_matter(package, monkeypatch):
-    text = 'NAME = "härte"  # größe\n'
+    text = 'x = "härte"  # größe\n'
     before = package("user", {"user": text})
     monkeypatch.setattr("locale.getpreferredencoding", lambda *_: "latin-1")
     monkeypatch.setattr("locale.getencoding", lambda: "latin-1")
@@ -183,3 +183,14 @@ def test_every_registry_entry_can_be_imported():
     for kind, entries in registry.REGISTRIES.items():
         for name in entries:
             assert callable(registry.resolve(kind, name))
+
+
+def test_a_function_that_is_not_there_is_an_error(package):
+    with pytest.raises(ValueError, match="does not define 'x'"):
+        package("user", {"user": "y = 1\n"})
+
+
+def test_functions_of_one_module_have_digests_of_their_own(package, tmp_path):
+    package("user", {"user": "x = 1\ny = 2\n"})
+    code = Code(tmp_path / "dhel_kcl")
+    assert code.of(["user:x"]) != code.of(["user:y"])

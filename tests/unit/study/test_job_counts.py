@@ -42,3 +42,9 @@ def test_a_batch_larger_than_the_training_set_is_named():
     large = replace(DIGITS.runs[0], batch_size=2048)
     with pytest.raises(ValueError, match="digits: batch size 2048 is larger than the training set of 897 images"):
         job_counts.steps(DIGITS, large)
+
+
+def test_images_of_an_evaluation():
+    """Digits: 897, 300 and 600 images, and two views of the 600."""
+    assert job_counts.subset_sizes(DIGITS, "digits") == {"pretrain": 897, "train": 897, "validation": 300, "test": 600}
+    assert job_counts.evaluated_images(DIGITS, "digits") == (897 + 300 + 3 * 600, 0)
