@@ -271,3 +271,12 @@ def test_digests(root, smoke):
     seeded = Suite.load(root, "smoke")
     assert len({suite.runs_digest() for suite in (before, probed, split, seeded)}) == 4
     assert len({suite.digest() for suite in (before, titled, probed, split, seeded)}) == 5
+
+
+def test_swapped_values_change_the_digest_but_comments_do_not(root):
+    path = root / "config/suites/smoke.yaml"
+    text, before = path.read_text(), Suite.load(root, "smoke").digest()
+    path.write_text("# a comment\n" + text)
+    assert Suite.load(root, "smoke").digest() == before
+    path.write_text(text.replace("brightness: 0.4", "brightness: 0.3").replace("momentum: 0.9", "momentum: 0.8"))
+    assert Suite.load(root, "smoke").digest() != before
