@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from dhel_kcl.data.catalogue import CATALOGUE
 from dhel_kcl.evaluation.embed import BATCH
-from dhel_kcl.runtime.files import read_json
+from dhel_kcl.files import read_json
 from dhel_kcl.runtime.preflight import gigabytes, model_bytes
 from dhel_kcl.runtime.speed import Benchmark, EmbeddingBenchmark, TrainingBenchmark, measured
 from dhel_kcl.study import job_counts, layout

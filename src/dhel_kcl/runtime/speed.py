@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import torch
 from tqdm import tqdm
 
+from dhel_kcl.files import read_json, write_json
 from dhel_kcl.runtime import science
-from dhel_kcl.runtime.files import read_json, write_json
 from dhel_kcl.runtime.provenance import environment
 from dhel_kcl.training import device
 from dhel_kcl.training.spec import PretrainSpec

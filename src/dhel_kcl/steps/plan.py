@@ -9,8 +9,8 @@ Example:
 
 from pathlib import Path
 
+from dhel_kcl.files import write_rows
 from dhel_kcl.runtime import cli, cost, speed
-from dhel_kcl.runtime.files import write_rows
 from dhel_kcl.study import layout
 from dhel_kcl.study.suite import Suite
 from dhel_kcl.training import device

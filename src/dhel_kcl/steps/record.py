@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from dhel_kcl.files import read_json, write_json
 from dhel_kcl.runtime import cli
-from dhel_kcl.runtime.files import read_json, write_json
 from dhel_kcl.runtime.origins import ORIGINS, Origins, differences, of_suite, of_theory
 from dhel_kcl.study import layout
 from dhel_kcl.study.suite import Suite
