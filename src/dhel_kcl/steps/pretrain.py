@@ -70,7 +70,7 @@ def main() -> None:
         place = Place.claim(spec.device, spec.precision, spec.processes, spec.threads)
         preflight.require(spec, data, len(split[spec.subset]), place, args.scratch)
         run = Pretraining.build(spec, data, split, place)
-        if run.resume(store, args.again):
+        if run.resume(store, args.again) and place.is_first:
             say(f"resuming after step {run.progress.done} of {run.progress.steps} from {store.path}")
         finished = train(run, store, stop)
         seconds = run.progress.seconds
@@ -86,15 +86,17 @@ def main() -> None:
 
 def train(run: Pretraining, store: Store, stop: StopRequest) -> bool:
     """Train with a progress bar; whether it came to the end. What went wrong is said with what helps."""
-    with closing(ProgressBar(run.progress, shown=run.trainer.place.is_first)) as bar:
+    place = run.trainer.place
+    with closing(ProgressBar(run.progress, shown=place.is_first)) as bar:
         try:
             finished = run.run(store, [bar], stop)
         except Diverged as error:
             kept = f"; the checkpoint {store.path} is untouched" if store.path.is_file() else ""
             remedy = "Lower training.learning_rate or raise the temperature in the suite's config"
             raise Diverged(f"{error}{kept}. {remedy}") from error
-    if not finished:
-        say(f"{stop.received or 'stop'}: checkpoint {store.path} written; run the same command to go on")
+    if not finished and place.is_first:
+        who = stop.received or "a request to another process"
+        say(f"{who}: checkpoint {store.path} written; run the same command to go on")
     return finished
 
 

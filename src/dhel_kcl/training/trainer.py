@@ -72,8 +72,8 @@ def _shared(model: Model, place: Place) -> tuple[nn.Module, nn.Module]:
 
 
 @dataclass(frozen=True)
-class Images:
-    """What is trained on: views of the source's images, and labels (N,) of these on the device."""
+class TrainingImages:
+    """Images in a source, their labels (N,) on the device, and how views of them are drawn."""
 
     source: Source
     labels: Tensor
@@ -95,7 +95,7 @@ class Pretraining:
     """One run: what learns, from what, when, and how far it is."""
 
     trainer: Trainer
-    images: Images
+    images: TrainingImages
     schedule: Schedule
     progress: Progress
 
@@ -108,7 +108,7 @@ class Pretraining:
         source = open_source(data, rows, place.device, spec.threads, spec.images)
         labels = torch.from_numpy(data.labels[rows]).to(place.device)
         progress = Progress(schedule, trainer.networks.objective.minimum)
-        return cls(trainer, Images(source, labels, spec.augment), schedule, progress)
+        return cls(trainer, TrainingImages(source, labels, spec.augment), schedule, progress)
 
     def resume(self, store: Store, again: bool = False) -> bool:
         """Go on from the checkpoint, if there is one; with `again` from none of a run that came to its end."""

@@ -39,7 +39,7 @@ def test_help_says_what_the_step_does_and_shows_an_example(step, monkeypatch, ca
 
 
 def test_an_unknown_key_in_a_spec_is_one_line():
-    command = [sys.executable, "-m", "dhel_kcl.training.trainer", "--spec", '{"lr": 1}', "--data", "x", "--split", "x"]
+    command = [sys.executable, "-m", "dhel_kcl", "pretrain", "--spec", '{"lr": 1}', "--data", "x", "--split", "x"]
     result = subprocess.run([*command, "--out", "x", "--scratch", "x"], capture_output=True, text=True)
     assert result.returncode == 1
     assert result.stderr.startswith("error: PretrainSpec: unknown key 'lr'; allowed: augment, backbone")

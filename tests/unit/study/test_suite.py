@@ -1,11 +1,14 @@
 import copy
+import json
 from collections import Counter
 
 import pytest
 
 from dhel_kcl import registry
+from dhel_kcl.evaluation.spec import EvaluationSpec
 from dhel_kcl.study.config import suite_names
 from dhel_kcl.study.suite import Suite, dataset_title, parameters
+from dhel_kcl.training.spec import PretrainSpec
 from tests.pipeline import ROOT
 
 DIGITS = Suite.load(ROOT, "digits")
@@ -143,6 +146,15 @@ def test_specs():
         "device": "cpu",
         "threads": 1,
     }
+
+
+@pytest.mark.parametrize("name", suite_names(ROOT))
+def test_the_steps_read_the_specs(name):
+    suite = Suite.load(ROOT, name)
+    for run in suite.runs:
+        assert json.loads(json.dumps(PretrainSpec.of(suite.pretrain_spec(run)).as_dict()))["loss"] == run.loss
+    for dataset in suite.datasets:
+        assert EvaluationSpec.of(suite.evaluation_spec(dataset)).images == suite.evaluation_spec(dataset)["images"]
 
 
 def test_losses_of_a_spec():

@@ -1,6 +1,11 @@
 import pytest
+import torch
 
 from dhel_kcl.training import throughput
+from dhel_kcl.training.spec import PretrainSpec
+from dhel_kcl.views.augment import Augment
+
+CPU = torch.device("cpu")
 
 
 def test_a_rate_counts_instances_of_the_batches_that_fit_the_time(monkeypatch):
@@ -17,3 +22,10 @@ def test_a_rate_counts_instances_of_the_batches_that_fit_the_time(monkeypatch):
     sizes.clear()
     assert throughput.rate(step, 64, seconds=0.001) == pytest.approx(2 / 0.003)
     assert sizes == [2]
+
+
+def test_a_rate_is_measured_with_the_packages_own_steps(pretrain_spec):
+    spec = PretrainSpec.of(pretrain_spec)
+    trained = throughput.views_per_second(spec, 1, 8, CPU, seconds=0.2)
+    embedded = throughput.embedded_per_second(spec.backbone, Augment(), (64, 1, 8, 8), 1, CPU, seconds=0.2)
+    assert 100 < trained < embedded < 1e7
