@@ -1,4 +1,4 @@
-"""Record which config and code results were computed from, or check (--check) that they still are.
+"""Record the config and code that results were computed from, or check (--check) that they still are.
 
 provenance.json keeps apart what the runs came from, what the tidy tables came from that were collected from them, and
 what ledger, tables and figures came from: digests of config and code, and of the runs their Git revisions, versions and
