@@ -73,7 +73,7 @@ class Descents:
 
 @dataclass(frozen=True)
 class Stack:
-    """Points (S, ..., d), the objective's values (S,) there and its gradients along the sphere, of the points' shape."""
+    """Points (S, ..., d), the objective's values (S,) and its gradients along the sphere (S, ..., d)."""
 
     points: Tensor
     values: Tensor
@@ -81,7 +81,7 @@ class Stack:
 
 
 Memory = list[tuple[Tensor, Tensor, Tensor]]
-"""Of the last steps: the step, the change of the gradient, and 1 / (their dot product), 0 where that is not positive."""
+"""Of the last steps: step, change of the gradient, and 1 / (their dot product), 0 where that is not positive."""
 
 
 def descend(objective: Callable[[Tensor], Tensor], starts: Tensor, steps: int = 2000) -> Descents:
