@@ -1,4 +1,4 @@
-"""Tidy tables of runs that never were, with known truth, for the tests of claims, tables and figures."""
+"""Runs that never were, with known truth: their folders, and the tidy tables that could be theirs."""
 
 import json
 import shutil
@@ -9,9 +9,12 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from dhel_kcl.data import split
 from dhel_kcl.evidence import ledger
 from dhel_kcl.evidence.collect import over_seeds
 from dhel_kcl.evidence.tidy import COLUMNS, CONFIGURATION, Results, pack
+from dhel_kcl.runtime.files import sha256, write_json, write_rows
+from dhel_kcl.study import job_counts, layout, selection
 from dhel_kcl.study.suite import Suite, parameters
 
 ROOT = Path(__file__).parents[1]
@@ -152,3 +155,82 @@ def write(folder, runs):
     }
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
+
+
+def code_of(run):
+    """Digest of the code that run folders of `run_folders` say they were made with."""
+    return f"code of {run.loss['name']}"
+
+
+def run_folders(folder, suite):
+    """Everything below `folder` that tidy tables are collected from, as if all runs of a suite had ended."""
+    splits = {}
+    for dataset in suite.datasets:
+        counts = suite.settings(dataset).split
+        drawn = np.random.default_rng(0).permutation(2000)[: counts.train + counts.validation + counts.test]
+        train, validation, test = np.split(drawn, [counts.train, counts.train + counts.validation])
+        subsets = {"train": train, "validation": validation, "test": test, "pretrain": train}
+        splits[dataset] = {name: np.sort(images) for name, images in subsets.items()}
+        split.write(folder / layout.SPLIT.format(suite=suite.name, dataset=dataset), splits[dataset])
+    candidates = {}
+    for number, run in enumerate(sorted(suite.runs, key=lambda run: run.role == "selected")):
+        rng, key = np.random.default_rng(number), (run.dataset, run.method, run.batch_size)
+        chosen = selection.best(candidates[key]) if run.role == "selected" else run
+        if run.trained:
+            _write_training(folder, suite, run, chosen.loss)
+        report = _write_evaluation(folder / run.folder, suite, run, splits[run.dataset], rng)
+        for target in suite.transfers(run):
+            spec, scores = suite.evaluation_spec(target) | {"augmented": None}, _scores(splits[target], rng)[0]
+            write_json(folder / layout.transfer(run, target), scores | {"spec": spec})
+        if run.role == "grid":
+            candidates.setdefault(key, []).append(selection.Candidate.of(run.name, {"loss": run.loss}, report))
+            write_json(folder / layout.selected(run), selection.selected(candidates[key]))
+    cells = dict.fromkeys((run.dataset, run.batch_size) for run in suite.runs)
+    plan = [{"dataset": dataset, "batch_size": size, "views_per_second": 1e3 + size} for dataset, size in cells]
+    write_rows(folder / layout.PLAN.format(suite=suite.name), plan)
+
+
+def _write_training(folder, suite, run, loss):
+    path, epochs = folder / run.folder, range(1, 3)
+    write_json(path / "spec.json", suite.pretrain_spec(run) | {"loss": loss})
+    write_rows(path / "log.csv", [{"epoch": k, "step": 5 * k, "loss": 2.0 / k, "gap": 1.0 / k} for k in epochs])
+    for name in ("encoder", "projector"):
+        (path / f"{name}.safetensors").write_bytes(f"{name} of {run.folder}".encode())
+    files = [name for name in layout.TRAINED if name != "provenance.json"]
+    record = {"git_revision": "0123456789abcdef", "training_seconds": 2.5, "views": job_counts.views(suite, run)}
+    record |= {"code": code_of(run), "sha256": {name: sha256(path / name) for name in files}}
+    write_json(path / "provenance.json", record)
+
+
+def _scores(images, rng):
+    """Content of probe.json but for the spec, and which test images are classified right."""
+    right = {name: rng.random(len(index)) < 0.8 for name, index in images.items() if name != "pretrain"}
+    report = {
+        name: {"accuracy": 100 * float(correct.mean()), "cross_entropy": rng.random(), "images": len(correct)}
+        for name, correct in right.items()
+    }
+    report["knn"] = {name: report[name]["accuracy"] for name in ("validation", "test")}
+    return report, right["test"]
+
+
+def _write_evaluation(folder, suite, run, images, rng):
+    """The five files of an evaluation; returns the content of probe.json."""
+    spec, (report, right) = suite.evaluation_spec(run.dataset), _scores(images, rng)
+    report |= {"spec": spec} | ({"cached": dict(report)} if spec["augmented"] and run.trained else {})
+    labels = rng.integers(10, size=len(right))
+    rows = zip(images["test"].tolist(), labels.tolist(), np.where(right, labels, labels + 1).tolist(), strict=True)
+    geometry, spectrum, densities, bins = {}, [], [], spec["histogram_bins"]
+    for space in ("z", "h") if run.method not in ("pixels", "supervised") else ("h",):
+        geometry[space] = {"embeddings": len(right), "dim": 8, "alignment": rng.random(), "uniformity": -rng.random()}
+        geometry[space] |= {"wasserstein_uniformity": rng.random(), "covariance_rank": 7}
+        geometry[space] |= {"effective_rank": 1 + 6 * rng.random(), "effective_rank_centred": 1 + 6 * rng.random()}
+        sigma, density = np.sort(rng.random(8))[::-1], rng.random(bins)
+        ends, density = np.linspace(-1, 1, bins + 1), density / density.sum() * bins / 2
+        spectrum += [{"space": space, "index": k + 1, "singular_value": s / sigma[0]} for k, s in enumerate(sigma)]
+        densities += [{"space": space, "similarity": e, "density": d} for e, d in zip(ends, density, strict=False)]
+    write_json(folder / "probe.json", report)
+    write_rows(folder / "predictions.csv", [dict(zip(("image", "label", "prediction"), r, strict=True)) for r in rows])
+    write_json(folder / "geometry.json", geometry)
+    write_rows(folder / "spectrum.csv", spectrum)
+    write_rows(folder / "similarities.csv", densities)
+    return report
