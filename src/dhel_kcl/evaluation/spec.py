@@ -1,14 +1,13 @@
 """The resolved description of one evaluation."""
 
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from dataclasses import dataclass
 
 from dhel_kcl.training.spec import Spec
 from dhel_kcl.views.augment import Augment
 
 
 @dataclass(frozen=True)
-class HeadSettings(Spec):
+class HeadSettings:
     """How the linear head of the augmented probe is trained: by SGD whose learning rate falls linearly to 0."""
 
     epochs: int
@@ -17,10 +16,6 @@ class HeadSettings(Spec):
     momentum: float
     weight_decay: float
     augment: Augment
-
-    @classmethod
-    def of(cls, content: dict[str, Any]) -> Self:
-        return super().of(_with_augment(content))
 
 
 @dataclass(frozen=True)
@@ -44,19 +39,3 @@ class EvaluationSpec(Spec):
     device: str
     threads: int
     images: str
-
-    @classmethod
-    def of(cls, content: dict[str, Any]) -> Self:
-        head = content.get("augmented")
-        augmented = {} if head is None else {"augmented": HeadSettings.of(head)}
-        return super().of(_with_augment(content) | augmented)
-
-
-def _with_augment(content: dict[str, Any]) -> dict[str, Any]:
-    """`content` with the augmentation typed, which may leave out what is off."""
-    if "augment" not in content:
-        return content
-    allowed = [field.name for field in fields(Augment)]
-    if unknown := sorted(content["augment"].keys() - set(allowed)):
-        raise ValueError(f"Augment: unknown key {unknown[0]!r}; allowed: {', '.join(allowed)}")
-    return content | {"augment": Augment(**content["augment"])}

@@ -115,24 +115,3 @@ class PretrainSpec(Spec):
     def epochs(self) -> int:
         """0 for the encoder that stays as it was drawn."""
         return 0 if self.loss["name"] == "random" else self.training.epochs
-
-
-@dataclass(frozen=True)
-class ProbeSpec(Spec):
-    """Probes and geometry of one run.
-
-    weight_decay: L2 penalty of the cached linear probe. neighbours: that vote in the nearest-neighbour classifier.
-    augmented: settings of the linear probe on augmented images, None for no such probe.
-    histogram_bins: of the similarity histogram. view_seed: of the two augmented views that alignment is measured on,
-    augment: that augmentation. precision: of the augmented probe's encoder; everything else is in float32 or better.
-    """
-
-    weight_decay: float
-    neighbours: int
-    augmented: dict[str, Any] | None
-    histogram_bins: int
-    view_seed: int
-    augment: dict[str, Any]
-    precision: str
-    device: str
-    threads: int

@@ -24,7 +24,7 @@ def test_a_wrong_key_is_named(evaluation_spec):
         EvaluationSpec.of(evaluation_spec | {"neighbors": 5})
     with pytest.raises(ValueError, match="EvaluationSpec: missing key 'images'"):
         EvaluationSpec.of({key: value for key, value in evaluation_spec.items() if key != "images"})
-    with pytest.raises(ValueError, match="HeadSettings: missing key 'batch_size'"):
+    with pytest.raises(ValueError, match="EvaluationSpec: missing key 'batch_size' in augmented"):
         EvaluationSpec.of(evaluation_spec | {"augmented": {"augment": {}}})
-    with pytest.raises(ValueError, match="Augment: unknown key 'flipp'"):
+    with pytest.raises(ValueError, match="EvaluationSpec: unknown key 'flipp' in augment"):
         EvaluationSpec.of(evaluation_spec | {"augment": {"flipp": 0.5}})
