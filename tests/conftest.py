@@ -9,7 +9,7 @@ import torch
 
 from dhel_kcl.data import prepared, split
 from dhel_kcl.data.sources import digits
-from dhel_kcl.runtime.files import atomic
+from dhel_kcl.files import atomic
 from dhel_kcl.views.augment import Augment
 
 pytest_plugins = ["tests.pipeline"]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from dhel_kcl.data import split
 from dhel_kcl.evidence import collect as combine
-from dhel_kcl.runtime.files import DamagedError, read_json, write_json
+from dhel_kcl.files import DamagedError, read_json, write_json
 from dhel_kcl.steps import pretrain
 from dhel_kcl.study import selection as select
 from dhel_kcl.study.config import ConfigError

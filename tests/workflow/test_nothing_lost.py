@@ -14,8 +14,8 @@ import time
 
 import pytest
 
-from dhel_kcl.runtime import files
-from dhel_kcl.runtime.files import read_json
+from dhel_kcl import files
+from dhel_kcl.files import read_json
 from dhel_kcl.steps import pretrain
 from dhel_kcl.training.optimiser import MomentumSGD
 from tests.pipeline import dvc, edit, environment, snakemake

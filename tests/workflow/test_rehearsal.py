@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from dhel_kcl.runtime.files import read_json
+from dhel_kcl.files import read_json
 from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT, environment
 from tests.unit.data.official import CLASSES, checksums, cifar10_files, cifar100_files, stl10_files, tar_gz

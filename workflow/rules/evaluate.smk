@@ -2,7 +2,7 @@ def trained_run(wildcards):
     """Weights and spec of the run; nothing for the raw pixels."""
     if not run_of(wildcards).trained:
         return []
-    return expand(layout.RUN_FILE, file=["spec.json", "encoder.safetensors", "projector.safetensors"], **wildcards)
+    return expand(layout.RUN_FILE, file=layout.WEIGHTS, **wildcards)
 
 
 def candidates(wildcards):

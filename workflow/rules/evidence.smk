@@ -90,7 +90,7 @@ rule tabulate_results:
         out=lambda w, output: Path(output[0]).with_suffix(""),
     shell:
         "dhel-kcl tabulate --root {params.root:q} --suite {wildcards.suite} --results {params.results:q} "
-        "--name {wildcards.table} --note {params.note:q} --out {params.out:q} > {log:q} 2>&1"
+        "--name {wildcards.table} --note={params.note:q} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule draw_figure:

@@ -1,6 +1,6 @@
 THEORY_TIDY = expand(layout.THEORY_RESULT, experiment=EXPERIMENTS, format=["csv", "json"])
 THEORY_EVIDENCE = [
-    *expand(layout.THEORY_FIGURE, experiment=EXPERIMENTS, format=["pdf", "png"]),
+    *expand(layout.THEORY_FIGURE, experiment=EXPERIMENTS, format=layout.FIGURE_FORMATS),
     *expand(layout.THEORY_TABLE, theory_table=THEORY_TABLES, format=FORMATS),
 ]
 THEORY_RECORDS = expand(layout.THEORY_RECORD, experiment=EXPERIMENTS)

@@ -27,7 +27,7 @@ rule pretrain_encoder:
     log:
         f"{layout.RUN_LOGS}/pretrain.log",
     benchmark:
-        f"{layout.RUN}/benchmark.tsv"
+        layout.BENCHMARK
     threads: lambda w: processes(w) * threads_of(w)
     resources:
         gpu=gpus(processes),

@@ -1,6 +1,7 @@
 """The resolved description of one evaluation."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from dhel_kcl.training.spec import Spec
 from dhel_kcl.views.augment import Augment
@@ -26,7 +27,7 @@ class EvaluationSpec(Spec):
     augmented: settings of the linear probe on augmented images, None for no such probe.
     histogram_bins: of the similarity histogram. view_seed: of the two augmented views that alignment is measured on,
     augment: that augmentation. precision: of the augmented probe's encoder; everything else is in float32 or better.
-    images: how those of the data set are had, "memory" or "streamed".
+    images: how the data set's images are had, by the registry's sources.
     """
 
     weight_decay: float
@@ -38,4 +39,4 @@ class EvaluationSpec(Spec):
     precision: str
     device: str
     threads: int
-    images: str
+    images: Literal["memory", "streamed"]

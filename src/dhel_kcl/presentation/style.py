@@ -15,7 +15,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dhel_kcl.runtime.files import atomic
+from dhel_kcl.files import atomic
 
 COLUMN, PAGE = 3.25, 6.75
 """Widths in inches of a column and of the page."""

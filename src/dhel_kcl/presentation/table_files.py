@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from dhel_kcl.runtime.files import write_text
+from dhel_kcl.files import write_text
 
 FORMATS = ("csv", "md", "tex", "html")
 NOT_RUN = "not run"

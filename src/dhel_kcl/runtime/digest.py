@@ -2,8 +2,8 @@
 
 The unit is the module. A module's digest covers its tokens, without comments, docstrings and layout, the packaged data
 files that it names (`with_name`), and the digests of all modules of the package that it imports: a Merkle tree, so
-where a module lies does not matter. `runtime`, `steps` and, but for the selection of settings, `study` are left out:
-how a job runs changes no result, and what the study decides travels in a run's spec (`Suite.digest`).
+where a module lies does not matter. `runtime`, `steps`, `files` and, but for the selection of settings, `study` are
+left out: how a job runs changes no result, and what the study decides travels in a run's spec (`Suite.digest`).
 
 Registry entries (`dhel_kcl.registry`) count where code asks for their kind: those that a step's spec selects, or all
 where it selects none. An import inside the package that cannot be followed is an error: a gap would let stale results
@@ -24,8 +24,8 @@ import yaml
 from dhel_kcl.registry import PACKAGE, REGISTRIES
 
 SOURCE = Path(__file__).parents[1]
-PLUMBING = ("runtime", "steps", "study")
-"""Packages that no result depends on."""
+PLUMBING = ("runtime", "steps", "study", "files")
+"""What no result depends on."""
 SCIENCE = {"study.selection"}
 """Modules of them that results do depend on."""
 LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER}

@@ -77,11 +77,11 @@ def of_table(name: str, source: Code | None = None) -> str:
 
 def of_theory(name: str, source: Code | None = None) -> str:
     """Digest of a theory experiment; kernels are named by strings there, so all count."""
-    return (source or code()).of([f"theory.{name}"])
+    return (source or code()).of([f"theory.{name}:measure", f"theory.{name}:judge", "theory.experiment:run"])
 
 
 def of_theory_figure(name: str, source: Code | None = None) -> str:
-    return (source or code()).of([f"theory.figures.{name}"])
+    return (source or code()).of([f"theory.figures.{name}:draw"])
 
 
 def of_run(suite: "Suite", run: "Run", source: Code | None = None) -> str:

@@ -21,9 +21,9 @@ import torch
 
 from dhel_kcl.data import prepared
 from dhel_kcl.data import split as splits
+from dhel_kcl.files import exclusive, make_writable, read_json, sha256, write_json
 from dhel_kcl.runtime import cli, preflight, science
 from dhel_kcl.runtime.allocator import keep_freed_memory
-from dhel_kcl.runtime.files import exclusive, make_writable, read_json, sha256, write_json
 from dhel_kcl.runtime.progress_bar import ProgressBar
 from dhel_kcl.runtime.provenance import environment
 from dhel_kcl.runtime.signals import INTERRUPTED, StopRequest

@@ -1,4 +1,4 @@
-"""Record which config and code results were computed from, or check (--check) that they still are.
+"""Record the config and code that results were computed from, or check (--check) that they still are.
 
 provenance.json keeps apart what the runs came from, what the tidy tables came from that were collected from them, and
 what ledger, tables and figures came from: digests of config and code, and of the runs their Git revisions, versions and
@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from dhel_kcl.files import read_json, write_json
 from dhel_kcl.runtime import cli
-from dhel_kcl.runtime.files import read_json, write_json
 from dhel_kcl.runtime.origins import ORIGINS, Origins, differences, of_suite, of_theory
 from dhel_kcl.study import layout
 from dhel_kcl.study.suite import Suite

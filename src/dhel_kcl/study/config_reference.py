@@ -1,4 +1,4 @@
-"""docs/configuration.md: a table of every key that a config file may have, from the models in `config`."""
+"""docs/configuration.md: a table of every key that a config file may have, from `config` and `choices`."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,22 +8,18 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Len, Lt, MultipleOf
 from pydantic.fields import FieldInfo
 
-from dhel_kcl.study.config import (
+from dhel_kcl.study.choices import (
     BACKBONES,
     KERNELS,
     LOSSES,
-    MERGED,
-    REPLACED,
     Backbone,
-    GlobalConfig,
     Loss,
-    Section,
-    Settings,
-    SuiteConfig,
     UnknownBackbone,
     UnknownKernel,
     UnknownLoss,
 )
+from dhel_kcl.study.config import MERGED, REPLACED, GlobalConfig, Settings, SuiteConfig
+from dhel_kcl.study.section import Section
 from dhel_kcl.study.values import OneOf
 
 KINDS = {int: "integer", float: "number", str: "string", bool: "boolean"}
@@ -46,7 +42,11 @@ Row = tuple[str, str, str, str]
 
 def reference() -> str:
     """The tables, as Markdown."""
-    lines = ["# Configuration", "", "Made from src/dhel_kcl/study/config.py by `make docs`. Unknown keys are errors."]
+    lines = [
+        "# Configuration",
+        "",
+        "Made by `make docs` from src/dhel_kcl/study. Unknown keys are errors.",
+    ]
     for model in (GlobalConfig, SuiteConfig):
         lines += ["", f"## {_text(model.__doc__)}", "", *_table(_rows(model, "", {}))]
     for title, variant in _variants():

@@ -12,7 +12,8 @@ from typing import Any
 
 from dhel_kcl.data.catalogue import CATALOGUE
 from dhel_kcl.study import layout
-from dhel_kcl.study.config import Loss, Settings, SuiteConfig, load_suite
+from dhel_kcl.study.choices import Loss
+from dhel_kcl.study.config import Settings, SuiteConfig, load_suite
 
 SECTIONS = ("losses", "ablations", "trade_off")
 """Sections of a suite that name losses."""

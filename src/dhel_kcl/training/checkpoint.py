@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from dhel_kcl.data.prepared import Prepared
-from dhel_kcl.runtime.files import atomic, reading
+from dhel_kcl.files import atomic, reading
 from dhel_kcl.training.spec import PretrainSpec
 
 FINISHED = "finished"

@@ -6,7 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from dhel_kcl.runtime.files import write_rows
+from dhel_kcl.files import write_rows
 from dhel_kcl.training.schedule import Schedule
 
 

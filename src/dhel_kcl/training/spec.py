@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, get_args, get_type_hints
 
-from dhel_kcl.runtime.files import DamagedError, read_json
+from dhel_kcl.files import DamagedError, read_json
 from dhel_kcl.views.augment import Augment
 
 

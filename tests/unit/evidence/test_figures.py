@@ -4,7 +4,9 @@ from matplotlib.figure import Figure
 
 from dhel_kcl.evidence.figures import FIGURES, figures_of, panels
 from dhel_kcl.presentation import style
+from dhel_kcl.runtime.digest import code
 from dhel_kcl.study.suite import Suite
+from dhel_kcl.theory import EXPERIMENTS
 from tests.pipeline import ROOT
 from tests.synthetic import results_of, suite_of
 from tests.unit.evidence.conftest import complete, make
@@ -67,3 +69,10 @@ def test_losses_without_a_look_of_their_own_get_different_ones(tmp_path):
     assert len(set(looks)) == len(looks) == 5
     assert not set(looks) & set(style.LOOKS.values())
     assert panels.look("dhel-mean", suite) == panels.look("dhel-mean", Suite.load(ROOT, "digits"))
+
+
+@pytest.mark.parametrize(
+    "module", [figure.module for figure in FIGURES.values()] + [f"theory.figures.{name}" for name in EXPERIMENTS]
+)
+def test_how_figures_look_is_behind_the_digest_of_each(module):
+    assert "presentation.style" in code().reached_by([module])

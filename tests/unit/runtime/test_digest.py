@@ -116,7 +116,12 @@ def test_plumbing_counts_for_nothing(package):
 )
 def test_an_import_that_cannot_be_followed_is_an_error(package, user, message):
     lazy = "def __getattr__(name):\n    return 1\n"
-    modules = {"user": f"x = 1\n{user}", "science.__init__": lazy, "science.core": SOURCE, "registry": "def resolve(a, b): ...\n"}
+    modules = {
+        "user": f"x = 1\n{user}",
+        "science.__init__": lazy,
+        "science.core": SOURCE,
+        "registry": "def resolve(a, b): ...\n",
+    }
     with pytest.raises(ValueError, match=message):
         package("user", modules)
 
@@ -128,7 +133,9 @@ def test_a_circle_is_an_error(package):
 
 
 def test_what_only_a_type_checker_imports_counts_for_nothing(package):
-    user = "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from dhel_kcl.science.core import area\n\nx = 1\n"
+    user = (
+        "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from dhel_kcl.science.core import area\n\nx = 1\n"
+    )
     before = package("user", {"user": user, "science.core": SOURCE})
     assert package("user", {"user": user, "science.core": SOURCE.replace("LIMIT = 3", "LIMIT = 4")}) == before
 

@@ -5,7 +5,6 @@ import io
 import keyword
 import shutil
 import tokenize
-from fnmatch import fnmatch
 
 import pytest
 

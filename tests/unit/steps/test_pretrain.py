@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-from dhel_kcl.runtime.files import read_json, write_json
+from dhel_kcl.files import read_json, write_json
 from dhel_kcl.runtime.signals import REQUESTS
 from dhel_kcl.steps import pretrain
 from dhel_kcl.training.objective import Contrastive

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from dhel_kcl.runtime.files import DamagedError, read_json
+from dhel_kcl.files import DamagedError, read_json
 from dhel_kcl.steps import select
 
 

@@ -25,3 +25,12 @@ def smoke(root):
         return path
 
     return change
+
+
+def edited(root, old, new, file="config/suites/smoke.yaml"):
+    """Path of a config file in which `old` was replaced once."""
+    path = root / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    return path

@@ -1,7 +1,7 @@
 import re
 
-from dhel_kcl.study import config
 from dhel_kcl.study.config_reference import reference
+from dhel_kcl.study.section import Section
 from tests.pipeline import ROOT
 
 
@@ -31,7 +31,7 @@ def test_rows_state_default_and_range():
 
 
 def test_every_key_of_every_section_has_a_row():
-    table, sections = rows(), [config.Section]
+    table, sections = rows(), [Section]
     while sections:
         section = sections.pop()
         sections += section.__subclasses__()

@@ -1,3 +1,5 @@
+"""Counts against the paper's recipe and against what the steps did."""
+
 from dataclasses import replace
 
 import pandas as pd
@@ -7,7 +9,8 @@ from dhel_kcl.study import job_counts
 from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT
 
-DIGITS, PAPER = Suite.load(ROOT, "digits"), Suite.load(ROOT, "paper")
+DIGITS = Suite.load(ROOT, "digits")
+PAPER = Suite.load(ROOT, "paper")
 
 
 def test_views_of_the_papers_recipe():
@@ -18,6 +21,13 @@ def test_views_of_the_papers_recipe():
     assert views["stl10", "dhel", 256] == 200 * (104_900 // 256) * 512
     assert views["stl10", "supervised", 256] == 200 * (4_900 // 256) * 512
     assert views["cifar10", "random", 256] == views["cifar10", "pixels", 256] == 0
+
+
+def test_images_of_the_papers_evaluation():
+    """CIFAR-10: 45,000 and 5,000 images and three times 10,000, and 200 epochs of the augmented probe; a transfer has
+    neither the two views of the test images nor that probe."""
+    assert job_counts.evaluated_images(PAPER, "cifar10") == (80_000, 200 * 45_000)
+    assert job_counts.transferred_images(PAPER, "cifar10") == 60_000
 
 
 def test_committed_results_have_the_planned_views():
@@ -35,7 +45,6 @@ def test_a_batch_larger_than_the_training_set_is_named():
 
 
 def test_images_of_an_evaluation():
-    """Digits: 897, 300 and 600 images, and two views of the 600. CIFAR-10 besides: 200 epochs of 45,000."""
+    """Digits: 897, 300 and 600 images, and two views of the 600."""
     assert job_counts.subset_sizes(DIGITS, "digits") == {"pretrain": 897, "train": 897, "validation": 300, "test": 600}
     assert job_counts.evaluated_images(DIGITS, "digits") == (897 + 300 + 3 * 600, 0)
-    assert job_counts.evaluated_images(PAPER, "cifar10") == (45_000 + 5_000 + 3 * 10_000, 200 * 45_000)

@@ -3,7 +3,6 @@ import re
 
 import pytest
 
-from dhel_kcl.presentation import table_files
 from dhel_kcl.runtime.digest import docstrings
 from dhel_kcl.study import layout
 from dhel_kcl.study.suite import Suite
@@ -74,10 +73,8 @@ def test_lists_of_files(suite):
     assert set(collected) == set(versioned) - weights - {layout.theory_record("minima")}
     assert len(weights) == 2 * len([run for run in suite.runs if run.trained])
     assert set(transfers) <= set(collected)
-    assert set(layout.recorded(suite)) <= set(versioned)
+    completed = {file for run in suite.runs for file in layout.completed(suite, run)}
+    assert completed <= set(versioned)
+    assert len(completed) == len(suite.runs) + len(weights) // 2 + len(transfers)
     grids = {(run.dataset, run.method, run.batch_size) for run in suite.runs if run.role == "grid"}
     assert len([file for file in collected if file.endswith("selected.json")]) == len(grids)
-
-
-def test_formats_are_those_that_are_written():
-    assert layout.TABLE_FORMATS == table_files.FORMATS

@@ -1,11 +1,14 @@
 import copy
+import json
 from collections import Counter
 
 import pytest
 
 from dhel_kcl import registry
+from dhel_kcl.evaluation.spec import EvaluationSpec
 from dhel_kcl.study.config import suite_names
 from dhel_kcl.study.suite import Suite, dataset_title, parameters
+from dhel_kcl.training.spec import PretrainSpec
 from tests.pipeline import ROOT
 
 DIGITS = Suite.load(ROOT, "digits")
@@ -145,6 +148,15 @@ def test_specs():
     }
 
 
+@pytest.mark.parametrize("name", suite_names(ROOT))
+def test_the_steps_read_the_specs(name):
+    suite = Suite.load(ROOT, name)
+    for run in suite.runs:
+        assert json.loads(json.dumps(PretrainSpec.of(suite.pretrain_spec(run)).as_dict()))["loss"] == run.loss
+    for dataset in suite.datasets:
+        assert EvaluationSpec.of(suite.evaluation_spec(dataset)).images == suite.evaluation_spec(dataset)["images"]
+
+
 def test_losses_of_a_spec():
     losses = {run.name: run.loss for run in DIGITS.runs if run.batch_size == 64}
     weighted = losses["dhel-weighted_m64_form-mean_temperature-0.3_energy_weight-2.0"]
@@ -259,3 +271,12 @@ def test_digests(root, smoke):
     seeded = Suite.load(root, "smoke")
     assert len({suite.runs_digest() for suite in (before, probed, split, seeded)}) == 4
     assert len({suite.digest() for suite in (before, titled, probed, split, seeded)}) == 5
+
+
+def test_swapped_values_change_the_digest_but_comments_do_not(root):
+    path = root / "config/suites/smoke.yaml"
+    text, before = path.read_text(), Suite.load(root, "smoke").digest()
+    path.write_text("# a comment\n" + text)
+    assert Suite.load(root, "smoke").digest() == before
+    path.write_text(text.replace("brightness: 0.4", "brightness: 0.3").replace("momentum: 0.9", "momentum: 0.8"))
+    assert Suite.load(root, "smoke").digest() != before

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dhel_kcl.data import prepared, split
-from dhel_kcl.runtime.files import DamagedError
+from dhel_kcl.files import DamagedError
 from dhel_kcl.training.checkpoint import Store, fingerprint
 from dhel_kcl.training.spec import PretrainSpec
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dhel_kcl.runtime.files import read_json
+from dhel_kcl.files import read_json
 from dhel_kcl.training import objective
 from tests import pretraining
 from tests.unit.training.without_batch_normalisation import BUILDERS, without

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from dhel_kcl.runtime.files import DamagedError, write_json
+from dhel_kcl.files import DamagedError, write_json
 from dhel_kcl.training.spec import PretrainSpec, Spec, TrainingSettings
 from dhel_kcl.views.augment import Augment
 
