@@ -95,8 +95,11 @@ def samples(tmp_path_factory, split_file):
     Store(folder / "last.pt", "mine").write(STATE, finished=False)
     write_weights(folder / "encoder.safetensors", encoder())
     shutil.copy2(split_file, folder / "split.npz")
-    spec = {"dataset": "digits", "loss": {"name": "dhel"}, "batch_size": 16, "backbone": {}, "projector_dim": 16}
-    spec |= {"augment": {}, "training": {}, "precision": "fp32", "threads": 1, "seed": 0}
+    spec = {"dataset": "digits", "images": "memory", "loss": {"name": "dhel"}, "batch_size": 16, "projector_dim": 16}
+    spec |= {"backbone": {"name": "compact_resnet"}, "augment": {"crop_scale": [0.6, 1.0], "rotation": 15}}
+    spec |= {"training": {"epochs": 3, "learning_rate": 0.5, "reference_batch_size": 256}}
+    spec["training"] |= {"momentum": 0.9, "weight_decay": 1e-6, "warmup": 0.1}
+    spec |= {"precision": "fp32", "compile": False, "device": "cpu", "processes": 1, "threads": 1, "seed": 0}
     write_json(folder / "spec.json", spec)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
