@@ -66,7 +66,7 @@ docs: install ## docs/configuration.md from the config's models
 install: .venv/installed ## .venv with the locked versions; every other target calls it
 
 .venv/installed: pyproject.toml requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || (echo "$(PYTHON) is older than 3.11; use make PYTHON=python3.11" && exit 1)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4))' || (echo "$(PYTHON) is older than 3.11.4; use make PYTHON=python3.11" && exit 1)
 	test -d .venv || $(PYTHON) -m venv .venv
 	python -m pip install --disable-pip-version-check --constraint requirements.lock --editable '.[pipeline,test]'
 	touch .venv/installed

@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--memory", default=argparse.SUPPRESS, help="CSV of the memory table")
     args = parser.parse_args()
 
-    place, _ = device.resolve(args.device)
+    place, _ = device.choose(args.device)
     # Memory first: a child's peak starts at its parent's.
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         memory = pd.DataFrame([pool.apply(growth, (name, 4096, args.large, place)) for name, *_ in PAIRS])

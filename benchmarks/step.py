@@ -30,12 +30,11 @@ from dhel_kcl.runtime import cli
 from dhel_kcl.runtime.allocator import keep_freed_memory
 from dhel_kcl.study.suite import Suite
 from dhel_kcl.training import device
-from dhel_kcl.training.networks import build_encoder, build_projector
+from dhel_kcl.training.objective import Model, build_networks
 from dhel_kcl.training.optimiser import MomentumSGD
 from dhel_kcl.training.spec import PretrainSpec
-from dhel_kcl.training.trainer import Model, build_objective
-from dhel_kcl.views.augment import Augment
-from dhel_kcl.views.view_source import Batch, InMemory
+from dhel_kcl.views.memory import InMemory
+from dhel_kcl.views.view_source import Batch
 
 ROOT = Path(__file__).parents[1]
 # Suite, data set, batch size, shape of an image, usual threads; least ratio to the plain loop and to constant views.
@@ -57,9 +56,8 @@ def spec_of(suite: str, dataset: str, batch_size: int, threads: int) -> Pretrain
 
 def build(spec: PretrainSpec, channels: int, place: torch.device) -> Model:
     torch.manual_seed(spec.seed)
-    encoder = build_encoder(spec.backbone, channels)
-    projector = build_projector(encoder.features, spec.projector_dim)
-    return Model(encoder, build_objective(spec, projector, encoder.features, classes=10)[0]).to(place)
+    networks = build_networks(spec, channels, classes=10)
+    return Model(networks.encoder, networks.objective).to(place)
 
 
 class OwnStep:
@@ -70,10 +68,10 @@ class OwnStep:
     ) -> None:
         self.spec, self.place, self.precision, self.constant = spec, place, precision, constant
         self.model = build(spec, source.images.shape[1], place)
-        self.optimizer = MomentumSGD(self.model, spec.training["momentum"], spec.training["weight_decay"])
+        self.optimizer = MomentumSGD(self.model, spec.training.momentum, spec.training.weight_decay)
         self.labels = torch.zeros(spec.batch_size, dtype=torch.int64, device=place)
         self.profiled = False
-        self.batches = source.views(self.requests(), Augment(**spec.augment))
+        self.batches = source.views(self.requests(), spec.augment)
         self.views = next(self.batches)
 
     def requests(self) -> Iterator[Batch]:
@@ -116,12 +114,12 @@ def plain_loop(spec: PretrainSpec, shape: tuple[int, int, int], place: torch.dev
             return projector(encoder.blocks(encoder.stem(views)).mean(dim=(2, 3)))
         return projector(encoder.network(views))
 
-    views = TwoViews(pictures(images), pil_pipeline(Augment(**spec.augment), images.shape[2]))
+    views = TwoViews(pictures(images), pil_pipeline(spec.augment, images.shape[2]))
     workers = 2 if spec.threads > 1 else 0
     loader = DataLoader(
         views, spec.batch_size, shuffle=True, drop_last=True, num_workers=workers, persistent_workers=workers > 0
     )
-    options = {"lr": RATE, "momentum": spec.training["momentum"], "weight_decay": spec.training["weight_decay"]}
+    options = {"lr": RATE, "momentum": spec.training.momentum, "weight_decay": spec.training.weight_decay}
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return PlainLoop(network, parameters, loader, spec.loss["temperature"], options, place)
 
@@ -205,7 +203,7 @@ def main() -> None:
     args = parser.parse_args()
 
     keep_freed_memory()  # as pretraining does
-    place, precision = device.resolve(args.device, "auto")
+    place, precision = device.choose(args.device, "auto")
     if place.type == "cuda":
         torch.cuda.set_device(place)
     if args.profile:

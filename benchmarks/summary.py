@@ -19,9 +19,9 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
+from dhel_kcl.files import write_json
 from dhel_kcl.presentation import style
 from dhel_kcl.runtime import cli
-from dhel_kcl.runtime.files import write_json
 from dhel_kcl.runtime.provenance import environment
 
 MEMORY_MB, GROWTH = 600, 70

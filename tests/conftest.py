@@ -1,4 +1,5 @@
 import os
+from dataclasses import asdict
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: several tests start processes side by side
 
@@ -8,12 +9,14 @@ import torch
 
 from dhel_kcl.data import prepared, split
 from dhel_kcl.data.sources import digits
-from dhel_kcl.runtime.files import atomic
+from dhel_kcl.files import atomic
+from dhel_kcl.views.augment import Augment
 
 pytest_plugins = ["tests.pipeline"]
 torch.set_num_threads(1)
 
-AUGMENT = {"crop_scale": [0.6, 1.0], "rotation": 15, "brightness": 0.4, "contrast": 0.4}
+AUGMENT = asdict(Augment(crop_scale=(0.6, 1.0), rotation=15, brightness=0.4, contrast=0.4))
+AUGMENT = {name: list(value) if isinstance(value, tuple) else value for name, value in AUGMENT.items()}  # as in JSON
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +39,7 @@ def split_file(digits_folder, tmp_path_factory):
 def pretrain_spec():
     return {
         "dataset": "digits",
+        "images": "memory",
         "loss": {"name": "simclr", "temperature": 0.3},
         "batch_size": 16,
         "backbone": {"name": "compact_resnet", "width": 8, "stages": 2},

@@ -13,7 +13,7 @@ from dhel_kcl.data import split
 from dhel_kcl.evidence import ledger
 from dhel_kcl.evidence.collect import over_seeds
 from dhel_kcl.evidence.tidy import COLUMNS, CONFIGURATION, Results, pack
-from dhel_kcl.runtime.files import sha256, write_json, write_rows
+from dhel_kcl.files import sha256, write_json, write_rows
 from dhel_kcl.study import job_counts, layout, selection
 from dhel_kcl.study.suite import Suite, parameters
 

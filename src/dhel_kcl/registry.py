@@ -1,7 +1,7 @@
 """What can be named in a config, and the module that provides it. Data sets have a place of their own, data.catalogue.
 
 Entries are import strings, so naming one loss imports (and reruns, when its code changes) that loss alone. To add a
-loss, kernel or backbone: write its module, add a line here, and describe its parameters in `study.config`.
+loss, kernel or backbone: write its module, add a line here, and describe its parameters in `study.choices`.
 """
 
 from importlib import import_module
@@ -32,7 +32,7 @@ BACKBONES = {
 }
 
 SOURCES = {
-    "memory": "dhel_kcl.views.view_source:InMemory",
+    "memory": "dhel_kcl.views.memory:InMemory",
     "streamed": "dhel_kcl.views.streaming:Streaming",
 }
 """What gives a data set's images; data.catalogue says which."""

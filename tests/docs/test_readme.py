@@ -7,7 +7,7 @@ import pytest
 
 from dhel_kcl.evidence import verdicts as claims
 from dhel_kcl.evidence.tidy import Results
-from dhel_kcl.runtime.files import read_json
+from dhel_kcl.files import read_json
 from dhel_kcl.steps import record as stamp
 from dhel_kcl.study.config import suite_names
 from dhel_kcl.study.suite import Suite

@@ -2,10 +2,7 @@
 
 import contextlib
 import copy
-import hashlib
-import io
 import os
-import pickle
 import shutil
 import sys
 from pathlib import Path
@@ -19,11 +16,12 @@ from hypothesis import strategies as st
 
 from dhel_kcl.data import split
 from dhel_kcl.evidence import collect as combine
-from dhel_kcl.runtime.files import DamagedError, read_json, write_json
+from dhel_kcl.files import DamagedError, read_json, write_json
+from dhel_kcl.steps import pretrain
 from dhel_kcl.study import selection as select
 from dhel_kcl.study.config import ConfigError
 from dhel_kcl.study.suite import Suite
-from dhel_kcl.training import trainer as pretrain
+from dhel_kcl.training.checkpoint import Store
 from dhel_kcl.training.networks import build_encoder, read_weights, write_weights
 from dhel_kcl.training.spec import PretrainSpec
 from tests.pipeline import ROOT
@@ -33,46 +31,6 @@ QUICK = settings(max_examples=200, deadline=None, suppress_health_check=list(Hea
 MANY = settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
 
 STATE = {"step": 3, "log": [], "sums": {}, "last": {}, "seconds": 1.0, "model": {"w": torch.arange(50.0)}}
-
-
-class Malicious:
-    def __reduce__(self):
-        return (os.mkdir, ("pwned",))
-
-
-def write_checkpoint(path, payload, fingerprint="mine"):
-    path.write_bytes(f"{hashlib.sha256(payload).hexdigest()}\n{fingerprint}\n".encode() + payload)
-
-
-def test_a_checkpoint_cannot_execute_code(tmp_path, monkeypatch):
-    """Even if its checksum and fingerprint are right."""
-    monkeypatch.chdir(tmp_path)
-    zipped = io.BytesIO()
-    torch.save({"step": Malicious()}, zipped)
-    for payload in (pickle.dumps(Malicious()), zipped.getvalue()):
-        write_checkpoint(tmp_path / "last.pt", payload)
-        remedy = (
-            r"last\.pt is damaged .*other than tensors and plain values.*; delete .*last\.pt to start this run over"
-        )
-        with pytest.raises(DamagedError, match=remedy):
-            pretrain.read_checkpoint(tmp_path / "last.pt", "mine")
-    assert not (tmp_path / "pwned").exists()
-
-
-def test_a_checkpoint_comes_back_whole_and_only_to_its_run(tmp_path):
-    pretrain.write_checkpoint(tmp_path / "last.pt", "mine", STATE, finished=False)
-    state = pretrain.read_checkpoint(tmp_path / "last.pt", "mine")
-    assert torch.equal(state.pop("model")["w"], STATE["model"]["w"])
-    assert state == {key: value for key, value in STATE.items() if key != "model"}
-    remedy = r"last\.pt is of another config, data set, code or torch version; delete .*last\.pt to start this run over"
-    with pytest.raises(ValueError, match=remedy):
-        pretrain.read_checkpoint(tmp_path / "last.pt", "yours")
-
-
-def test_the_checkpoint_of_another_finished_run_is_superseded(tmp_path):
-    pretrain.write_checkpoint(tmp_path / "last.pt", "mine", STATE, finished=True)
-    assert pretrain.read_checkpoint(tmp_path / "last.pt", "mine")["step"] == STATE["step"]
-    assert pretrain.read_checkpoint(tmp_path / "last.pt", "yours") is None
 
 
 @pytest.mark.parametrize("what", ["spec", "data", "split", "code", "torch"])
@@ -105,7 +63,7 @@ def test_the_checkpoint_of_another_interrupted_run_is_refused(
         split_path = tmp_path / "other.npz"
         np.savez(split_path, **{name: index[::-1] for name, index in split.read(split_file).items()})
     elif what == "code":
-        monkeypatch.setattr(pretrain.digest, "of_pretraining", lambda loss, backbone, dataset: "0123")
+        monkeypatch.setattr(pretrain.science, "of_pretraining", lambda loss, backbone, images: "0123")
     else:
         monkeypatch.setattr(torch, "__version__", "0.1")
     with pytest.raises(ValueError, match=r"last\.pt is of another config, data set, code or torch version; delete"):
@@ -134,11 +92,14 @@ def damaged(draw, content):
 def samples(tmp_path_factory, split_file):
     """{file: content} of the files of a run."""
     folder = tmp_path_factory.mktemp("samples")
-    pretrain.write_checkpoint(folder / "last.pt", "mine", STATE, finished=False)
+    Store(folder / "last.pt", "mine").write(STATE, finished=False)
     write_weights(folder / "encoder.safetensors", encoder())
     shutil.copy2(split_file, folder / "split.npz")
-    spec = {"dataset": "digits", "loss": {"name": "dhel"}, "batch_size": 16, "backbone": {}, "projector_dim": 16}
-    spec |= {"augment": {}, "training": {}, "precision": "fp32", "threads": 1, "seed": 0}
+    spec = {"dataset": "digits", "images": "memory", "loss": {"name": "dhel"}, "batch_size": 16, "projector_dim": 16}
+    spec |= {"backbone": {"name": "compact_resnet"}, "augment": {"crop_scale": [0.6, 1.0], "rotation": 15}}
+    spec |= {"training": {"epochs": 3, "learning_rate": 0.5, "reference_batch_size": 256}}
+    spec["training"] |= {"momentum": 0.9, "weight_decay": 1e-6, "warmup": 0.1}
+    spec |= {"precision": "fp32", "compile": False, "device": "cpu", "processes": 1, "threads": 1, "seed": 0}
     write_json(folder / "spec.json", spec)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
@@ -148,7 +109,7 @@ def encoder():
 
 
 READERS = {
-    "last.pt": lambda path: pretrain.read_checkpoint(path, "mine"),
+    "last.pt": lambda path: Store(path, "mine").read(),
     "encoder.safetensors": lambda path: read_weights(path, encoder()),
     "split.npz": split.read,
     "spec.json": lambda path: PretrainSpec.read(str(path)),
@@ -233,8 +194,7 @@ def test_a_candidate_without_its_numbers_is_named(tmp_path, monkeypatch, content
 @pytest.fixture(scope="module")
 def config_root(tmp_path_factory):
     root = tmp_path_factory.mktemp("config")
-    for folder in ("config", "workflow/schemas"):
-        shutil.copytree(ROOT / folder, root / folder)
+    shutil.copytree(ROOT / "config", root / "config")
     return root
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from dhel_kcl.evidence import collect as combine
 from dhel_kcl.evidence.tidy import Results
-from dhel_kcl.runtime.files import DamagedError, read_json, write_json
+from dhel_kcl.files import DamagedError, read_json, write_json
 from dhel_kcl.study.suite import Suite
 from tests.pipeline import COMBINED, ROOT, edit, jobs
 

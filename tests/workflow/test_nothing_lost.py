@@ -1,11 +1,9 @@
 """Kills, full disks and second processes: what was computed stays, and the same command goes on to the same bits."""
 
 import contextlib
-import csv
 import ctypes
 import errno
 import io
-import json
 import os
 import random
 import signal
@@ -16,15 +14,16 @@ import time
 
 import pytest
 
-from dhel_kcl.runtime import files
-from dhel_kcl.runtime.files import read_json
-from dhel_kcl.training import trainer as pretrain
+from dhel_kcl import files
+from dhel_kcl.files import read_json
+from dhel_kcl.steps import pretrain
+from dhel_kcl.training.optimiser import MomentumSGD
 from tests.pipeline import dvc, edit, environment, snakemake
+from tests.pretraining import STEP, WRITTEN, here, options, results, start, wait_for_training
 
-WRITTEN = ["encoder.safetensors", "log.csv", "projector.safetensors", "provenance.json", "spec.json"]
 DIE_IN_WRITE = """
 import os, signal, sys
-from dhel_kcl.training import trainer as pretrain
+from dhel_kcl.steps import pretrain
 
 point, count = sys.argv.pop(1), int(sys.argv.pop(1))
 
@@ -72,52 +71,23 @@ pretrain.cli.run(pretrain.main)
 """Runs the step and kills it inside the writing of its count-th checkpoint."""
 
 
-def arguments(content, digits_folder, split_file, folder, *more):
-    options = ["--spec", json.dumps(content), "--data", digits_folder, "--split", split_file]
-    options += ["--out", folder / "out", "--scratch", folder / "scratch", *more]
-    return [str(option) for option in options]
-
-
-def start(step, options):
-    """The step in a process group of its own."""
-    command = [sys.executable, *step, *options]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-
-
-def wait_for_training(process):
-    """What the step said before its progress bar, which starts with the training."""
-    said = ""
-    while not said.endswith("|") and (character := process.stderr.read(1)):
-        said += character
-    return said
-
-
-def results(folder):
-    """Everything in a run folder but speed and provenance."""
-    found = {path.name: path.read_bytes() for path in folder.iterdir()}
-    del found["provenance.json"]
-    rows = csv.DictReader(io.StringIO(found.pop("log.csv").decode()))
-    return found | {"log": [{key: row[key] for key in row if key != "views_per_second"} for row in rows]}
-
-
 def long_run(content, seed):
     return content | {"training": content["training"] | {"epochs": 250}, "seed": seed}
 
 
 def torment(content, digits_folder, split_file, folder, kills, choose):
     """Kill one run `kills` times, go on each time, and compare its end with that of a run left in peace."""
-    step = ["-m", "dhel_kcl.training.trainer"]
-    options = arguments(content, digits_folder, split_file, folder / "killed", "--checkpoint-seconds", "0.02")
+    arguments = options(content, digits_folder, split_file, folder / "killed", "--checkpoint-seconds", "0.02")
     resumed = []
     for kill in range(kills):
         moment = ["half", "written", "renamed"][kill] if kill < 3 else "any"
         if moment == "any":
-            process = start(step, options)
+            process = start(STEP, arguments)
             said = wait_for_training(process)
             time.sleep(choose.uniform(0, 0.2))
             os.killpg(process.pid, signal.SIGKILL)
         else:
-            process = start(["-c", DIE_IN_WRITE, moment, str(choose.randint(1, 5))], options)
+            process = start(["-c", DIE_IN_WRITE, moment, str(choose.randint(1, 5))], arguments)
             said = wait_for_training(process)
         process.communicate()
         assert process.returncode == -signal.SIGKILL, said
@@ -125,11 +95,11 @@ def torment(content, digits_folder, split_file, folder, kills, choose):
         assert not list((folder / "killed/out").glob("*.*"))
     assert resumed == sorted(resumed)
     assert resumed[-1] > 0
-    last = start(step, options)
+    last = start(STEP, arguments)
     said = last.communicate()[1]
     assert last.returncode == 0, said
     assert "resuming after step" in said
-    peace = start(step, arguments(content, digits_folder, split_file, folder / "peace"))
+    peace = start(STEP, options(content, digits_folder, split_file, folder / "peace"))
     assert peace.wait() == 0, peace.stderr.read()
     assert results(folder / "killed/out") == results(folder / "peace/out")
     assert sorted(path.name for path in (folder / "killed/out").iterdir()) == WRITTEN
@@ -160,17 +130,8 @@ def test_runs_of_every_kind_killed_ten_times_each(pretrain_spec, digits_folder, 
 def train(pretrain_spec, digits_folder, split_file, monkeypatch):
     """Function that runs the step in this process; returns its exit status and what it said."""
 
-    monkeypatch.setattr(pretrain.cli, "leave", lambda: None)
-
     def call(folder, *more, content=pretrain_spec):
-        monkeypatch.setattr(sys, "argv", ["pretrain", *arguments(content, digits_folder, split_file, folder, *more)])
-        said = io.StringIO()
-        with contextlib.redirect_stderr(said):
-            try:
-                pretrain.cli.run(pretrain.main)
-            except SystemExit as end:
-                return end.code, said.getvalue()
-        return 0, said.getvalue()
+        return here(monkeypatch, options(content, digits_folder, split_file, folder, *more))
 
     return call
 
@@ -184,15 +145,18 @@ def peace(train, tmp_path):
 def test_a_stop_after_any_step_is_resumed_to_the_same_bits(train, peace, tmp_path, monkeypatch):
     steps = 3 * (100 // 16)
 
-    class Stop:
-        @property
-        def received(self):
-            self.calls = getattr(self, "calls", 0) + 1
-            return "SIGTERM" if self.calls == after else None
+    class Stop(pretrain.StopRequest):
+        calls = 0
+
+        def __call__(self):
+            self.calls += 1
+            if self.calls == after:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return super().__call__()
 
     for after in range(1, steps):
         with monkeypatch.context() as patch:
-            patch.setattr(pretrain, "StopOnSignal", Stop)
+            patch.setattr(pretrain, "StopRequest", Stop)
             code, said = train(tmp_path / str(after))
         assert code == pretrain.INTERRUPTED
         assert "SIGTERM: checkpoint" in said
@@ -308,7 +272,7 @@ def test_source_edited_after_planning_is_refused(train, tmp_path):
 
 def test_weights_that_are_not_finite_reach_neither_checkpoint_nor_results(train, tmp_path, monkeypatch):
     """The loss is still finite in the step that spoils the weights."""
-    step = pretrain.MomentumSGD.step
+    step = MomentumSGD.step
     calls = []
 
     def spoil(self, rate):
@@ -317,7 +281,7 @@ def test_weights_that_are_not_finite_reach_neither_checkpoint_nor_results(train,
         if len(calls) == 5:
             self.groups[0][0][0].data.fill_(float("nan"))
 
-    monkeypatch.setattr(pretrain.MomentumSGD, "step", spoil)
+    monkeypatch.setattr(MomentumSGD, "step", spoil)
     code, said = train(tmp_path, "--checkpoint-seconds", "0")
     assert code == 1
     assert "the weights became NaN or infinite in epoch 1, step 5, learning rate " in said
@@ -378,9 +342,9 @@ def test_the_workflow_is_killed_interrupted_and_met_by_others_and_ends_as_if_lef
     assert code == 0, output
     assert "resuming after step" in log.read_text()
 
-    options = ["--data", clone / "data/digits", "--split", clone / "data/splits/smoke/digits.npz"]
-    options += ["--spec", clone / target, "--out", tmp_path / "peace", "--scratch", tmp_path / "scratch"]
-    peace = start(["-m", "dhel_kcl.training.trainer"], map(str, options))
+    arguments = ["--data", clone / "data/digits", "--split", clone / "data/splits/smoke/digits.npz"]
+    arguments += ["--spec", clone / target, "--out", tmp_path / "peace", "--scratch", tmp_path / "scratch"]
+    peace = start(STEP, arguments)
     said = peace.communicate()[1]
     assert peace.returncode == 0, said
     for path in (clone / f"results/runs/{RUN}").iterdir():

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from dhel_kcl.evidence.tables import FORMATS
+from dhel_kcl.presentation.table_files import FORMATS
 from dhel_kcl.study.suite import Suite
 from tests.pipeline import COMBINED, ROOT, dvc, edit, git, jobs, planned, run, snakemake
 

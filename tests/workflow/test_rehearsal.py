@@ -14,25 +14,27 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from dhel_kcl.runtime.files import read_json
+from dhel_kcl.files import read_json
 from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT, environment
-from tests.unit.data.test_sources import CLASSES, checksums, cifar10_files, cifar100_files, stl10_files, tar_gz
+from tests.unit.data.official import CLASSES, checksums, cifar10_files, cifar100_files, stl10_files, tar_gz
 
-ARCHIVES = {"cifar10": cifar10_files(10)[0], "cifar100": cifar100_files(200, 100)[0], "stl10": stl10_files()[0]}
+OFFICIAL = {"cifar10": cifar10_files(10), "cifar100": cifar100_files(200, 100), "stl10": stl10_files()}
 IDS = ["n01440764", "n01443537", "n01484850"]
 """Classes of the tiny ImageNet: six images each to train with, two to test."""
 
-# Python imports this at its start. A user cannot replace torchvision's checksums so.
+# Python imports this at its start. A user cannot replace checksums and sizes so.
 SITE = """
-import json, pathlib, sys
-if "dhel_kcl.steps.fetch" in sys.orig_argv:
+import dataclasses, json, pathlib, sys
+if "fetch" in sys.orig_argv:
     from torchvision import datasets
-    from dhel_kcl.data.sources import cifar, stl10
-    cifar.SPACE = stl10.SPACE = 0
-    for name, attributes in json.loads(pathlib.Path(__file__).with_name("checksums.json").read_text()).items():
+    from dhel_kcl.data.catalogue import CATALOGUE
+    replaced = json.loads(pathlib.Path(__file__).with_name("replaced.json").read_text())
+    for name, attributes in replaced["checksums"].items():
         for key, value in attributes.items():
             setattr(getattr(datasets, name), key, value)
+    for name, sizes in replaced["sizes"].items():
+        CATALOGUE[name] = dataclasses.replace(CATALOGUE[name], **sizes)
 """
 
 
@@ -47,14 +49,15 @@ def photograph(seed):
 def rehearsed(tmp_path_factory):
     """Working folder after the suite has run, and the environment that it ran in."""
     folder = tmp_path_factory.mktemp("rehearsal")
-    sums = {}
+    sums, sizes = {}, {}
     for place in ("mirror", "site", "imagenet"):
         (folder / place).mkdir()
-    for name, files in ARCHIVES.items():
+    for name, (files, parts) in OFFICIAL.items():
         archive = tar_gz(files)
+        sizes[name] = {part: len(labels) for part, (_, labels) in parts.items()} | {"disk": 0}
         (folder / "mirror" / CLASSES[name].filename).write_bytes(archive)
         sums[CLASSES[name].__name__] = checksums(CLASSES[name], archive, files)
-    (folder / "site/checksums.json").write_text(json.dumps(sums))
+    (folder / "site/replaced.json").write_text(json.dumps({"checksums": sums, "sizes": sizes}))
     (folder / "site/sitecustomize.py").write_text(SITE)
     for part, count in (("train", 6), ("val", 2)):
         for k, class_id in enumerate(IDS):
@@ -103,7 +106,7 @@ def test_architectures_and_processes_are_those_of_the_config(rehearsed):
     for run in suite.runs:
         if run.trained and run.method not in ("random", "supervised"):
             record = read_json(folder / run.folder / "provenance.json")
-            assert record["processes"] == suite.settings(run.dataset)["processes"]
+            assert record["processes"] == suite.settings(run.dataset).processes
             assert record["precision"] in ("fp32", "bf16")
             assert record["views"] == views[run.dataset]
             size = (folder / run.folder / "encoder.safetensors").stat().st_size

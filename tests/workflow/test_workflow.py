@@ -12,7 +12,7 @@ import pytest
 
 from dhel_kcl.evidence.figures import figures_of
 from dhel_kcl.evidence.tables import tables_of
-from dhel_kcl.runtime.files import read_json
+from dhel_kcl.files import read_json
 from dhel_kcl.study.suite import Suite
 from dhel_kcl.theory import EXPERIMENTS
 from tests import pipeline

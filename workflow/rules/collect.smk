@@ -10,7 +10,7 @@ rule plan_suite:
     output:
         layout.PLAN,
     log:
-        "logs/{suite}/plan.log",
+        f"{layout.SUITE_LOGS}/plan.log",
     threads: threads_of
     resources:
         gpu=gpus(lambda w: 1),
@@ -32,7 +32,7 @@ rule collect_results:
         expand(layout.TIDY, table=layout.TIDY_TABLES, allow_missing=True),
         layout.METRICS,
     log:
-        "logs/{suite}/collect.log",
+        f"{layout.SUITE_LOGS}/collect.log",
     localrule: True
     params:
         root=repository,

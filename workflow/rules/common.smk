@@ -88,16 +88,13 @@ def are_there(files):
 def run_records(name, dataset):
     """What the runs of a suite on one data set leave."""
     suite = SUITES[name]
-    runs = [run for run in suite.runs if run.dataset == dataset]
-    files = [f"{run.folder}/probe.json" for run in runs]
-    files += [f"{run.folder}/encoder.safetensors" for run in runs if run.trained]
-    return files + [layout.transfer(run, target) for run in runs for target in suite.transfers(run)]
+    return [file for run in suite.runs if run.dataset == dataset for file in layout.completed(suite, run)]
 
 
 def evidence(name):
     """Figures and tables of a suite."""
     suite = SUITES[name]
-    figures = expand(layout.FIGURE, suite=name, figure=figures_of(suite), format=["pdf", "png"])
+    figures = expand(layout.FIGURE, suite=name, figure=figures_of(suite), format=layout.FIGURE_FORMATS)
     return figures + expand(layout.TABLE, suite=name, table=tables_of(suite), format=FORMATS)
 
 

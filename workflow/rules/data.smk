@@ -3,7 +3,7 @@ rule fetch_data:
     output:
         expand(layout.DATA, file=layout.DATA_FILES, allow_missing=True),
     log:
-        "logs/data/{dataset}.log",
+        f"{layout.LOGS}/data/{{dataset}}.log",
     localrule: True
     params:
         code=lambda w: science.of_fetching(w.dataset),
@@ -23,7 +23,7 @@ rule split_data:
     output:
         layout.SPLIT,
     log:
-        "logs/{suite}/{dataset}/split.log",
+        f"{layout.DATASET_LOGS}/split.log",
     localrule: True
     params:
         spec=split_arguments,

@@ -2,7 +2,7 @@ def trained_run(wildcards):
     """Weights and spec of the run; nothing for the raw pixels."""
     if not run_of(wildcards).trained:
         return []
-    return expand(layout.RUN_FILE, file=["spec.json", "encoder.safetensors", "projector.safetensors"], **wildcards)
+    return expand(layout.RUN_FILE, file=layout.WEIGHTS, **wildcards)
 
 
 def candidates(wildcards):
@@ -20,7 +20,7 @@ rule evaluate_encoder:
     output:
         expand(layout.RUN_FILE, file=layout.EVALUATED, allow_missing=True),
     log:
-        "logs/{suite}/{dataset}/{run}/seed{seed}/evaluate.log",
+        f"{layout.RUN_LOGS}/evaluate.log",
     threads: threads_of
     resources:
         gpu=gpus(lambda w: 1),
@@ -43,7 +43,7 @@ rule transfer_encoder:
     output:
         layout.TRANSFER,
     log:
-        "logs/{suite}/{dataset}/{run}/seed{seed}/transfer_{target}.log",
+        f"{layout.RUN_LOGS}/transfer_{{target}}.log",
     threads: threads_of
     resources:
         gpu=gpus(lambda w: 1),
@@ -63,7 +63,7 @@ rule select_setting:
     output:
         layout.SELECTED,
     log:
-        "logs/{suite}/{dataset}/{method}_m{batch_size}_selected/select.log",
+        f"{layout.SETTING_LOGS}/select.log",
     localrule: True
     params:
         folders=candidates,

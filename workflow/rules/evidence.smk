@@ -53,7 +53,7 @@ rule judge_claims:
     output:
         layout.CLAIMS,
     log:
-        "logs/{suite}/judge.log",
+        f"{layout.SUITE_LOGS}/judge.log",
     localrule: True
     params:
         root=repository,
@@ -78,7 +78,7 @@ rule tabulate_results:
         ),
         expand(layout.TABLE, format=[name for name in FORMATS if name != "html"], allow_missing=True),
     log:
-        "logs/{suite}/tables/{table}.log",
+        f"{layout.SUITE_LOGS}/tables/{{table}}.log",
     localrule: True
     params:
         root=repository,
@@ -90,7 +90,7 @@ rule tabulate_results:
         out=lambda w, output: Path(output[0]).with_suffix(""),
     shell:
         "dhel-kcl tabulate --root {params.root:q} --suite {wildcards.suite} --results {params.results:q} "
-        "--name {wildcards.table} --note {params.note:q} --out {params.out:q} > {log:q} 2>&1"
+        "--name {wildcards.table} --note={params.note:q} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule draw_figure:
@@ -106,7 +106,7 @@ rule draw_figure:
             labels=lambda w: {"figure": w.figure.replace("_", " ")},
         ),
     log:
-        "logs/{suite}/figures/{figure}.log",
+        f"{layout.SUITE_LOGS}/figures/{{figure}}.log",
     localrule: True
     params:
         root=repository,
@@ -135,7 +135,7 @@ rule tabulate_published:
         ),
         [name for name in PUBLISHED_TABLE if not name.endswith("html")],
     log:
-        "logs/published.log",
+        f"{layout.LOGS}/published.log",
     localrule: True
     params:
         code=science.of_step("published"),
@@ -154,7 +154,7 @@ if FROM_TABLES:
         output:
             update(layout.SUITE_PROVENANCE),
         log:
-            "logs/{suite}/record.log",
+            f"{layout.SUITE_LOGS}/record.log",
         localrule: True
         params:
             root=repository,
@@ -165,12 +165,12 @@ else:
 
     rule record_provenance:
         input:
-            lambda w: [f"{run.folder}/origins.json" for run in SUITES[w.suite].runs if run.trained],
+            lambda w: [f"{run.folder}/provenance.json" for run in SUITES[w.suite].runs if run.trained],
             lambda w: evidence(w.suite),
         output:
             layout.SUITE_PROVENANCE,
         log:
-            "logs/{suite}/record.log",
+            f"{layout.SUITE_LOGS}/record.log",
         localrule: True
         params:
             root=repository,

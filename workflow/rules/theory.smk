@@ -1,6 +1,6 @@
 THEORY_TIDY = expand(layout.THEORY_RESULT, experiment=EXPERIMENTS, format=["csv", "json"])
 THEORY_EVIDENCE = [
-    *expand(layout.THEORY_FIGURE, experiment=EXPERIMENTS, format=["pdf", "png"]),
+    *expand(layout.THEORY_FIGURE, experiment=EXPERIMENTS, format=layout.FIGURE_FORMATS),
     *expand(layout.THEORY_TABLE, theory_table=THEORY_TABLES, format=FORMATS),
 ]
 THEORY_RECORDS = expand(layout.THEORY_RECORD, experiment=EXPERIMENTS)
@@ -15,7 +15,7 @@ if not FROM_TABLES:
             expand(layout.THEORY_RESULT, format=["csv", "json"], allow_missing=True),
             record=layout.THEORY_RECORD,
         log:
-            "logs/theory/{experiment}.log",
+            f"{layout.THEORY_LOGS}/{{experiment}}.log",
         threads: 1
         params:
             code=lambda w: science.of_theory(w.experiment),
@@ -31,7 +31,7 @@ if not FROM_TABLES:
         output:
             layout.THEORY_PROVENANCE,
         log:
-            "logs/theory/record.log",
+            f"{layout.THEORY_LOGS}/record.log",
         localrule: True
         params:
             spec=json.dumps(origins.of_theory()),
@@ -46,7 +46,7 @@ else:
         output:
             update(layout.THEORY_PROVENANCE),
         log:
-            "logs/theory/record.log",
+            f"{layout.THEORY_LOGS}/record.log",
         localrule: True
         shell:
             "dhel-kcl record --theory --evidence --out {output:q} > {log:q} 2>&1"
@@ -65,7 +65,7 @@ rule draw_theory:
             labels=lambda w: {"figure": w.experiment.replace("_", " ")},
         ),
     log:
-        "logs/theory/figures/{experiment}.log",
+        f"{layout.THEORY_LOGS}/figures/{{experiment}}.log",
     localrule: True
     params:
         code=lambda w: science.of_theory_figure(w.experiment),
@@ -90,7 +90,7 @@ rule tabulate_theory:
         ),
         expand(layout.THEORY_TABLE, format=[name for name in FORMATS if name != "html"], allow_missing=True),
     log:
-        "logs/theory/tables/{theory_table}.log",
+        f"{layout.THEORY_LOGS}/tables/{{theory_table}}.log",
     localrule: True
     params:
         code=science.of_step("theory tables"),

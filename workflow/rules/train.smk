@@ -25,9 +25,9 @@ rule pretrain_encoder:
     output:
         expand(layout.RUN_FILE, file=layout.TRAINED, allow_missing=True),
     log:
-        "logs/{suite}/{dataset}/{run}/seed{seed}/pretrain.log",
+        f"{layout.RUN_LOGS}/pretrain.log",
     benchmark:
-        f"{layout.RUN}/benchmark.tsv"
+        layout.BENCHMARK
     threads: lambda w: processes(w) * threads_of(w)
     resources:
         gpu=gpus(processes),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dhel_kcl.runtime.files import read_json, reading, sha256
+from dhel_kcl.files import read_json, reading, sha256
 
 FILES = ("images.npy", "labels.npy", "part.npy")
 PARTS = {"train": 0, "test": 1, "unlabeled": 2}

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dhel_kcl.data.prepared import PARTS
-from dhel_kcl.runtime.files import atomic, reading
+from dhel_kcl.files import atomic, reading
 
 Indices = NDArray[np.int64]
 SUBSETS = ("train", "validation", "test", "pretrain")

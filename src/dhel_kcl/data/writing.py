@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dhel_kcl.data.prepared import FILES, PARTS, Description, Manifest
-from dhel_kcl.runtime.files import atomic, sha256, write_json
+from dhel_kcl.files import atomic, sha256, write_json
 
 
 def write(folder: Path, images: NDArray, labels: NDArray, part: NDArray, description: Description) -> None:

@@ -137,8 +137,8 @@ def embed(
 
     Raises DamagedError naming a file of the run that is not what it should be.
     """
-    place, precision = device.resolve(spec.device, spec.precision)
-    images = {name: open_source(data, split[name], place, spec.threads) for name in SUBSETS}
+    place, precision = device.choose(spec.device, spec.precision)
+    images = {name: open_source(data, split[name], place, spec.threads, spec.images) for name in SUBSETS}
     labels = {name: torch.from_numpy(data.labels[split[name]]).to(place) for name in SUBSETS}
     network = FrozenNetwork(run, data.channels, place, precision)
     spaces = {name: network.embed(source.plain(BATCH, spec.augment.size)) for name, source in images.items()}

@@ -12,7 +12,7 @@ import pandas as pd
 
 from dhel_kcl.evidence.run_files import REMEDY, Measured, RunFiles, has_loss, number
 from dhel_kcl.evidence.tidy import COLUMNS, CONFIGURATION, pack
-from dhel_kcl.runtime.files import reading
+from dhel_kcl.files import reading
 from dhel_kcl.study import layout
 from dhel_kcl.study.suite import Run, Suite, dataset_title
 

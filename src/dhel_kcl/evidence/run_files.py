@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dhel_kcl.data import split
 from dhel_kcl.evidence.tidy import GEOMETRY, SPACES
-from dhel_kcl.runtime.files import DamagedError, read_json, reading, sha256
+from dhel_kcl.files import DamagedError, read_json, reading, sha256
 from dhel_kcl.study import job_counts, layout, selection
 from dhel_kcl.study.selection import Candidate
 from dhel_kcl.study.suite import Run, Suite, parameters

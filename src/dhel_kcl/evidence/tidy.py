@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dhel_kcl.runtime.files import write_text
+from dhel_kcl.files import write_text
 from dhel_kcl.study.config import Settings
 from dhel_kcl.study.suite import Suite
 

@@ -11,14 +11,9 @@ from dhel_kcl.evidence.estimates import Estimate, holm
 from dhel_kcl.evidence.ledger import Ledger, Statement
 from dhel_kcl.evidence.statistics import DatasetRuns, Judged, Pair
 from dhel_kcl.evidence.tidy import Results
+from dhel_kcl.presentation.verdict_words import CONTRADICTED, NOT_DISTINGUISHABLE, NOT_RUN, SUPPORTED
 from dhel_kcl.study.suite import Suite
 
-SUPPORTED, CONTRADICTED, NOT_DISTINGUISHABLE, NOT_RUN = VERDICTS = (
-    "supported",
-    "contradicted",
-    "not distinguishable",
-    "not run",
-)
 COLUMNS = ["claim", "id", "dataset", "of", "against", "statement", "source", "unit", "direction", "threshold", "margin"]
 COLUMNS += ["estimate", "low", "high", "df", "seeds", "minimum_seeds", "p", "p_holm", "components", "equivalent"]
 COLUMNS += ["blocked_low", "blocked_high", "blocked_p_holm", "fresh_estimate", "fresh_low", "fresh_high"]
@@ -63,7 +58,7 @@ def judge(results: Results, ledger: Ledger) -> pd.DataFrame:
 
 
 def verdict(result: Estimate, adjusted: float, statement: Statement, alpha: float) -> str:
-    """One of `VERDICTS`, by an adjusted p."""
+    """The verdict by an adjusted p."""
     if result.seeds == 0:
         return NOT_RUN
     if result.seeds < statement.minimum_seeds or not adjusted < alpha:

@@ -1,4 +1,4 @@
-"""The interface of a kernel, the check of its parameters, and the power of a distance with a finite gradient at zero."""
+"""The interface of a kernel, the check of its parameters, and a power of the distance whose gradient is finite at 0."""
 
 import math
 from abc import ABC, abstractmethod

@@ -10,3 +10,8 @@ CLAIMS = {
     "C6 causes": "decoupling, weight or temperature (ours)",
     "C7": "the Wasserstein metric sees collapse",
 }
+
+
+def with_number(claim: str) -> str:
+    """ "C3: better accuracy"; what has no number in the paper stays as it is."""
+    return f"{claim}: {CLAIMS[claim]}" if claim in CLAIMS else claim

@@ -1,10 +1,13 @@
 """How tables look: numbers in cells, and a table as CSV, Markdown, LaTeX (booktabs) and HTML."""
 
+from collections.abc import Iterable
+from html import escape
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from dhel_kcl.runtime.files import write_text
+from dhel_kcl.files import write_text
 
 FORMATS = ("csv", "md", "tex", "html")
 NOT_RUN = "not run"
@@ -21,7 +24,17 @@ th {{ position: sticky; top: 0; background: #fff; border-bottom: 1.5px solid #22
 {body}
 </html>
 """
-LATEX = str.maketrans({"%": r"\%", "_": r"\_", "±": r"$\pm$", "<": "$<$", ">": "$>$"})
+LATEX = str.maketrans({**{sign: rf"\{sign}" for sign in "%_&#$"}, "±": r"$\pm$", "<": "$<$", ">": "$>$"})
+
+
+def number(value: float, form: str) -> str:
+    """A number in a format such as ".2f"; an empty cell for NaN."""
+    return "" if pd.isna(value) else format(value, form)
+
+
+def listing(values: Iterable[Any]) -> str:
+    """Several values in one cell."""
+    return ", ".join(map(str, values))
 
 
 def mean_and_spread(values: pd.Series, digits: int) -> str:
@@ -35,16 +48,27 @@ def mean_and_spread(values: pd.Series, digits: int) -> str:
     return f"{mean} (n=1)" if len(values) == 1 else f"{mean} ± {values.std():.{digits}f} (n={len(values)})"
 
 
-def write_table(table: pd.DataFrame, out: Path) -> None:
-    """Write `out` in every one of FORMATS."""
+def write_table(table: pd.DataFrame, out: Path, note: str = "") -> None:
+    """Write `out` in every one of FORMATS; `note` is a sentence that readers find below the table (not in the CSV)."""
     write_text(out.with_suffix(".csv"), table.to_csv(index=False, lineterminator="\n"))
-    write_text(out.with_suffix(".md"), table.to_markdown(index=False, disable_numparse=True) + "\n")
-    write_text(out.with_suffix(".tex"), latex(table))
-    body = table.to_html(index=False, border=0, na_rep="")
-    write_text(out.with_suffix(".html"), PAGE.format(title=out.name.replace("_", " "), body=body))
+    write_text(out.with_suffix(".md"), markdown(table, note))
+    write_text(out.with_suffix(".tex"), latex(table, note))
+    write_text(out.with_suffix(".html"), html(table, out.name.replace("_", " "), note))
 
 
-def latex(table: pd.DataFrame) -> str:
+def markdown(table: pd.DataFrame, note: str = "") -> str:
+    text = table.to_markdown(index=False, disable_numparse=True) + "\n"
+    return f"{text}\n{note}\n" if note else text
+
+
+def latex(table: pd.DataFrame, note: str = "") -> str:
     text = table.map(lambda cell: str(cell).translate(LATEX))
-    text.columns = [column.replace("%", r"\%") for column in table.columns]
-    return text.to_latex(index=False, column_format="l" * len(table.columns))
+    text.columns = [column.translate(LATEX) for column in table.columns]
+    body = text.to_latex(index=False, column_format="l" * len(table.columns))
+    return body + f"\n\\par\\smallskip\n{{\\footnotesize {note.translate(LATEX)}}}\n" if note else body
+
+
+def html(table: pd.DataFrame, title: str, note: str = "") -> str:
+    """A page of its own; the report shows it as it is."""
+    body = table.to_html(index=False, border=0, na_rep="")
+    return PAGE.format(title=escape(title), body=f"{body}\n<p>{escape(note)}</p>" if note else body)

@@ -1,4 +1,4 @@
-"""How a job runs: command lines, digests, provenance, files, memory; nothing that a result depends on.
+"""How a job runs: command lines, digests, provenance, memory, signals; nothing that a result depends on.
 
-Used by steps alone (`files` by whoever writes). A change here reruns nothing.
+May import everything but steps, which alone use it. A change here reruns nothing.
 """

@@ -28,6 +28,15 @@ def suite_parser(description: str | None, tables: bool = True) -> argparse.Argum
     return result
 
 
+def add_target(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
+    """Let a step take either --suite NAME or --theory. Returns the group, for what else it may be."""
+    parser.add_argument("--root", default=Path(), type=Path, help="repository folder, whose config is read")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--suite", help="name of the suite")
+    target.add_argument("--theory", action="store_true", help="the theory experiments instead of a suite")
+    return target
+
+
 def unknown(kind: str, name: str, allowed: Sequence[str]) -> str:
     """Message for a name that does not exist, with the one that was meant, if any is close."""
     close = difflib.get_close_matches(name, allowed, n=1)

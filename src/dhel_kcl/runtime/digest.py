@@ -2,8 +2,8 @@
 
 The unit is the module. A module's digest covers its tokens, without comments, docstrings and layout, the packaged data
 files that it names (`with_name`), and the digests of all modules of the package that it imports: a Merkle tree, so
-where a module lies does not matter. `runtime`, `steps` and, but for the selection of settings, `study` are left out:
-how a job runs changes no result, and what the study decides travels in a run's spec (`Suite.digest`).
+where a module lies does not matter. `runtime`, `steps`, `files` and, but for the selection of settings, `study` are
+left out: how a job runs changes no result, and what the study decides travels in a run's spec (`Suite.digest`).
 
 Registry entries (`dhel_kcl.registry`) count where code asks for their kind: those that a step's spec selects, or all
 where it selects none. An import inside the package that cannot be followed is an error: a gap would let stale results
@@ -24,13 +24,17 @@ import yaml
 from dhel_kcl.registry import PACKAGE, REGISTRIES
 
 SOURCE = Path(__file__).parents[1]
-PLUMBING = ("runtime", "steps", "study")
-"""Packages that no result depends on."""
+PLUMBING = ("runtime", "steps", "study", "files")
+"""What no result depends on."""
 SCIENCE = {"study.selection"}
 """Modules of them that results do depend on."""
 LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER}
 REGISTRY = "registry"
-HIDING = ("import_module", "__import__", "load")
+HIDING = ("import_module", "importlib.import_module", "__import__", "load", "registry.load")
+"""Calls that import what digests cannot see."""
+DISPATCHERS = {REGISTRY, "losses", "data.catalogue", "data.fetching"}
+"""Modules that make such calls for names that a spec selects, and whose targets digests are told of: registry entries,
+the source of a data set; and the losses' exports, which nothing inside the package may use."""
 STRUCTURE = ("INDENT", "DEDENT", "NEWLINE")
 """Tokens whose text is mere layout."""
 
@@ -77,6 +81,11 @@ class Source:
         return nodes
 
     @cached_property
+    def inside_imports(self) -> list[ast.AST]:
+        """Statements that import from inside the package."""
+        return [node for node in self.runtime_nodes if _is_inside(node)]
+
+    @cached_property
     def defines(self) -> set[str]:
         """Names that the module binds at its top level."""
         names = set()
@@ -96,9 +105,9 @@ class Source:
         kinds = set()
         for call in (node for node in self.runtime_nodes if isinstance(node, ast.Call)):
             called = ast.unparse(call.func)
-            if called.split(".")[-1] in HIDING and self.name != REGISTRY:
+            if called in HIDING and self.name not in DISPATCHERS:
                 raise ValueError(f"{self.path}: {called} hides an import from digests; use `registry.resolve`")
-            if called in ("resolve", "registry.resolve") and self.name != REGISTRY:
+            if called in ("resolve", "registry.resolve") and self.name not in DISPATCHERS:
                 kind = call.args[0]
                 if not (isinstance(kind, ast.Constant) and kind.value in REGISTRIES):
                     raise ValueError(f"{self.path}: the kind in `{ast.unparse(call)}` must be written out")
@@ -134,20 +143,24 @@ class Code:
         self.folder = source
         self._sources: dict[str, Source] = {}
         self._digests: dict[str, str] = {}
+        self._imports: dict[str, list[Import]] = {}
         self._open: list[str] = []
 
-    def of(self, modules: Iterable[str], selected: Mapping[str, Iterable[str]] | None = None) -> str:
+    def of(self, functions: Iterable[str], selected: Mapping[str, Iterable[str]] | None = None) -> str:
         """SHA-256 of the code behind a result.
 
         Args:
-            modules: whose functions compute it, e.g. ["training.trainer"].
+            functions: that compute it, e.g. ["training.trainer:Pretraining"]; the whole module counts.
             selected: registry entries in use, by kind: {"loss": ["dhel"], ...}; of a kind not named all count.
 
         Raises ValueError for imports that cannot be followed, and circular ones.
         """
-        modules, selected = list(modules), selected or {}
-        lines = [self.of_module(module) for module in modules]
-        reached, asked = self.reached_by(modules), set[str]()
+        roots, selected = [function.partition(":") for function in functions], selected or {}
+        for module, _, attribute in roots:
+            if attribute not in self.source(module).defines:
+                raise ValueError(f"{self.source(module).path} does not define {attribute!r}")
+        lines = [f"{attribute} {self.of_module(module)}" for module, _, attribute in roots]
+        reached, asked = self.reached_by(module for module, _, _ in roots), set[str]()
         while more := sorted({kind for name in reached for kind in self.source(name).kinds} - asked):
             asked |= set(more)
             for kind in more:
@@ -183,12 +196,15 @@ class Code:
 
     def imports(self, name: str) -> list[Import]:
         """What a module imports from inside the package, but for plumbing."""
-        found = [entry for node in self.source(name).runtime_nodes for entry in self._imported(name, node)]
+        if name not in self._imports:
+            self._imports[name] = self._find_imports(name)
+        return self._imports[name]
+
+    def _find_imports(self, name: str) -> list[Import]:
+        found = [entry for node in self.source(name).inside_imports for entry in self._imported(name, node)]
         return [entry for entry in found if not is_plumbing(entry.module)]
 
     def _imported(self, name: str, node: ast.AST) -> Iterator[Import]:
-        if not _is_inside(node):
-            return
         where = f"{self.source(name).path}: `{ast.unparse(node)}`"
         if not isinstance(node, ast.ImportFrom) or node.level:
             raise ValueError(f"{where}: write `from {PACKAGE}... import ...`, which digests follow")

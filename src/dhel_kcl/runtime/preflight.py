@@ -4,19 +4,21 @@ What autograd keeps for the backward pass is counted for two and for four images
 the loss is counted at the run's batch size. This is the memory of the eager mode: compiled code takes less.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from dhel_kcl.data.download import require_space
 from dhel_kcl.data.prepared import Prepared
-from dhel_kcl.training.networks import build_encoder, build_projector
+from dhel_kcl.training.device import Place
+from dhel_kcl.training.networks import build_encoder
+from dhel_kcl.training.objective import build_networks
 from dhel_kcl.training.spec import PretrainSpec
-from dhel_kcl.training.trainer import build_objective
 
+LARGE = 1_000_000
+"""Parameters of an encoder from which on a run on processors is estimated too, which takes seconds."""
 MARGIN = 0.1
 """Share of the estimate added for temporaries of the backward pass and for gaps between blocks of memory."""
 CUDA = 1_000_000_000
@@ -70,12 +72,10 @@ def estimate(
         cuda: whether to add CUDA's own memory.
     """
     world = spec.processes
-    side = spec.augment["size"] or side
+    side = spec.augment.size or side
     with torch.random.fork_rng(devices=[]):
-        encoder = build_encoder(spec.backbone, channels)
-        projector = build_projector(encoder.features, spec.projector_dim)
-        alone = PretrainSpec.of(spec.as_dict() | {"processes": 1})
-        objective, _ = build_objective(alone, projector, encoder.features, classes)
+        networks = build_networks(replace(spec, processes=1), channels, classes)
+        encoder, objective = networks.encoder, networks.objective
         two, four = (kept_bytes(encoder, precision, torch.rand(n, channels, side, side)) for n in (2, 4))
         features = torch.rand(2 * spec.batch_size, encoder.features)
         labels = torch.zeros(spec.batch_size, dtype=torch.long)
@@ -114,35 +114,44 @@ def kept_bytes(module: nn.Module, precision: str, *inputs: Tensor) -> int:
     return sum(kept.values())
 
 
-def require(
-    spec: PretrainSpec, data: Prepared, images: int, device: torch.device, precision: str, scratch: Path
-) -> Estimate:
+def require(spec: PretrainSpec, data: Prepared, images: int, place: Place, scratch: Path) -> Estimate | None:
     """The estimate of a run on `images` of a data set that fits the device, and whose checkpoints fit the disk.
 
+    None, without an estimate, for a small network on a processor. Torch's random state is left as it is.
     Raises ValueError, or OSError for the disk, stating what is needed, what is free and what helps.
     """
-    side = 0 if data.encoded else data.images.shape[2]
-    kept = 0 if data.encoded else images
-    cuda = device.type == "cuda"
-    needed = estimate(spec, data.channels, side, data.classes, kept, precision, cuda)
-    free = free_bytes(device)
+    cuda = place.device.type == "cuda"
+    if not cuda and parameters(spec, data.channels) <= LARGE:
+        return None
+    streamed = spec.images == "streamed"
+    side, kept = (0, 0) if streamed else (data.images.shape[2], images)
+    needed = estimate(spec, data.channels, side, data.classes, kept, place.precision, cuda)
+    free = free_bytes(place.device)
     if free is not None and needed.total > free:
-        raise ValueError(too_large(needed, free, spec, device, precision))
+        raise ValueError(too_large(needed, free, spec, place))
+    from dhel_kcl.data.download import require_space  # not above: small jobs need no library of downloads
+
     # While a checkpoint is written, the one before still exists.
     require_space(scratch, 2 * (needed.weights + needed.momentum))
     return needed
 
 
-def too_large(needed: Estimate, free: int, spec: PretrainSpec, device: torch.device, precision: str) -> str:
+def parameters(spec: PretrainSpec, channels: int) -> int:
+    """Of the encoder."""
+    with torch.random.fork_rng(devices=[]):
+        return sum(parameter.numel() for parameter in build_encoder(spec.backbone, channels).parameters())
+
+
+def too_large(needed: Estimate, free: int, spec: PretrainSpec, place: Place) -> str:
     room = (free - (needed.total - (1 + MARGIN) * needed.per_batch)) / ((1 + MARGIN) * needed.per_batch)
     fits = int(room * spec.batch_size)
-    helps = ["precision: bf16"] if precision == "fp32" else []
+    helps = ["precision: bf16"] if place.precision == "fp32" else []
     helps += ["more processes, which share each batch"]
     helps += [f"batch_size: {fits} or less"] if fits >= 2 else []
     return (
         f"batch_size {spec.batch_size} needs about {gigabytes(needed.total)} of memory a process ({needed}), and "
-        f"{gigabytes(free)} are free on {device}. What helps: {'; '.join(helps)}; a device with more memory, or one "
-        "that nothing else uses"
+        f"{gigabytes(free)} are free on {place.device}. What helps: {'; '.join(helps)}; a device with more memory, or "
+        "one that nothing else uses"
     )
 
 

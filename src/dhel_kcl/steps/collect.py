@@ -22,8 +22,8 @@ from pathlib import Path
 
 from dhel_kcl.evidence import tidy
 from dhel_kcl.evidence.collect import collect, summary
+from dhel_kcl.files import write_json
 from dhel_kcl.runtime import cli, science
-from dhel_kcl.runtime.files import write_json
 from dhel_kcl.study.suite import Suite
 
 

@@ -11,8 +11,8 @@ from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
+from dhel_kcl.files import write_json, write_text
 from dhel_kcl.runtime import cli
-from dhel_kcl.runtime.files import write_json, write_text
 from dhel_kcl.runtime.provenance import environment
 from dhel_kcl.theory import EXPERIMENTS
 from dhel_kcl.theory.experiment import PRECISION, THREADS, run

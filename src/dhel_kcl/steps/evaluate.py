@@ -16,9 +16,9 @@ from dhel_kcl.data import prepared
 from dhel_kcl.data import split as splits
 from dhel_kcl.evaluation.protocol import evaluate
 from dhel_kcl.evaluation.spec import EvaluationSpec
+from dhel_kcl.files import write_json, write_rows
 from dhel_kcl.runtime import cli
 from dhel_kcl.runtime.allocator import keep_freed_memory
-from dhel_kcl.runtime.files import write_json, write_rows
 
 
 def main() -> None:

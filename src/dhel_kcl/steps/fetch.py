@@ -1,4 +1,4 @@
-"""Bring a data set to its prepared form: download or find its files, check them, and write arrays with a manifest.
+"""Bring a data set to its prepared form: obtain its files, check them, write arrays with a manifest.
 
 Example:
     dhel-kcl fetch --dataset digits --out data/digits

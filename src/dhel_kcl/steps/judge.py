@@ -1,4 +1,4 @@
-"""Judge what a suite's results say on each claim of the paper: estimate, interval and verdict of every statement.
+"""Judge each claim of the paper by a suite's results: estimate, interval and verdict of every statement.
 
 The statements, with their statistics, signs, thresholds and margins, are data: evidence/claims.yaml in this package.
 Each is judged on each data set from the tidy tables alone; docs/claims.md says how. Writes one CSV.

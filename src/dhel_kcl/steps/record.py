@@ -1,4 +1,4 @@
-"""Record which config and code results were computed from, or check (--check) that they still are.
+"""Record the config and code that results were computed from, or check (--check) that they still are.
 
 provenance.json keeps apart what the runs came from, what the tidy tables came from that were collected from them, and
 what ledger, tables and figures came from: digests of config and code, and of the runs their Git revisions, versions and
@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from dhel_kcl.files import read_json, write_json
 from dhel_kcl.runtime import cli
-from dhel_kcl.runtime.files import read_json, write_json
 from dhel_kcl.runtime.origins import ORIGINS, Origins, differences, of_suite, of_theory
 from dhel_kcl.study import layout
 from dhel_kcl.study.suite import Suite
@@ -54,10 +54,7 @@ def check(path: Path, tree: Origins, target: str) -> None:
 
 def main() -> None:
     parser = cli.parser(__doc__)
-    parser.add_argument("--root", default=Path(), type=Path, help="repository folder")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--suite", help="name of the suite")
-    what.add_argument("--theory", action="store_true", help="the theory experiments instead of a suite")
+    cli.add_target(parser)
     action = parser.add_mutually_exclusive_group(required=True)
     action.add_argument("--out", type=Path, help="file to write (provenance.json)")
     action.add_argument("--check", type=Path, help="provenance.json to compare with the tree")

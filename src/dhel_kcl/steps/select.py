@@ -8,8 +8,8 @@ Example:
 
 from pathlib import Path
 
+from dhel_kcl.files import read_json, reading, write_json
 from dhel_kcl.runtime import cli
-from dhel_kcl.runtime.files import read_json, reading, write_json
 from dhel_kcl.study.selection import Candidate, selected
 
 

@@ -12,9 +12,9 @@ from dhel_kcl.data import prepared
 from dhel_kcl.data import split as splits
 from dhel_kcl.evaluation.spec import EvaluationSpec
 from dhel_kcl.evaluation.transfer import transfer
+from dhel_kcl.files import write_json
 from dhel_kcl.runtime import cli
 from dhel_kcl.runtime.allocator import keep_freed_memory
-from dhel_kcl.runtime.files import write_json
 
 
 def main() -> None:

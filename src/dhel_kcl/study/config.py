@@ -1,37 +1,27 @@
-"""What a config file may say: one model a section, with every key, its meaning, default and range.
+"""What a config file may say: one model a section, with every key, its meaning, default and range; `choices` has those
+of losses and backbones.
 
 `load_global` and `load_suite` read the files; what the models do not know is an error that names the file, the key and
 what is allowed. docs/configuration.md is made from the models.
 """
 
 import itertools
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
-from annotated_types import Ge, Le, Len, Lt, MultipleOf
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    GetCoreSchemaHandler,
-    ModelWrapValidatorHandler,
-    ValidationError,
-    model_serializer,
-    model_validator,
-)
-from pydantic_core import CoreSchema, core_schema
+from annotated_types import Ge, Le, Len
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from dhel_kcl.data.catalogue import CATALOGUE, split_sizes
 from dhel_kcl.study import layout, plain_yaml
-from dhel_kcl.study.mistakes import MOST, ConfigError, in_words, listed, mistake
+from dhel_kcl.study.choices import AnyBackbone, CompactResNet, Losses
+from dhel_kcl.study.mistakes import MOST, ConfigError, listed, mistake
+from dhel_kcl.study.section import Section
 from dhel_kcl.study.values import (
     AnyList,
     BatchSize,
     Count,
-    Grid,
     Limits,
     List,
     Momentum,
@@ -46,36 +36,7 @@ MERGED = ("training", "seeds", "floors", "probe")
 """Sections of a suite that a data set overrides key by key."""
 REPLACED = ("backbone", "batch_sizes", "losses", "processes")
 """Keys of a suite that a data set overrides as a whole."""
-
-
-AnySection = TypeVar("AnySection", bound="Section")
-
-
-class Section(BaseModel):
-    """Base: immutable, no keys but its attributes, and no conversion between types."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _explain(cls, content: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
-        try:
-            return read(content)
-        except ValidationError as error:
-            raise in_words(error, cls.model_fields) from None
-
-
-@dataclass(frozen=True)
-class Named:
-    """Of a field: its section is read as the model that `choose` finds by what the section names."""
-
-    choose: Callable[[dict[str, Any]], type[Section]]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(self.read)
-
-    def read(self, content: Any) -> Section:
-        return self.choose(content if isinstance(content, dict) else {}).model_validate(content)
+AnySection = TypeVar("AnySection", bound=Section)
 
 
 class Split(Section):
@@ -138,50 +99,6 @@ class Augment(Section):
         return self
 
 
-class Backbone(Section):
-    """Encoder."""
-
-    name: str
-    """Architecture."""
-
-    @model_serializer(mode="plain")
-    def as_given(self) -> dict[str, Any]:
-        """Name and given arguments. The network has the same defaults for the others."""
-        return {key: getattr(self, key) for key in type(self).model_fields if key in {"name"} | self.model_fields_set}
-
-
-class CompactResNet(Backbone):
-    name: str = "compact_resnet"
-    """compact_resnet."""
-    width: Annotated[int, Ge(8), MultipleOf(8)] = 16
-    """Channels of the first stage, a multiple of 8: torch 2.14's channels_last convolutions corrupt memory for 4."""
-    stages: Annotated[int, Ge(1), Le(5)] = 3
-    """Stages of one block, each twice as wide as the last."""
-
-
-class ResNet(Backbone):
-    name: str
-    """resnet18 or resnet50."""
-    stem: Annotated[str, OneOf(("small", "imagenet"))] = "small"
-    """small: 3x3 convolution without pooling, for images of about 32 pixels; imagenet: 7x7 of stride 2 and
-    max-pooling."""
-
-
-BACKBONES: dict[str, type[Backbone]] = {"compact_resnet": CompactResNet, "resnet18": ResNet, "resnet50": ResNet}
-"""The arguments of the registry's backbones."""
-
-
-class UnknownBackbone(Backbone, extra="ignore"):
-    name: Annotated[str, OneOf(tuple(BACKBONES))]
-
-
-def _backbone(content: dict[str, Any]) -> type[Section]:
-    return BACKBONES.get(str(content.get("name", "compact_resnet")), UnknownBackbone)
-
-
-AnyBackbone = Annotated[Backbone, Named(_backbone)]
-
-
 class Training(Section):
     """SGD with a cosine schedule."""
 
@@ -197,135 +114,6 @@ class Training(Section):
     """Of matrices and filters, not of biases and batch normalisation."""
     warmup: Share = 0.01
     """Share of the steps with a linearly rising rate."""
-
-
-class Loss(Section):
-    """A loss. Any parameter may be a list; all combinations are run and one is selected on validation accuracy."""
-
-    loss: str
-    """Name of the loss in the registry."""
-    title: str | None = None
-    """Name in tables and figures; the entry's own name by default."""
-    _keys: tuple[str, ...] = ()
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _keep_order(cls, content: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
-        entry = read(content)
-        entry._keys = tuple(content)
-        return entry
-
-    @model_serializer(mode="plain")
-    def as_given(self) -> dict[str, Any]:
-        """What is written of it, in that order, which is the order of the grid and of the names of runs."""
-        values = {key: getattr(self, key) for key in self._keys}
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
-
-    @property
-    def fixed(self) -> dict[str, Any]:
-        """{"name": registry name} and what else is no axis of the grid, as `PretrainSpec.loss` has it."""
-        return {"name": self.loss}
-
-    @property
-    def axes(self) -> dict[str, tuple[Any, ...]]:
-        """Values of each parameter that is given; the loss has the same defaults for the others."""
-        values = {key: getattr(self, key) for key in self._keys}
-        return {key: value for key, value in values.items() if isinstance(value, tuple)}
-
-    @property
-    def grid(self) -> list[dict[str, Any]]:
-        """All combinations of the parameters, as `PretrainSpec.loss` has them: {"name": ..., **parameters}."""
-        points = itertools.product(*self.axes.values())
-        return [self.fixed | dict(zip(self.axes, point, strict=True)) for point in points]
-
-
-class Tempered(Loss):
-    temperature: Grid[Positive] = (0.3,)
-    """Temperature tau."""
-    energy_weight: Grid[Positive] = (1.0,)
-    """Weight w of the energy against the alignment; 1 is the published loss."""
-
-
-class DHEL(Loss):
-    form: Grid[Annotated[str, OneOf(("anchor", "mean", "sum"))]] = ("sum",)
-    """Energy of the anchors only, of both views' mean, or of their sum (the released code)."""
-    temperature: Grid[Positive] = (0.3,)
-    """Temperature tau."""
-    energy_weight: Grid[Positive] = (1.0,)
-    """Weight w of the energy against the alignment; 1 is the published loss."""
-
-
-class KCL(Loss):
-    kernel: str
-    """Name of the kernel in the registry."""
-    gamma: Grid[Positive] = (16.0,)
-    """Weight of the energy."""
-
-    @property
-    def fixed(self) -> dict[str, Any]:
-        return {"name": self.loss, "kernel": self.kernel}
-
-
-class KCLGaussian(KCL):
-    t: Grid[Positive] = (2.0,)
-    """Scale of the squared distance in the kernel."""
-
-
-class KCLLog(KCL):
-    t: Grid[Positive] = (2.0,)
-    """Scale of the squared distance in the kernel."""
-    released_alignment: Grid[bool] = (False,)
-    """Double the alignment kernel as the released code does."""
-
-
-class KCLIMQ(KCL):
-    c: Grid[Positive] = (2.0,)
-    """Scale of the inverse multiquadric."""
-
-
-class KCLRiesz(KCL):
-    q: Grid[Annotated[Positive, Lt(2)]] = (1.0,)
-    """Exponent of the distance."""
-
-
-class KCLGaussianRiesz(KCL):
-    s: Grid[Positive] = (2.0,)
-    """Exponent of the diverging energy."""
-
-
-LOSSES: dict[str, type[Loss]] = {"infonce": Tempered, "simclr": Tempered, "dcl": Tempered, "dhel": DHEL}
-"""The parameters of the registry's losses; those of kcl depend on its kernel."""
-KERNELS: dict[str, type[KCL]] = {
-    "gaussian": KCLGaussian,
-    "log": KCLLog,
-    "imq": KCLIMQ,
-    "riesz": KCLRiesz,
-    "gaussian_riesz": KCLGaussianRiesz,
-}
-"""The parameters of the loss kcl with each of the registry's kernels."""
-
-
-class UnknownLoss(Loss, extra="ignore"):
-    loss: Annotated[str, OneOf((*LOSSES, "kcl"))]
-
-
-class UnknownKernel(KCL, extra="ignore"):
-    kernel: Annotated[str, OneOf(tuple(KERNELS))]
-
-
-def _loss(content: dict[str, Any]) -> type[Section]:
-    if content.get("loss") == "kcl":
-        return KERNELS.get(str(content.get("kernel")), UnknownKernel)
-    return LOSSES.get(str(content.get("loss")), UnknownLoss)
-
-
-def _loss_name(name: str) -> str:
-    if not re.fullmatch("[a-z0-9-]+", name):
-        raise mistake(f"{name!r} is no name of a loss; use a-z, 0-9 and -")
-    return name
-
-
-Losses = Annotated[dict[Annotated[str, AfterValidator(_loss_name)], Annotated[Loss, Named(_loss)]], Len(1)]
 
 
 class Seeds(Section):
@@ -379,7 +167,7 @@ class Probe(Section):
 
 class Settings(Section):
     """How a data set is split and augmented, and what it changes of the suite: training, seeds, floors and probe key by
-    key, the rest as a whole. Completed by the suite's once the suite is loaded."""
+    key, the rest as a whole."""
 
     split: Split
     augment: Augment = Augment()
@@ -387,7 +175,7 @@ class Settings(Section):
     processes: Count = 1
     training: Training = Training()
     batch_sizes: List[BatchSize] = ()
-    losses: Losses = {}
+    losses: Losses = Field(default_factory=dict)
     seeds: Seeds = Seeds()
     floors: Floors = Floors()
     probe: Probe = Probe()
@@ -403,6 +191,7 @@ class Ablations(Section):
     seeds: AnyList[Seed] = (1, 2)
     """Further seeds of the selected settings."""
     losses: Losses
+    """Variants, under names that nothing else in the suite has."""
 
 
 class TradeOff(Section):
@@ -416,6 +205,8 @@ class TradeOff(Section):
     seeds: List[Seed] = (0,)
     """Seeds of every point."""
     losses: Losses
+    """The curves, under names that nothing else in the suite has: each with its temperatures, and each another loss or
+    form."""
 
     @model_validator(mode="after")
     def _curves_differ(self) -> Self:

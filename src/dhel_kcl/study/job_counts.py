@@ -38,3 +38,9 @@ def evaluated_images(suite: Suite, dataset: str) -> tuple[int, int]:
     images, augmented = subset_sizes(suite, dataset), suite.settings(dataset).probe.augmented
     plain = images["train"] + images["validation"] + 3 * images["test"]
     return plain, augmented.epochs * images["train"] if augmented else 0
+
+
+def transferred_images(suite: Suite, dataset: str) -> int:
+    """Images of a data set that the cached probe of another one's encoder passes through it: the three subsets."""
+    images = subset_sizes(suite, dataset)
+    return images["train"] + images["validation"] + images["test"]

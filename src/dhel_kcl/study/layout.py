@@ -41,6 +41,13 @@ SCRATCH = "scratch/{suite}/{dataset}/{run}/seed{seed}"
 THROUGHPUT = "scratch/throughput.json"
 """Speeds that plans have measured."""
 
+RUN_LOGS = "logs/{suite}/{dataset}/{run}/seed{seed}"
+SETTING_LOGS = f"logs/{{suite}}/{{dataset}}/{SELECTED_RUN}"
+DATASET_LOGS = "logs/{suite}/{dataset}"
+SUITE_LOGS = "logs/{suite}"
+THEORY_LOGS = "logs/theory"
+LOGS = "logs"
+
 PLAN = f"{SUITE_RUNS}/plan.csv"
 """Planned speed of each kind of training, on the machine that trained."""
 RESULTS = "results/{suite}"
@@ -58,7 +65,6 @@ TABLE = f"{FIGURES}/{{suite}}/{{table}}.{{format}}"
 PUBLISHED = f"{FIGURES}/published.{{format}}"
 """What others published."""
 FIGURE_FORMATS = ("pdf", "png")
-TABLE_FORMATS = ("csv", "md", "tex", "html")
 
 THEORY_RESULTS = "results/theory"
 THEORY_RESULT = f"{THEORY_RESULTS}/{{experiment}}.{{format}}"
@@ -106,29 +112,26 @@ def theory_record(experiment: str) -> str:
     return THEORY_RECORD.format(experiment=experiment)
 
 
-def recorded(suite: "Suite") -> list[str]:
-    """Files that say of each run that it is complete: Git does not restore them, so who asks for them gets the runs."""
-    files = []
-    for run in suite.runs:
-        names = ("probe.json", "encoder.safetensors") if run.trained else ("probe.json",)
-        files += [f"{run_folder(run)}/{name}" for name in names]
-        files += [transfer(run, target) for target in suite.transfers(run)]
-    return files
+def transfers(suite: "Suite", run: "Run") -> list[str]:
+    """Files of all of a run's transfers."""
+    return [transfer(run, target) for target in suite.transfers(run)]
 
 
-def collected(suite: "Suite") -> list[str]:
-    """Files that the tidy tables are made from: those of every run of the config, and none that merely lies there."""
-    weights = {"encoder.safetensors", "projector.safetensors"}
-    files = [file for run in suite.runs for file in run_files(run) if file.rsplit("/", 1)[1] not in weights]
-    files += [transfer(run, target) for run in suite.runs for target in suite.transfers(run)]
-    return files + sorted({selected(run) for run in suite.runs if run.role == "grid"})
+def completed(suite: "Suite", run: "Run") -> list[str]:
+    """Files that say that a run is complete: Git does not restore them, so who asks for them gets the run."""
+    names = ("probe.json", "encoder.safetensors") if run.trained else ("probe.json",)
+    return [*(f"{run_folder(run)}/{name}" for name in names), *transfers(suite, run)]
 
 
 def versioned(suites: Iterable["Suite"], experiments: Iterable[str]) -> list[str]:
     """Files of all runs, of suites and theory, that DVC versions and Snakemake must know the origin of."""
     files = [theory_record(experiment) for experiment in experiments]
     for suite in suites:
-        files += [file for run in suite.runs for file in run_files(run)]
-        files += [transfer(run, target) for run in suite.runs for target in suite.transfers(run)]
+        files += [file for run in suite.runs for file in (*run_files(run), *transfers(suite, run))]
         files += sorted({selected(run) for run in suite.runs if run.role == "grid"})
     return files
+
+
+def collected(suite: "Suite") -> list[str]:
+    """Files that the tidy tables are made from: those of every run of the config, and none that merely lies there."""
+    return [file for file in versioned([suite], []) if not file.endswith(".safetensors")]

@@ -1,5 +1,6 @@
 """A suite's runs: which configurations, under which names, and in which role."""
 
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -11,7 +12,8 @@ from typing import Any
 
 from dhel_kcl.data.catalogue import CATALOGUE
 from dhel_kcl.study import layout
-from dhel_kcl.study.config import Loss, Settings, SuiteConfig, load_suite
+from dhel_kcl.study.choices import Loss
+from dhel_kcl.study.config import Settings, SuiteConfig, load_suite
 
 SECTIONS = ("losses", "ablations", "trade_off")
 """Sections of a suite that name losses."""
@@ -209,16 +211,15 @@ class Suite:
         }
 
     def digest(self) -> str:
-        """Changes with all that a suite decides: any value of the config, the runs that follow from it, every title.
-
-        Not with comments or the order of a section's keys. The study's code stands behind no other digest.
-        """
-        decided = {
-            "config": self.config.model_dump(mode="json"),
-            "runs": [[run.folder, run.section, run.role, parameters(run.loss)] for run in self.runs],
-            "titles": {method: self.title(method) for method in (*FLOORS, *self.methods)},
-            "datasets": {dataset: dataset_title(dataset) for dataset in self.datasets},
-        }
+        """Changes with all that the suite decides: config, runs, titles; not with comments in the file, or the order
+        of a section's keys."""
+        decided = [
+            self.config.model_dump(mode="json"),
+            [dataclasses.asdict(run) for run in self.runs],
+            [dataclasses.asdict(method) for method in self.methods.values()],
+            FLOORS,
+            self.runs_digest(),
+        ]
         return hashlib.sha256(json.dumps(decided).encode()).hexdigest()
 
     def runs_digest(self) -> str:

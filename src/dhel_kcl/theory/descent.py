@@ -1,8 +1,8 @@
 """Descent on the sphere from many starts at once, and the losses of a stack of batches that it needs.
 
-The losses of `experiment.LOSS_OF` again, for a stack of batches in one call: from one batch at a time, nearly all of
-the time would go into calls. Tests hold their values and gradients to those losses, and what an experiment reports of the
-points where a descent ends is computed by those.
+The losses of `methods.LOSS_OF` again, for a stack of batches in one call: from one batch at a time, nearly all of
+the time would go into calls. Tests hold their values and gradients to those losses, and what an experiment reports of
+the points where a descent ends is computed by those.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from torch import Tensor
 from dhel_kcl.kernels.base import Kernel
 from dhel_kcl.losses.base import softplus
 from dhel_kcl.losses.kcl import KCLLoss
-from dhel_kcl.theory.experiment import LOSS_OF, TEMPERATURE
+from dhel_kcl.theory.methods import LOSS_OF, TEMPERATURE
 
 MEMORY = 5
 """Pairs of steps and changes of the gradient that L-BFGS keeps."""
@@ -71,6 +71,19 @@ class Descents:
     evaluations: Tensor
 
 
+@dataclass(frozen=True)
+class Stack:
+    """Points (S, ..., d), the objective's values (S,) and its gradients along the sphere (S, ..., d)."""
+
+    points: Tensor
+    values: Tensor
+    gradients: Tensor
+
+
+Memory = list[tuple[Tensor, Tensor, Tensor]]
+"""Of the last steps: step, change of the gradient, and 1 / (their dot product), 0 where that is not positive."""
+
+
 def descend(objective: Callable[[Tensor], Tensor], starts: Tensor, steps: int = 2000) -> Descents:
     """Local minima over unit vectors by L-BFGS in float64, each start for itself.
 
@@ -81,64 +94,86 @@ def descend(objective: Callable[[Tensor], Tensor], starts: Tensor, steps: int = 
         starts: shape (S, ..., d), unit vectors.
         steps: most steps.
     """
-
-    def evaluate(x: Tensor) -> tuple[Tensor, Tensor]:
-        """Values, and gradients along the sphere: the objective of x / |x| at |x| = 1."""
-        raw = x.detach().requires_grad_()
-        found = objective(unit(raw))
-        (slope,) = torch.autograd.grad(found.sum(), raw)
-        return found.detach(), slope
-
-    def dot(x: Tensor, y: Tensor) -> Tensor:
-        return (x * y).flatten(1).sum(dim=1)
-
-    def times(numbers: Tensor, x: Tensor) -> Tensor:
-        return numbers.view(-1, *(1,) * (x.ndim - 1)) * x
-
-    x = starts
-    value, gradient = evaluate(x)
-    evaluations = torch.ones(len(x), dtype=torch.int64)
+    now = evaluated(objective, starts)
+    evaluations = torch.ones(len(starts), dtype=torch.int64)
     idle = torch.zeros_like(evaluations)
-    scale = 1 / dot(gradient, gradient).sqrt().clamp(min=1)
-    memory: list[tuple[Tensor, Tensor, Tensor]] = []
+    scale = 1 / dot(now.gradients, now.gradients).sqrt().clamp(min=1)
+    memory: Memory = []
     for _ in range(steps):
-        active = (gradient.abs().flatten(1).amax(dim=1) > STATIONARY) & (idle < IDLE)
+        active = (now.gradients.abs().flatten(1).amax(dim=1) > STATIONARY) & (idle < IDLE)
         if not active.any():
             break
-        direction, shares = -gradient, []
-        for step, change, weight in reversed(memory):
-            shares.append(weight * dot(step, direction))
-            direction = direction - times(shares[-1], change)
-        direction = times(scale, direction)
-        for step, change, weight in memory:
-            direction = direction + times(shares.pop() - weight * dot(change, direction), step)
-        slope = dot(gradient, direction)
-        new_x, new_value, new_gradient = x.clone(), value.clone(), gradient.clone()
-        size, todo = torch.ones_like(value), active.nonzero()[:, 0]
-        for _ in range(20):
-            tried = unit(x[todo] + times(size[todo], direction[todo]))
-            tried_value, tried_gradient = evaluate(tried)
-            evaluations[todo] += 1
-            allowed = 1e-4 * size[todo] * slope[todo] + ROUNDING * value[todo].abs().clamp(min=1)
-            lower = tried_value <= value[todo] + allowed
-            done = todo[lower]
-            new_x[done], new_value[done], new_gradient[done] = tried[lower], tried_value[lower], tried_gradient[lower]
-            excess = tried_value[~lower] - value[todo[~lower]]
-            todo = todo[~lower]
-            if len(todo) == 0:
-                break
-            # Least of the parabola through both values and the slope.
-            parabola = -slope[todo] * size[todo] / (2 * (excess - slope[todo] * size[todo]))
-            size[todo] = size[todo] * parabola.clamp(0.1, 0.5)
-        idle[todo] = IDLE
-        idle = torch.where(new_value < value - ROUNDING * value.abs().clamp(min=1), 0, idle + 1)
-        step, change = new_x - x, new_gradient - gradient
+        direction = quasi_newton(now.gradients, memory, scale)
+        after, stuck = backtracked(objective, now, direction, active, evaluations)
+        idle[stuck] = IDLE
+        idle = torch.where(after.values < now.values - rounding(now.values), 0, idle + 1)
+        step, change = after.points - now.points, after.gradients - now.gradients
         curvature, square = dot(step, change), dot(change, change)
         convex = curvature > 1e-12 * (square * dot(step, step)).sqrt()
         memory = [*memory[1 - MEMORY :], (step, change, torch.where(convex, 1 / curvature, 0.0))]
         scale = torch.where(convex, curvature / square, scale)
-        x, value, gradient = new_x, new_value, new_gradient
-    return Descents(value, x, evaluations)
+        now = after
+    return Descents(now.values, now.points, evaluations)
+
+
+def evaluated(objective: Callable[[Tensor], Tensor], points: Tensor) -> Stack:
+    """The objective at unit vectors; gradients are those of the objective of x / |x| at |x| = 1."""
+    raw = points.detach().requires_grad_()
+    values = objective(unit(raw))
+    (gradients,) = torch.autograd.grad(values.sum(), raw)
+    return Stack(points, values.detach(), gradients)
+
+
+def quasi_newton(gradients: Tensor, memory: Memory, scale: Tensor) -> Tensor:
+    """Directions by L-BFGS's two loops (Nocedal 1980), with `scale` (S,) as the initial inverse Hessian."""
+    direction, shares = -gradients, []
+    for step, change, weight in reversed(memory):
+        shares.append(weight * dot(step, direction))
+        direction = direction - times(shares[-1], change)
+    direction = times(scale, direction)
+    for step, change, weight in memory:
+        direction = direction + times(shares.pop() - weight * dot(change, direction), step)
+    return direction
+
+
+def backtracked(
+    objective: Callable[[Tensor], Tensor], now: Stack, direction: Tensor, active: Tensor, evaluations: Tensor
+) -> tuple[Stack, Tensor]:
+    """Where those of the stack that are `active` (S,) come by steps that lower the value, each as long as it can be;
+    and the numbers of those that find none, which stay. Counts in `evaluations` (S,)."""
+    slope = dot(now.gradients, direction)
+    after = Stack(now.points.clone(), now.values.clone(), now.gradients.clone())
+    size, todo = torch.ones_like(now.values), active.nonzero()[:, 0]
+    for _ in range(20):
+        tried = evaluated(objective, unit(now.points[todo] + times(size[todo], direction[todo])))
+        evaluations[todo] += 1
+        lower = tried.values <= now.values[todo] + (1e-4 * size[todo] * slope[todo] + rounding(now.values[todo]))
+        done = todo[lower]
+        after.points[done], after.values[done] = tried.points[lower], tried.values[lower]
+        after.gradients[done] = tried.gradients[lower]
+        excess = tried.values[~lower] - now.values[todo[~lower]]
+        todo = todo[~lower]
+        if len(todo) == 0:
+            break
+        # Least of the parabola through both values and the slope.
+        parabola = -slope[todo] * size[todo] / (2 * (excess - slope[todo] * size[todo]))
+        size[todo] = size[todo] * parabola.clamp(0.1, 0.5)
+    return after, todo
+
+
+def rounding(values: Tensor) -> Tensor:
+    """Changes of values that are none."""
+    return ROUNDING * values.abs().clamp(min=1)
+
+
+def dot(x: Tensor, y: Tensor) -> Tensor:
+    """Of each pair in two stacks, shape (S,)."""
+    return (x * y).flatten(1).sum(dim=1)
+
+
+def times(numbers: Tensor, x: Tensor) -> Tensor:
+    """A stack (S, ...), each multiplied by its number (S,)."""
+    return numbers.view(-1, *(1,) * (x.ndim - 1)) * x
 
 
 def unit(points: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the theory experiments share: the losses, verdicts, and how an experiment is run."""
+"""How a theory experiment is run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,45 +7,10 @@ import pandas as pd
 import torch
 from threadpoolctl import threadpool_limits
 
-from dhel_kcl.losses.base import ContrastiveLoss
-from dhel_kcl.losses.dcl import DCLLoss
-from dhel_kcl.losses.dhel import DHELLoss
-from dhel_kcl.losses.infonce import InfoNCELoss
-from dhel_kcl.losses.kcl import KCLLoss
-from dhel_kcl.losses.simclr import SimCLRLoss
-
-TEMPERATURE = 0.5
-LOG_SUM_EXP: dict[str, ContrastiveLoss] = {
-    "infonce": InfoNCELoss(TEMPERATURE),
-    "simclr": SimCLRLoss(TEMPERATURE),
-    "dcl": DCLLoss(TEMPERATURE),
-    "dhel-anchor": DHELLoss(TEMPERATURE, "anchor"),
-    "dhel-mean": DHELLoss(TEMPERATURE, "mean"),
-    "dhel": DHELLoss(TEMPERATURE, "sum"),
-}
-KERNEL: dict[str, ContrastiveLoss] = {
-    "kcl-gaussian": KCLLoss("gaussian"),
-    "kcl-log": KCLLoss("log"),
-    "kcl-imq": KCLLoss("imq"),
-    "kcl-riesz": KCLLoss("riesz"),
-}
-LOSS_OF = LOG_SUM_EXP | KERNEL
-"""The loss of each method that experiments compare."""
+from dhel_kcl.theory.verdict import Verdict
 
 THREADS = 1
 PRECISION = "fp64"
-SUPPORTED, CONTRADICTED = "supported", "contradicted"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A statement, the claim it belongs to, what was measured, what it had to be, and whether it was."""
-
-    claim: str
-    statement: str
-    measured: float
-    threshold: str
-    verdict: str
 
 
 @dataclass(frozen=True)
@@ -54,10 +19,6 @@ class Result:
 
     table: pd.DataFrame
     verdicts: list[Verdict]
-
-
-def verdict(claim: str, statement: str, measured: float, threshold: str, holds: bool) -> Verdict:
-    return Verdict(claim, statement, float(measured), threshold, SUPPORTED if holds else CONTRADICTED)
 
 
 def run(measure: Callable[[], pd.DataFrame], judge: Callable[[pd.DataFrame], list[Verdict]]) -> Result:

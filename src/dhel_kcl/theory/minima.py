@@ -22,7 +22,8 @@ from tqdm import tqdm
 from dhel_kcl.geometry import sphere
 from dhel_kcl.kernels.riesz import RieszKernel
 from dhel_kcl.theory.descent import Descents, descend, losses
-from dhel_kcl.theory.experiment import KERNEL, LOSS_OF, Verdict, verdict
+from dhel_kcl.theory.methods import KERNEL, LOSS_OF
+from dhel_kcl.theory.verdict import Verdict, verdict
 
 # (d, M): number of random starts.
 SHAPES = {(4, 3): 10, (4, 5): 10, (4, 8): 10, (6, 7): 10, (6, 12): 10, (128, 64): 3, (128, 256): 1}

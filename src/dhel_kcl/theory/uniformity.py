@@ -17,7 +17,7 @@ from scipy.optimize import brentq
 from tqdm import tqdm
 
 from dhel_kcl.geometry import metrics, sphere
-from dhel_kcl.theory.experiment import Verdict, verdict
+from dhel_kcl.theory.verdict import Verdict, verdict
 
 DIM, POINTS, DRAWS = 128, 1000, 20
 RANKS = (1, 2, 4, 8, 16, 32, 64, 128)

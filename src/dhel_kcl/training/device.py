@@ -4,13 +4,15 @@ import fcntl
 import os
 import tempfile
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor, distributed
 
 
-def resolve(device: str, precision: str = "fp32") -> tuple[torch.device, str]:
+def choose(device: str, precision: str = "fp32") -> tuple[torch.device, str]:
     """Device and precision for the config's values, of which "auto" takes what the machine has.
 
     bf16 is chosen where the device multiplies in it: CUDA from Ampere on, processors with AVX-512 BF16 or AMX.
@@ -74,7 +76,7 @@ class Group:
         if self.world != processes:
             raise ValueError(
                 f"the spec asks for {processes} processes, here are {self.world}; "
-                f"start it with `torchrun --nproc-per-node {processes} -m dhel_kcl.training.trainer ...`"
+                f"start it with `torchrun --nproc-per-node {processes} -m dhel_kcl pretrain ...`"
             )
         if self.world > 1:
             if device.type == "cuda":
@@ -89,13 +91,48 @@ class Group:
         distributed.all_reduce(vote, distributed.ReduceOp.MAX)
         return bool(vote)
 
-    def mean(self, values: Tensor) -> Tensor:
-        """Mean of a tensor over the processes."""
+    def means(self, values: dict[str, Tensor]) -> dict[str, float]:
+        """Mean over the processes of each of the numbers, which all must ask for."""
+        stacked = torch.stack(list(values.values()))
         if self.world > 1:
-            distributed.all_reduce(values)
-            values /= self.world
-        return values
+            distributed.all_reduce(stacked)
+            stacked /= self.world
+        return dict(zip(values, stacked.tolist(), strict=True))
 
     def leave(self) -> None:
         if self.world > 1:
             distributed.destroy_process_group()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where this process of a run computes, in which precision ("fp32" or "bf16"), and with which others."""
+
+    device: torch.device
+    precision: str
+    group: Group
+
+    @classmethod
+    def claim(cls, device: str, precision: str, processes: int, threads: int) -> Self:
+        """The place of a run, by its spec, and from now on its way to compute in all of this process.
+
+        Sums are taken in parts by as many threads as compute them, so the number of threads counts. cuDNN may take
+        whatever algorithm it finds fastest for a convolution, and TF32 in it.
+        """
+        torch.set_num_threads(threads)
+        torch.backends.cudnn.benchmark = True
+        found, taken = choose(device, precision)
+        return cls(found, taken, Group(found, processes))
+
+    @property
+    def share(self) -> tuple[int, int]:
+        """Number of this process and of all: of the equal slices of a batch, which is its own."""
+        return self.group.rank, self.group.world
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process of the run writes files."""
+        return self.group.rank == 0
+
+    def autocast(self) -> AbstractContextManager[None]:
+        return autocast(self.device, self.precision)

@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
+from dhel_kcl.files import DamagedError, reading, write_bytes
 from dhel_kcl.registry import resolve
-from dhel_kcl.runtime.files import DamagedError, reading, write_bytes
 from dhel_kcl.training.backbones.base import Backbone
 
 

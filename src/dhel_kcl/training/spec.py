@@ -4,14 +4,18 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args, get_type_hints
 
-from dhel_kcl.runtime.files import DamagedError, read_json
+from dhel_kcl.files import DamagedError, read_json
+from dhel_kcl.views.augment import Augment
 
 
 @dataclass(frozen=True)
 class Spec:
-    """Base: read from JSON with every key required and none unknown."""
+    """Base: read from JSON with every key required that has no default, and none unknown, at every depth.
+
+    A field whose type is a dataclass stands in JSON as an object with that dataclass's fields.
+    """
 
     @classmethod
     def read(cls, source: str) -> Self:
@@ -28,35 +32,73 @@ class Spec:
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Self:
-        names = {field.name for field in dataclasses.fields(cls)}
-        if unknown := sorted(content.keys() - names):
-            raise ValueError(f"{cls.__name__}: unknown key {unknown[0]!r}; allowed: {', '.join(sorted(names))}")
-        if missing := sorted(names - content.keys()):
-            raise ValueError(f"{cls.__name__}: missing key {missing[0]!r}")
-        return cls(**content)
+        try:
+            return _built(cls, content, "")
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{cls.__name__}: {error}") from None
 
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
+
+
+def _built(kind: Any, content: Any, place: str) -> Any:
+    """Instance of the dataclass `kind`; `place` says in messages where its object stands."""
+    if isinstance(content, kind):
+        return content
+    if not isinstance(content, dict):
+        raise ValueError(f"{content!r} is not an object{place}")
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    if unknown := sorted(content.keys() - fields.keys()):
+        raise ValueError(f"unknown key {unknown[0]!r}{place}; allowed: {', '.join(sorted(fields))}")
+    required = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
+    if missing := sorted(required - content.keys()):
+        raise ValueError(f"missing key {missing[0]!r}{place}")
+    types = get_type_hints(kind)
+    return kind(**{name: _value(types[name], value, name) for name, value in content.items()})
+
+
+def _value(annotation: Any, value: Any, name: str) -> Any:
+    inner = [kind for kind in (annotation, *get_args(annotation)) if dataclasses.is_dataclass(kind)]
+    return _built(inner[0], value, f" in {name}") if inner and value is not None else value
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """SGD with linear warm-up and a cosine to 0.
+
+    epochs: passes over the images. learning_rate: at the reference batch size, proportional to the batch size.
+    momentum, weight_decay: as `optimiser.MomentumSGD` has them. warmup: share of the steps.
+    """
+
+    epochs: int
+    learning_rate: float
+    reference_batch_size: int
+    momentum: float
+    weight_decay: float
+    warmup: float
 
 
 @dataclass(frozen=True)
 class PretrainSpec(Spec):
     """One pretraining run.
 
+    images: how the data set's images are had, by the registry's sources.
     loss: {"name": registry name, **parameters}, or {"name": "supervised"} / {"name": "random"} for the floors.
-    backbone: {"name": registry name, **arguments}; augment, training: as in the suite's config.
     batch_size: instances M; the network sees the 2M views in one forward pass.
+    backbone: {"name": registry name, **arguments}.
+    projector_dim: of the embeddings on the sphere.
     precision, device: as in the suite's config, "auto" included: what was taken stands in the run's record.
-    processes: that share each batch.
+    processes: that share each batch. threads: of each process; where images are streamed, also its workers.
     """
 
     dataset: str
+    images: Literal["memory", "streamed"]
     loss: dict[str, Any]
     batch_size: int
     backbone: dict[str, Any]
     projector_dim: int
-    augment: dict[str, Any]
-    training: dict[str, Any]
+    augment: Augment
+    training: TrainingSettings
     precision: str
     compile: bool
     device: str
@@ -64,23 +106,12 @@ class PretrainSpec(Spec):
     threads: int
     seed: int
 
+    @property
+    def subset(self) -> str:
+        """What is trained on, as splits name it: labelled images alone where the labels are used."""
+        return "train" if self.loss["name"] == "supervised" else "pretrain"
 
-@dataclass(frozen=True)
-class ProbeSpec(Spec):
-    """Probes and geometry of one run.
-
-    weight_decay: L2 penalty of the cached linear probe. neighbours: that vote in the nearest-neighbour classifier.
-    augmented: settings of the linear probe on augmented images, None for no such probe.
-    histogram_bins: of the similarity histogram. view_seed: of the two augmented views that alignment is measured on,
-    augment: that augmentation. precision: of the augmented probe's encoder; everything else is in float32 or better.
-    """
-
-    weight_decay: float
-    neighbours: int
-    augmented: dict[str, Any] | None
-    histogram_bins: int
-    view_seed: int
-    augment: dict[str, Any]
-    precision: str
-    device: str
-    threads: int
+    @property
+    def epochs(self) -> int:
+        """0 for the encoder that stays as it was drawn."""
+        return 0 if self.loss["name"] == "random" else self.training.epochs

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from multiprocessing import resource_tracker
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -25,8 +25,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from dhel_kcl.data.prepared import Prepared, offsets_of
-from dhel_kcl.views.augment import Augment, Parameters
+from dhel_kcl.views.augment import Augment
 from dhel_kcl.views.crops import Crops
+from dhel_kcl.views.parameters import Parameters
 from dhel_kcl.views.view_source import Batch, Source
 
 CENTRE = 0.875
@@ -70,12 +71,16 @@ class Files(Dataset[Tensor]):
 
 
 class Streaming(Source):
-    """The images `rows` of a data set of encoded ones."""
+    """The images `rows` of encoded ones; few of them are decoded by this process, however many workers there may be."""
 
-    def __init__(self, data: Prepared, rows: NDArray, device: torch.device, workers: int) -> None:
+    def __init__(self, files: Files, rows: NDArray, device: torch.device, workers: int) -> None:
+        self.files, self.rows, self.device = files, rows, device
+        self.workers = workers if len(rows) >= FEW else 0
+
+    @classmethod
+    def open(cls, data: Prepared, rows: NDArray, device: torch.device, workers: int) -> Self:
         assert isinstance(data.images, np.memmap)
-        self.files = Files(str(data.images.filename), len(data.labels))
-        self.rows, self.device, self.workers = rows, device, workers if len(rows) >= FEW else 0
+        return cls(Files(str(data.images.filename), len(data.labels)), rows, device, workers)
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -7,6 +7,7 @@ share a batch see together exactly what one process would see.
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from dhel_kcl.data.prepared import Prepared
 from dhel_kcl.registry import resolve
-from dhel_kcl.views.augment import Augment, Parameters, to_device
+from dhel_kcl.views.augment import Augment
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,11 @@ class Batch:
 class Source(ABC):
     """Some rows of a data set: len(), and batches of float32 images in [0, 1] on one device."""
 
+    @classmethod
+    @abstractmethod
+    def open(cls, data: Prepared, rows: NDArray, device: torch.device, workers: int) -> Self:
+        """Source of the images `rows`; `workers` as of `open_source`."""
+
     @abstractmethod
     def __len__(self) -> int: ...
 
@@ -65,38 +71,23 @@ class Source(ABC):
         """All images in order, in batches, without augmentation; size: height and width, None for the images' own."""
 
 
-class InMemory(Source):
-    """Images of one size, kept on the device."""
-
-    def __init__(self, images: NDArray, device: torch.device) -> None:
-        self.images = torch.from_numpy(images).to(device)
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def views(self, batches: Iterable[Batch], augment: Augment) -> Iterator[Tensor]:
-        device, (height, width) = self.images.device, self.images.shape[2:]
-        for batch in batches:
-            drawn = augment.draw(batch.copies * len(batch.index), height, width, batch.generator())
-            chosen = np.tile(batch.index[batch.own_images], batch.copies)
-            with torch.autocast(device.type, enabled=False):  # crops need float32 products
-                images = self.images.index_select(0, to_device(chosen, device))
-                views = augment.apply(images, drawn.rows(batch.own_views))
-            yield views
-
-    def plain(self, batch: int, size: int | None = None) -> Iterator[Tensor]:
-        for part in self.images.split(batch):
-            with torch.autocast(part.device.type, enabled=False):
-                images = Augment(size=size).apply(part, Parameters())
-            yield images
-
-
-def open_source(data: Prepared, rows: NDArray, device: torch.device, workers: int = 0) -> Source:
+def open_source(data: Prepared, rows: NDArray, device: torch.device, workers: int, images: str) -> Source:
     """Source of the images `rows` of a data set.
 
-    workers: processes that decode encoded images; 0: this process does.
+    Args:
+        data: the data set.
+        rows: numbers of images in it.
+        device: where batches are wanted.
+        workers: processes that decode encoded images; 0: this process does.
+        images: "memory" or "streamed", as the spec says.
+
+    Raises ValueError if the data set was not prepared to be had that way.
     """
-    if data.encoded:
-        streamed: Source = resolve("source", "streamed")(data, rows, device, workers)
-        return streamed
-    return InMemory(data.images[rows], device)
+    if data.encoded != (images == "streamed"):
+        form = "images of one size as pixels" if images == "memory" else "the encoded files of its images"
+        raise ValueError(
+            f"the spec says images: {images}, for which the data set should hold {form}, and its manifest.json states "
+            "otherwise; delete the data set's folder and run again to prepare it anew"
+        )
+    source: Source = resolve("source", images).open(data, rows, device, workers)
+    return source

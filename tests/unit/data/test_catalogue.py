@@ -47,9 +47,24 @@ def test_split_sizes_are_those_of_the_split(name, train, monkeypatch):
     drawn = split.draw(labels, part, train, validation=40, test=60, seed=0)
     counted = split_sizes(name, train=train, validation=40, test=60)
     assert counted == {subset: len(index) for subset, index in drawn.items()}
-    too_many = {"train": 401, "validation": 40, "test": 60}
-    with pytest.raises(ValueError, match=f"{name}: the split asks for more training"):
-        split_sizes(name, **too_many)
-    if dataset.test:
-        with pytest.raises(ValueError, match=f"{name}: the split asks for 101 test images of 100"):
-            split_sizes(name, train=None, validation=40, test=101)
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "message"),
+    [
+        (
+            "digits",
+            (1700, 100, 100),
+            "digits: the split asks for more training, validation and test images than the 1797",
+        ),
+        ("digits", (None, 100, 1697), "digits: the split asks for more training, validation and test images than the"),
+        ("stl10", (4000, 1001, 10), "stl10: the split asks for more training and validation images than the 5000 that"),
+        ("stl10", (None, 10, 8001), "stl10: the split asks for 8001 test images of 8000"),
+    ],
+)
+def test_a_split_of_more_images_than_there_are_is_named(name, split, message):
+    train, validation, test = split
+    with pytest.raises(ValueError, match=message):
+        split_sizes(name, train=train, validation=validation, test=test)
+    if train is not None:
+        split_sizes(name, train=train - 103, validation=validation, test=test)

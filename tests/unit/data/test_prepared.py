@@ -3,7 +3,7 @@ import pytest
 from dhel_kcl.data import prepared
 from dhel_kcl.data.prepared import Manifest
 from dhel_kcl.data.sources import digits
-from dhel_kcl.runtime.files import read_json, write_json
+from dhel_kcl.files import read_json, write_json
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "images.npy", "labels.npy", "part.npy"])

@@ -17,7 +17,7 @@ from dhel_kcl.data.catalogue import CATALOGUE
 from dhel_kcl.data.fetching import source_of
 from dhel_kcl.data.prepared import PARTS
 from dhel_kcl.data.sources import digits, fashion_mnist, imagenet100
-from dhel_kcl.runtime.files import sha256
+from dhel_kcl.files import sha256
 from tests.pipeline import ROOT
 from tests.unit.data.damage import mutated, mutations
 from tests.unit.data.official import (

@@ -6,7 +6,7 @@ import pytest
 from dhel_kcl.data import prepared
 from dhel_kcl.data.prepared import Description
 from dhel_kcl.data.writing import write, write_encoded, write_parts
-from dhel_kcl.runtime.files import read_json
+from dhel_kcl.files import read_json
 
 DESCRIPTION = Description("own", "here", "here", "none", "mine", {"md5": {"a.zip": "0"}})
 

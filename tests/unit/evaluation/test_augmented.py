@@ -15,7 +15,7 @@ SETTINGS = HeadSettings(
 def test_the_head_is_trained_as_torch_would(digits_folder):
     """Against a plain loop with torch's own optimiser and schedule, without augmentation and in the same order."""
     data = prepared.read(digits_folder)
-    source, labels = open_source(data, np.arange(40), torch.device("cpu")), torch.tensor(data.labels[:40])
+    source, labels = open_source(data, np.arange(40), torch.device("cpu"), 0, "memory"), torch.tensor(data.labels[:40])
     head, shown = torch.nn.Linear(64, 10), []
     progress = lambda order: (shown.append(index) or index for index in order)  # noqa: E731
     train_head(head, lambda views: views.flatten(1), source, labels, SETTINGS, seed=3, progress=progress)

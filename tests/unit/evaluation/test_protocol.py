@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from dhel_kcl.evaluation.protocol import EVALUATORS, Report
+from dhel_kcl.files import read_json
 from dhel_kcl.runtime import cli
-from dhel_kcl.runtime.files import read_json
 from dhel_kcl.steps import evaluate, transfer
 
 HEAD = {"epochs": 2, "batch_size": 50, "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 1e-4}

@@ -4,7 +4,10 @@ from dataclasses import asdict
 import pytest
 
 from dhel_kcl.evaluation.spec import EvaluationSpec
+from dhel_kcl.study.config import suite_names
+from dhel_kcl.study.suite import Suite
 from dhel_kcl.views.augment import Augment
+from tests.pipeline import ROOT
 
 AUGMENT = json.loads(json.dumps(asdict(Augment(crop_scale=[0.6, 1.0], flip=0.5))))
 HEAD = {"epochs": 2, "batch_size": 50, "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 1e-4, "augment": AUGMENT}
@@ -19,12 +22,21 @@ def test_a_spec_is_recorded_as_it_was_given(evaluation_spec, augmented):
     assert spec.augmented is None or spec.augmented.augment == spec.augment
 
 
+@pytest.mark.parametrize("name", suite_names(ROOT))
+def test_the_spec_of_a_suite_is_recorded_as_the_suite_has_it(name):
+    """By which collect knows whether an evaluation is that of the config."""
+    suite = Suite.load(ROOT, name)
+    for dataset in suite.datasets:
+        asked = suite.evaluation_spec(dataset)
+        assert json.loads(json.dumps(EvaluationSpec.read(json.dumps(asked)).as_dict())) == asked
+
+
 def test_a_wrong_key_is_named(evaluation_spec):
     with pytest.raises(ValueError, match="EvaluationSpec: unknown key 'neighbors'"):
         EvaluationSpec.of(evaluation_spec | {"neighbors": 5})
     with pytest.raises(ValueError, match="EvaluationSpec: missing key 'images'"):
         EvaluationSpec.of({key: value for key, value in evaluation_spec.items() if key != "images"})
-    with pytest.raises(ValueError, match="HeadSettings: missing key 'batch_size'"):
+    with pytest.raises(ValueError, match="EvaluationSpec: missing key 'batch_size' in augmented"):
         EvaluationSpec.of(evaluation_spec | {"augmented": {"augment": {}}})
-    with pytest.raises(ValueError, match="Augment: unknown key 'flipp'"):
+    with pytest.raises(ValueError, match="EvaluationSpec: unknown key 'flipp' in augment"):
         EvaluationSpec.of(evaluation_spec | {"augment": {"flipp": 0.5}})

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from dhel_kcl.evidence import tidy
 from dhel_kcl.evidence.collect import collect, over_seeds, summary
 from dhel_kcl.evidence.tidy import COLUMNS, Results
-from dhel_kcl.runtime.files import DamagedError, read_json, write_json
+from dhel_kcl.files import DamagedError, read_json, write_json
 from dhel_kcl.study import layout
-from tests.synthetic import code_of, run_folders, runs_of, suite_of
+from dhel_kcl.study.suite import Suite
+from tests.synthetic import ROOT, code_of, run_folders, runs_of, suite_of
 
 CASES = int(os.environ.get("TORTURE_CASES", "10000"))
 
@@ -134,6 +135,12 @@ def test_over_seeds_counts_and_averages():
     assert result["std"].tolist() == pytest.approx([0.0, np.std([0.2, 0.4], ddof=1)])
     assert result["seeds"].tolist() == [2, 2]
     assert list(over_seeds([], ["space", "index"], "value")) == COLUMNS["spectra"]
+
+
+def test_summary_averages_the_selected_runs_only():
+    row = {"dataset": "digits", "section": "losses", "method": "dhel", "batch_size": 16, "z_effective_rank": np.nan}
+    runs = pd.DataFrame([row | {"selected": s, "test_accuracy": a} for s, a in ((True, 80), (True, 90), (False, 0))])
+    assert summary(runs, Suite.load(ROOT, "digits")) == {"DHEL, M = 16": {"test accuracy (%)": 85.0}}
 
 
 def test_the_summary_averages_the_selected_runs_of_the_main_sections_under_names_for_people(suite, tmp_path):

@@ -1,49 +1,65 @@
+"""The command line that all steps share."""
+
 import os
-import runpy
 import subprocess
 import sys
 
 import pytest
 
-from dhel_kcl.evidence.figures import FIGURES
-from dhel_kcl.theory import EXPERIMENTS
+from dhel_kcl import __main__ as command
 
-STEPS = [
-    "fetch",
-    "split",
-    "pretrain",
-    "probe",
-    "select",
-    "combine",
-    "claims",
-    "table",
-    "stamp",
-    "compare",
-    "theory.tables",
-]
-STEPS += [f"figures.{name}" for name in FIGURES]
-STEPS += [f"{package}.{name}" for name in EXPERIMENTS for package in ("theory", "figures.theory")]
+STEPS = [name for names in command.STEPS.values() for name in names]
 
 
-@pytest.mark.filterwarnings("ignore:.*found in sys.modules after import of package")
-@pytest.mark.parametrize("step", [*STEPS, "config"])
+def run(arguments, monkeypatch, capsys):
+    """Exit status and output of the command in this process: a new one takes seconds to import torch."""
+    monkeypatch.setattr(sys, "argv", ["dhel-kcl", *arguments])
+    monkeypatch.setattr("dhel_kcl.runtime.cli.leave", lambda: None)
+    code = 0
+    try:
+        command.main()
+    except SystemExit as ended:
+        code = ended.code
+    return code, capsys.readouterr()
+
+
+def test_help_lists_every_step_in_the_order_of_the_data_with_a_line_each(monkeypatch, capsys):
+    code, said = run(["--help"], monkeypatch, capsys)
+    assert code == 0
+    listed = [line.split(maxsplit=1) for line in said.out.splitlines() if line.startswith("  ")]
+    assert [name for name, _ in listed] == STEPS
+    assert all(text[0].isupper() and text.endswith(".") and len(text) < 120 for _, text in listed), listed
+    modules = {path.stem for path in command.Path(command.__file__).with_name("steps").glob("[a-z]*.py")}
+    assert modules == set(STEPS)
+
+
+@pytest.mark.parametrize("step", STEPS)
 def test_help_says_what_the_step_does_and_shows_an_example(step, monkeypatch, capsys):
-    # In this process: there are many steps, and a new one takes seconds to import torch.
-    monkeypatch.setattr(sys, "argv", [step, "--help"])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_module(f"dhel_kcl.{step}", run_name="__main__", alter_sys=True)
-    assert ended.value.code == 0
-    text = capsys.readouterr().out
-    assert f"python -m dhel_kcl.{step} " in text
-    assert "Example:" in text
+    code, said = run([step, "--help"], monkeypatch, capsys)
+    assert code == 0
+    assert said.out.startswith(f"usage: dhel-kcl {step} ")
+    assert f"    dhel-kcl {step}" in said.out
+    assert "Example:" in said.out
 
 
-def test_an_unknown_key_in_a_spec_is_one_line():
-    command = [sys.executable, "-m", "dhel_kcl.training.trainer", "--spec", '{"lr": 1}', "--data", "x", "--split", "x"]
-    result = subprocess.run([*command, "--out", "x", "--scratch", "x"], capture_output=True, text=True)
-    assert result.returncode == 1
-    assert result.stderr.startswith("error: PretrainSpec: unknown key 'lr'; allowed: augment, backbone")
-    assert len(result.stderr.splitlines()) == 1
+def test_an_unknown_step_is_named_with_the_one_that_was_meant(monkeypatch, capsys):
+    code, _ = run(["pretrian"], monkeypatch, capsys)
+    assert "unknown step 'pretrian' (did you mean 'pretrain'?); allowed: fetch, split, pretrain" in code
+
+
+def test_the_console_script_and_the_module_are_one_command():
+    for start in ([sys.executable, "-m", "dhel_kcl"], ["dhel-kcl"]):
+        path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"
+        result = subprocess.run(start, capture_output=True, text=True, env=os.environ | {"PATH": path})
+        assert (result.returncode, result.stdout) == (0, command.usage())
+
+
+def test_an_unknown_key_in_a_spec_is_one_line(monkeypatch, capsys):
+    options = ["--spec", '{"lr": 1}', "--data", "x", "--split", "x", "--out", "x", "--scratch", "x"]
+    code, said = run(["pretrain", *options], monkeypatch, capsys)
+    assert code == 1
+    assert said.err.startswith("error: PretrainSpec: unknown key 'lr'; allowed: augment, backbone")
+    assert len(said.err.splitlines()) == 1
 
 
 def test_a_step_ends_after_its_exit_handlers_and_its_last_words():
@@ -60,7 +76,7 @@ print("never")
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device without space")
 def test_words_that_cannot_be_written_are_an_error():
-    code = "from dhel_kcl import cli; cli.run(lambda: print('done'))"
+    code = "from dhel_kcl.runtime import cli; cli.run(lambda: print('done'))"
     with open("/dev/full", "w") as full:
         result = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True)
     assert result.returncode == 1

@@ -1,8 +1,12 @@
+"""Digests change with the science behind a result and with nothing else."""
+
+import shutil
+
 import pytest
 
 from dhel_kcl import registry
-from dhel_kcl.runtime import digest
-from dhel_kcl.steps import record as stamp
+from dhel_kcl.runtime import digest, origins
+from dhel_kcl.runtime.digest import Code
 
 SOURCE = '''"""Docstring."""
 
@@ -41,83 +45,143 @@ def test_a_change_of_code_is_a_change(old, new):
     assert digest.of_source(SOURCE.replace(old, new)) != digest.of_source(SOURCE)
 
 
-def test_a_step_covers_what_it_imports_and_what_its_spec_selects():
-    assert digest._closure("dhel_kcl.training.trainer") >= {
-        "dhel_kcl.views.augment", "dhel_kcl.training.networks", "dhel_kcl.losses.base", "dhel_kcl.training.optimiser", "dhel_kcl.data.prepared",
-    }  # fmt: skip
-    assert not any(name.split(".")[-1] == "dhel" for name in digest._closure("dhel_kcl.training.trainer"))
-    assert "dhel_kcl.geometry.metrics" not in digest._closure("dhel_kcl.training.trainer")
-    assert "dhel_kcl.geometry.sphere" in digest._closure("dhel_kcl.losses.dhel")
-    step = digest.of_step("pretrain", (("loss", "dhel"),))
-    assert step != digest.of_step("pretrain", (("loss", "simclr"),))
-    assert step != digest.of_step("probe", (("loss", "dhel"),))
-
-
 @pytest.fixture
-def package(tmp_path, monkeypatch):
-    """A copy of the package's source that the digests are taken of."""
-    import shutil
+def package(tmp_path):
+    """Function that writes modules and gives the digest of one: package(root, {"a.b": source, ...})."""
 
-    shutil.copytree(digest.SOURCE, tmp_path / "dhel_kcl")
-    monkeypatch.setattr(digest, "SOURCE", tmp_path / "dhel_kcl")
+    def write(root, modules, selected=None):
+        folder = tmp_path / "dhel_kcl"
+        shutil.rmtree(folder, ignore_errors=True)
+        for name, text in modules.items():
+            path = folder / (name if name.endswith(".yaml") else f"{name.replace('.', '/')}.py")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return Code(folder).of([f"{root}:x"], selected)
 
-    def edit(file, old, new):
-        path = tmp_path / "dhel_kcl" / file
-        assert old in path.read_text()
-        path.write_text(path.read_text().replace(old, new))
-        for cached in (digest.of_step, digest._closure, digest._imports, digest._of_module):
-            cached.cache_clear()
-
-    yield edit
-    for cached in (digest.of_step, digest._closure, digest._imports, digest._of_module):
-        cached.cache_clear()
+    return write
 
 
-def test_a_new_registry_entry_changes_no_digest(package):
-    before = digest.of_step("pretrain", (("loss", "dhel"),))
-    package("registry.py", "LOSSES = {", 'LOSSES = {\n    "new": "dhel_kcl.losses.new:NewLoss",')
-    assert digest.of_step("pretrain", (("loss", "dhel"),)) == before
+USER = "from dhel_kcl.science.core import area\n\nx = 2 * area(1)\n"
+
+
+def test_a_module_covers_what_it_imports(package):
+    before = package("user", {"user": USER, "science.core": SOURCE})
+    assert package("user", {"user": USER, "science.core": SOURCE.replace("LIMIT = 3", "LIMIT = 4")}) != before
+    within = "def x():\n    from dhel_kcl.science.core import area\n    return 2 * area(1)\n"
+    before = package("user", {"user": within, "science.core": SOURCE})
+    assert package("user", {"user": within, "science.core": SOURCE.replace("LIMIT = 3", "LIMIT = 4")}) != before
+
+
+def test_where_a_module_lies_does_not_matter(package):
+    before = package("user", {"user": USER, "science.core": SOURCE})
+    moved = {"elsewhere.user": USER.replace("science.core", "geometry.circle"), "geometry.circle": SOURCE}
+    assert package("elsewhere.user", moved) == before
+
+
+def test_of_two_modules_that_define_a_name_the_one_imported_counts(package):
+    both = "from dhel_kcl.first import area\nfrom dhel_kcl.second import volume\n\nx = area, volume\n"
+    swapped = "from dhel_kcl.first import volume\nfrom dhel_kcl.second import area\n\nx = area, volume\n"
+    first, second = "area = 1\nvolume = 1\n", "area = 2\nvolume = 2\n"
+    modules = {"first": first, "second": second}
+    assert package("user", {"user": both} | modules) != package("user", {"user": swapped} | modules)
+
+
+def test_plumbing_counts_for_nothing(package):
+    user = "from dhel_kcl.runtime.cli import parser\nfrom dhel_kcl.study.suite import Suite\n\nx = parser, Suite\n"
+    modules = {"user": user, "runtime.cli": "parser = 1\n", "study.suite": "Suite = 1\n"}
+    before = package("user", modules)
+    assert package("user", modules | {"runtime.cli": "parser = 2\n", "study.suite": "Suite = 2\n"}) == before
+    choice = {"user": "from dhel_kcl.study.selection import best\n\nx = best\n", "study.selection": "best = 1\n"}
+    assert package("user", choice) != package("user", choice | {"study.selection": "best = 2\n"})
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "changed"),
+    ("user", "message"),
     [
-        ("losses/dhel.py", "/ temperature", "/ (2 * temperature)", {"pretrain dhel"}),
-        ("losses/dcl.py", "/ temperature", "/ (2 * temperature)", {"pretrain dcl", "pretrain simclr"}),
-        ("metrics.py", "np.log(", "np.log1p(", {"probe"}),
-        ("figures/spectra.py", "log", "linear", {"figure spectra"}),
-        ("models.py", "nn.ReLU()", "nn.GELU()", {"pretrain dcl", "pretrain dhel", "pretrain simclr", "probe"}),
+        (
+            "from dhel_kcl.science import Area\n",
+            "dhel_kcl.science does not define Area; import it from where it stands",
+        ),
+        ("from dhel_kcl.science.missing import area\n", "there is no module dhel_kcl.science.missing"),
+        ("from dhel_kcl.science.core import *\n", "does not define"),
+        ("from . import science\n", "which digests follow"),
+        ("import dhel_kcl.science.core\n", "which digests follow"),
+        ("from importlib import import_module\n\nx = import_module('dhel_kcl.science.core')\n", "hides an import"),
+        ("import importlib\n\nx = importlib.import_module('dhel_kcl.science.core')\n", "hides an import"),
+        (
+            "from dhel_kcl.registry import resolve\n\n\ndef f(kind):\n    return resolve(kind, 'x')\n",
+            "must be written out",
+        ),
     ],
 )
-def test_an_edit_reaches_the_steps_that_use_it_and_no_others(package, file, old, new, changed):
-    def digests():
-        losses = {
-            f"pretrain {name}": digest.of_step("pretrain", (("loss", name),)) for name in ("simclr", "dcl", "dhel")
-        }
-        return losses | {"probe": digest.of_step("probe"), "figure spectra": digest.of_step("figures.spectra")}
+def test_an_import_that_cannot_be_followed_is_an_error(package, user, message):
+    lazy = "def __getattr__(name):\n    return 1\n"
+    modules = {
+        "user": f"x = 1\n{user}",
+        "science.__init__": lazy,
+        "science.core": SOURCE,
+        "registry": "def resolve(a, b): ...\n",
+    }
+    with pytest.raises(ValueError, match=message):
+        package("user", modules)
 
-    before = digests()
-    package(file, old, new)
-    after = digests()
-    assert {name for name in before if before[name] != after[name]} == changed
+
+def test_a_circle_is_an_error(package):
+    modules = {"a": "from dhel_kcl.b import y\n\nx = 1\n", "b": "from dhel_kcl.a import x\n\ny = 1\n"}
+    with pytest.raises(ValueError, match="circular import: a -> b -> a"):
+        package("a", modules)
 
 
-def test_an_edit_of_streaming_reaches_the_data_sets_that_are_streamed(package):
-    def digests():
-        datasets = ("digits", "cifar10", "imagenet100")
-        pretraining = {name: digest.of_pretraining({"name": "dhel"}, "resnet18", name) for name in datasets}
-        return pretraining | {f"probe {name}": digest.of_probing("resnet18", name) for name in datasets}
+def test_what_only_a_type_checker_imports_counts_for_nothing(package):
+    user = (
+        "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from dhel_kcl.science.core import area\n\nx = 1\n"
+    )
+    before = package("user", {"user": user, "science.core": SOURCE})
+    assert package("user", {"user": user, "science.core": SOURCE.replace("LIMIT = 3", "LIMIT = 4")}) == before
 
-    before = digests()
-    package("streaming.py", "CENTRE = 0.875", "CENTRE = 1")
-    after = digests()
-    assert {name for name in before if before[name] != after[name]} == {"imagenet100", "probe imagenet100"}
+
+def test_a_data_file_counts_by_its_values(package):
+    user = "from pathlib import Path\n\nx = Path(__file__).with_name('claims.yaml')\n"
+    before = package("user", {"user": user, "claims.yaml": "margin: 1.0\n"})
+    assert package("user", {"user": user, "claims.yaml": "# point\nmargin:   1.0\n"}) == before
+    assert package("user", {"user": user, "claims.yaml": "margin: 2.0\n"}) != before
+
+
+LOSS = "from dhel_kcl.registry import resolve\n\n\ndef x(name):\n    return resolve('loss', name)\n"
+
+
+def test_of_registry_entries_those_selected_count_or_all(package):
+    """Those that exist: the package's own registry is asked."""
+    modules = {"user": LOSS, "registry": "def resolve(kind, name): ...\n", "kernels.base": "", "geometry.sphere": ""}
+    modules |= {target.split(":")[0].removeprefix("dhel_kcl."): "x = 1\n" for target in registry.LOSSES.values()}
+    changed = modules | {"losses.dcl": "x = 2\n"}
+    assert package("user", modules, {"loss": ["dhel"]}) == package("user", changed, {"loss": ["dhel"]})
+    assert package("user", modules, {"loss": ["dcl"]}) != package("user", changed, {"loss": ["dcl"]})
+    assert package("user", modules) != package("user", changed)
+    assert package("user", modules, {"loss": []}) == package("user", changed, {"loss": []})
+
+
+def test_a_new_registry_entry_changes_no_digest(package):
+    text = "LOSSES = {'a': 'x:A'}\n\n\ndef resolve(kind, name): ...\n"
+    modules = {"user": LOSS, "registry": text}
+    selected = {"loss": []}
+    assert package("user", modules, selected) == package(
+        "user", modules | {"registry": text.replace("{'a'", "{'b': 'y:B', 'a'")}, selected
+    )
+
+
+def test_the_locale_does_not_matter(package, monkeypatch):
+    text = 'x = "härte"  # größe\n'
+    before = package("user", {"user": text})
+    monkeypatch.setattr("locale.getpreferredencoding", lambda *_: "latin-1")
+    monkeypatch.setattr("locale.getencoding", lambda: "latin-1")
+    assert package("user", {"user": text}) == before
 
 
 def test_differences_are_named():
-    recorded = {"config": "a", "code": {"probe": "1", "select": "2"}}
-    assert stamp.differences(recorded, recorded) == []
-    assert stamp.differences(recorded, {"config": "b", "code": {"probe": "1", "select": "3", "new": "4"}}) == [
+    recorded = {"config": "a", "code": {"evaluate": "1", "select": "2"}}
+    assert origins.differences(recorded, recorded) == []
+    assert origins.differences(recorded, {"config": "b", "code": {"evaluate": "1", "select": "3", "new": "4"}}) == [
         "config", "new", "select",
     ]  # fmt: skip
 
@@ -126,3 +190,14 @@ def test_every_registry_entry_can_be_imported():
     for kind, entries in registry.REGISTRIES.items():
         for name in entries:
             assert callable(registry.resolve(kind, name))
+
+
+def test_a_function_that_is_not_there_is_an_error(package):
+    with pytest.raises(ValueError, match="does not define 'x'"):
+        package("user", {"user": "y = 1\n"})
+
+
+def test_functions_of_one_module_have_digests_of_their_own(package, tmp_path):
+    package("user", {"user": "x = 1\ny = 2\n"})
+    code = Code(tmp_path / "dhel_kcl")
+    assert code.of(["user:x"]) != code.of(["user:y"])

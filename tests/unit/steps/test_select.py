@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from dhel_kcl.runtime.files import DamagedError, read_json
+from dhel_kcl.files import DamagedError, read_json
 from dhel_kcl.steps import select
 
 
@@ -32,5 +32,5 @@ def test_test_results_are_never_read(tmp_path, monkeypatch):
 def test_a_damaged_run_is_named_with_the_remedy(tmp_path, monkeypatch):
     folders = [run_folder(tmp_path, "a", 80, 99), run_folder(tmp_path, "b", 90, 10)]
     (folders[1] / "probe.json").write_text("{}")
-    with pytest.raises(DamagedError, match="b/seed0 is damaged .*delete it and run again"):
+    with pytest.raises(DamagedError, match=r"b/seed0 is damaged .*delete it and run again"):
         run_select(monkeypatch, folders, tmp_path / "selected.json")

@@ -1,39 +1,9 @@
-import copy
-import inspect
-import shutil
-
 import pytest
-import yaml
+from pydantic import ValidationError
 
-from dhel_kcl import registry
-from dhel_kcl.data.catalogue import CATALOGUE
 from dhel_kcl.study import config
 from dhel_kcl.study.config import ConfigError
-from dhel_kcl.study.suite import Suite
-from tests.pipeline import ROOT
-
-
-@pytest.fixture
-def root(tmp_path):
-    shutil.copytree(ROOT / "config", tmp_path / "config")
-    return tmp_path
-
-
-def edited(root, old, new, file="config/suites/smoke.yaml"):
-    path = root / file
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
-    return path
-
-
-@pytest.mark.parametrize("name", config.suite_names(ROOT))
-def test_every_suite_is_valid_and_builds_its_losses(name):
-    suite = Suite.load(ROOT, name)
-    assert len({run.folder for run in suite.runs}) == len(suite.runs)
-    for method in suite.methods.values():
-        for point in method.grid:
-            registry.resolve("loss", point["name"])(**{k: v for k, v in point.items() if k != "name"})
+from tests.unit.study.conftest import edited
 
 
 @pytest.mark.parametrize(
@@ -71,6 +41,20 @@ def test_every_suite_is_valid_and_builds_its_losses(name):
         ("batch_sizes: [16]", "batch_sizes: [32]", "ablations.batch_size: 16 is not one of batch_sizes [32]"),
         ("selected: [1]", "selected: [0]", "seeds.selected: contains the grid's seed 0"),
         ("precision: fp32", "precision: fp16", "precision: 'fp16' is unknown"),
+        ("precision: fp32", "precision: 32", "precision: 32 is unknown (did you mean 'fp32'?); allowed: auto"),
+        ("precision: fp32", "compile: 1", "compile: 1 is not of type boolean"),
+        ("title: smoke test", "title: 3", "title: 3 is not of type string"),
+        ("title: smoke test", 'title: "\\ud800"', "a text has half of a surrogate pair"),
+        ("threads: 1", "threads: true", "threads: True is not of type integer"),
+        ("momentum: 0.9", "momentum: true", "training.momentum: True is not of type number"),
+        ("momentum: 0.9", "momentum: 1e999", "training.momentum: 1e999 is no finite number"),
+        ("momentum: 0.9", "momentum: null", "training.momentum: None is not of type number"),
+        ("training: {", "training: 3\ntransfer: {", "training: 3 is not of type object"),
+        ("batch_sizes: [16]", "batch_sizes: 16", "batch_sizes: 16 is not of type list"),
+        ("crop_scale: [0.6, 1.0]", "crop_scale: [0.6]", "augment.crop_scale: [0.6] is not a list of two numbers"),
+        ("crop_scale: [0.6, 1.0]", "crop_scale: [0.6, 2]", "augment.crop_scale.1: 2 is greater than the maximum of 1"),
+        ("contrast: 0.4}", "contrast: 0.4, blur_kernel: 4}", "augment.blur_kernel: 4 is even; give an odd number"),
+        ("  simclr: {", "  SimCLR: {", "losses: 'SimCLR' is no name of a loss; use a-z, 0-9 and -"),
         ("threads: 1", "threads: 1\nthreads: 2", "key 'threads' occurs twice"),
         ("title: smoke test", "title: [smoke", "not valid YAML"),
         ("momentum: 0.9", "momentum: .nan", ".nan is no finite number"),
@@ -122,13 +106,13 @@ def test_config_cannot_execute_code(root):
         config.load_suite(root, "smoke")
 
 
-def test_defaults_fill_what_is_absent(root):
-    path = root / "config/suites/smoke.yaml"
-    content = yaml.safe_load(path.read_text())
-    for key in ("precision", "threads", "backbone", "projector_dim", "training", "floors", "probe", "ablations"):
-        del content[key]
-    del content["datasets"]["digits"]["augment"]
-    path.write_text(yaml.safe_dump(content))
+def test_defaults_fill_what_is_absent(root, smoke):
+    def strip(content):
+        for key in ("precision", "threads", "backbone", "projector_dim", "training", "floors", "probe", "ablations"):
+            del content[key]
+        del content["datasets"]["digits"]["augment"]
+
+    smoke(strip)
     loaded = config.load_suite(root, "smoke")
     assert loaded.training.epochs == 200
     assert loaded.training.momentum == 0.9
@@ -136,31 +120,6 @@ def test_defaults_fill_what_is_absent(root):
     assert loaded.datasets["digits"].split.train == 100
     assert loaded.datasets["digits"].training == loaded.training
     assert loaded.ablations is None
-
-
-def test_a_data_set_overrides_the_suite(root):
-    path = root / "config/suites/smoke.yaml"
-    content = yaml.safe_load(path.read_text())
-    override = {
-        "training": {"learning_rate": 1.4},
-        "batch_sizes": [32],
-        "losses": {"simclr": {"loss": "simclr", "temperature": 0.7}},
-        "probe": {"neighbours": 5},
-    }
-    content["datasets"]["fashion_mnist"] = copy.deepcopy(content["datasets"]["digits"]) | override
-    content["ablations"]["datasets"] = ["digits"]
-    path.write_text(yaml.safe_dump(content))
-    suite = Suite.load(root, "smoke")
-    digits, fashion = suite.settings("digits"), suite.settings("fashion_mnist")
-    assert fashion.training == digits.training.model_copy(update={"learning_rate": 1.4})
-    assert fashion.probe == digits.probe.model_copy(update={"neighbours": 5})
-    assert fashion.backbone == digits.backbone
-    assert (digits.processes, fashion.batch_sizes) == (1, (32,))
-    runs = {(run.method, run.batch_size, str(run.loss)) for run in suite.runs if run.dataset == "fashion_mnist"}
-    assert {run[0] for run in runs} == {"simclr", "pixels", "random", "supervised"}
-    assert ("simclr", 32, "{'name': 'simclr', 'temperature': 0.7}") in runs
-    assert any(run.method == "kcl-gaussian" for run in suite.runs if run.dataset == "digits")
-    assert suite.pretrain_spec(suite.runs[-1])["training"]["learning_rate"] == 1.4
 
 
 @pytest.mark.parametrize(
@@ -177,53 +136,72 @@ def test_a_data_set_overrides_the_suite(root):
         ),
     ],
 )
-def test_trade_off_losses_must_differ_in_what_is_compared(root, losses, message):
-    path = root / "config/suites/smoke.yaml"
-    content = yaml.safe_load(path.read_text())
-    content["trade_off"] = {"batch_size": 16, "seeds": [0], "losses": losses}
-    path.write_text(yaml.safe_dump(content))
+def test_trade_off_losses_must_differ_in_what_is_compared(root, smoke, losses, message):
+    path = smoke(lambda content: content.update(trade_off={"batch_size": 16, "seeds": [0], "losses": losses}))
     with pytest.raises(ConfigError) as error:
         config.load_suite(root, "smoke")
     assert f"{path}: trade_off.{message}" in str(error.value)
 
 
-def test_a_trade_off_runs_every_point_on_every_seed_and_selects_none(root):
-    path = root / "config/suites/smoke.yaml"
-    content = yaml.safe_load(path.read_text())
-    curve = {"loss": "dcl", "temperature": [0.1, 1.0], "energy_weight": [1.0, 2.0]}
-    content["trade_off"] = {"batch_size": 16, "seeds": [0, 5], "losses": {"dcl-weighted": curve}}
-    path.write_text(yaml.safe_dump(content))
-    runs = [run for run in Suite.load(root, "smoke").runs if run.section == "trade_off"]
-    assert len(runs) == 8
-    assert {run.role for run in runs} == {"point"}
-    assert {run.seed for run in runs} == {0, 5}
+@pytest.mark.parametrize("written", ["1e-05", "1.0e-05", "1E-5", "+1.e-05", "0.00001", "'1e-05'"])
+def test_a_number_with_an_exponent_is_a_number(root, written):
+    """YAML 1.1 reads 1e-05 as text; `dvc exp run -S` writes it."""
+    edited(root, "weight_decay: 1.0e-6", f"weight_decay: {written}")
+    edited(root, "temperature: [0.3, 1.0]", "temperature: [3e-1, 1e0]")
+    edited(root, "crop_scale: [0.6, 1.0]", "crop_scale: [6e-1, 1]")
+    loaded = config.load_suite(root, "smoke")
+    assert loaded.training.weight_decay == 1e-5
+    assert loaded.losses["simclr"].grid == [
+        {"name": "simclr", "temperature": 0.3},
+        {"name": "simclr", "temperature": 1.0},
+    ]
+    assert loaded.datasets["digits"].augment.crop_scale == (0.6, 1)
 
 
-def test_the_models_are_those_of_the_registry():
-    assert [*config.LOSSES, "kcl"] == list(registry.LOSSES)
-    assert list(config.KERNELS) == list(registry.KERNELS)
-    assert list(config.BACKBONES) == list(registry.BACKBONES)
+def test_a_number_with_an_exponent_is_no_integer_and_a_text_stays_one(root):
+    edited(root, "title: smoke test", "title: 1e-05")
+    assert config.load_suite(root, "smoke").title == "1e-05"
+    edited(root, "threads: 1", "threads: 1e0")
+    with pytest.raises(ConfigError, match="threads: '1e0' is not of type integer"):
+        config.load_suite(root, "smoke")
 
 
-def defaults(model):
-    """{key: default} of the parameters of a loss or a backbone."""
-    keys = model.model_fields.keys() - {"loss", "title", "kernel", "name"}
-    return {key: model.model_fields[key].default for key in keys}
+def test_an_integer_stays_one(root):
+    """The names of runs, and their specs, are as the numbers are written."""
+    edited(root, "temperature: [0.3, 1.0]", "temperature: [1, 2.0]")
+    loaded = config.load_suite(root, "smoke")
+    assert str(loaded.losses["simclr"].grid) == (
+        "[{'name': 'simclr', 'temperature': 1}, {'name': 'simclr', 'temperature': 2.0}]"
+    )
+    assert str(loaded.datasets["digits"].augment.rotation) == "15"
 
 
-@pytest.mark.parametrize("name", config.LOSSES)
-def test_the_parameters_of_a_loss_are_those_of_its_constructor(name):
-    # Keyword-only parameters say how to compute, not what: they are no part of a config.
-    signature = inspect.signature(registry.resolve("loss", name)).parameters.values()
-    names = {parameter.name for parameter in signature if parameter.kind is not parameter.KEYWORD_ONLY}
-    ours = defaults(config.LOSSES[name])
-    assert ours.keys() == names
-    assert ours.get("form", ("sum",)) == ("sum",)
+def test_every_mistake_is_named_the_outermost_first(root):
+    edited(root, "title: smoke test", "titel: smoke test")
+    edited(root, "width: 8", "width: 12")
+    edited(root, "momentum: 0.9", "momentum: 1")
+    edited(root, "loss: dhel", "loss: dehl")
+    with pytest.raises(ConfigError) as error:
+        config.load_suite(root, "smoke")
+    lines = [line.split("smoke.yaml: ")[1] for line in str(error.value).splitlines()]
+    assert lines[0] == "the key 'title' is missing"
+    assert lines[1].startswith("unknown key 'titel' (did you mean 'title'?); allowed: title, precision")
+    assert lines[2:] == [
+        "backbone.width: 12 is not a multiple of 8",
+        "training.momentum: 1 is greater than or equal to the maximum of 1",
+        "losses.dhel.loss: 'dehl' is unknown (did you mean 'dhel'?); allowed: infonce, simclr, dcl, dhel, kcl",
+    ]
 
 
-@pytest.mark.parametrize("name", config.KERNELS)
-def test_the_parameters_and_defaults_of_a_kernel_are_those_of_its_constructor(name):
-    signature = inspect.signature(registry.resolve("kernel", name)).parameters
-    ours = defaults(config.KERNELS[name])
-    assert ours.pop("gamma") == (16.0,)
-    assert ours == {key: (parameter.default,) for key, parameter in signature.items()}
+def test_a_mistake_of_the_suite_is_not_repeated_for_each_data_set(root):
+    edited(root, "epochs: 1", "epochs: 0")
+    with pytest.raises(ConfigError) as error:
+        config.load_suite(root, "smoke")
+    assert str(error.value).endswith("smoke.yaml: training.epochs: 0 is less than the minimum of 1")
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_config_can_not_be_changed(root):
+    loaded = config.load_suite(root, "smoke")
+    with pytest.raises(ValidationError, match="frozen"):
+        loaded.training.epochs = 3

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from dhel_kcl.geometry import metrics, sphere
-from dhel_kcl.runtime import digest
+from dhel_kcl.runtime import science
 from dhel_kcl.theory import EXPERIMENTS, TABLES, batch_size, circle, minibatches, minima, tables, uniformity
 from dhel_kcl.theory.descent import descend, losses
-from dhel_kcl.theory.experiment import CONTRADICTED, KERNEL, LOSSES, SUPPORTED
+from dhel_kcl.theory.methods import KERNEL, LOSS_OF
+from dhel_kcl.theory.verdict import CONTRADICTED, SUPPORTED
 from tests.pipeline import ROOT
 
 MODULES = {
@@ -56,11 +57,11 @@ def test_every_experiment_has_its_figure_and_caption(committed, name):
 
     figure = import_module(f"dhel_kcl.theory.figures.{name}").draw(committed(name)[0])
     assert figure.axes
-    assert all((ROOT / f"workflow/report/theory_{page}.rst").is_file() for page in (name, *TABLES))
-    assert digest.of_step(f"figures.theory.{name}") != digest.of_step(f"theory.{name}")
+    assert all((ROOT / f"workflow/report/captions/theory_{page}.rst").is_file() for page in (name, *TABLES))
+    assert science.of_theory_figure(name) != science.of_theory(name)
 
 
-@pytest.mark.parametrize("method", LOSSES)
+@pytest.mark.parametrize("method", LOSS_OF)
 def test_descent_reaches_the_simplex(method):
     rows = minima.rows(method, count=3, dim=4, seeds=range(2))
     best = min(rows, key=lambda row: row["gap"])
@@ -112,10 +113,12 @@ def test_growth_and_limit_of_the_expected_loss(monkeypatch):
 def test_verdicts_on_batch_size_turn(committed):
     table, _ = committed("batch_size")
     changed = table.copy()
-    changed.loc[(table.part == "sub-batches") & (table.method == "kcl-log") & (table.batch_size == 2), "mean"] += 1e-9
+    changed.loc[(table.sampling == "sub-batches") & (table.method == "kcl-log") & (table.batch_size == 2), "mean"] += (
+        1e-9
+    )
     assert verdict_of(batch_size.judge(changed), "KCL: the mean over all sub-batches") == CONTRADICTED
     changed = table.copy()
-    changed.loc[(table.part == "uniform") & (table.method == "dcl"), "mean"] = table.limit
+    changed.loc[(table.sampling == "uniform") & (table.method == "dcl"), "mean"] = table.limit
     assert verdict_of(batch_size.judge(changed), "the InfoNCE family at M = 4") == CONTRADICTED
 
 
@@ -211,7 +214,13 @@ SPOILED = [
     ("minima", "method == 'kcl-gaussian'", "gradient", 1e-3, "Gaussian KCL: share"),
     ("batch_size", "method == 'kcl-imq' and batch_size == 32", "mean", 1.0, "KCL at uniform anchors"),
     ("batch_size", "method == 'dhel' and batch_size == 256", "mean", 0.01, "the same family at M >= 64"),
-    ("batch_size", "part == 'sub-batches' and method == 'dcl'", "mean", None, "InfoNCE, SimCLR, DCL, DHEL: that mean"),
+    (
+        "batch_size",
+        "sampling == 'sub-batches' and method == 'dcl'",
+        "mean",
+        None,
+        "InfoNCE, SimCLR, DCL, DHEL: that mean",
+    ),
     ("circle", "method == 'simclr' and objective == 'energy'", "v1", "u1", "SimCLR's log-denominator"),
     ("circle", "method == 'dhel-mean' and objective == 'energy' and start == 3", "free", 2, "the energies of DHEL"),
     ("circle", "method == 'dcl' and objective == 'energy' and start == 3", "free", 1, "those of SimCLR"),
@@ -240,10 +249,10 @@ def test_verdicts_turn_with_what_was_measured(committed, name, rows, column, val
     assert verdict_of(MODULES[name].judge(table), start) == CONTRADICTED
 
 
-@pytest.mark.parametrize("method", LOSSES)
+@pytest.mark.parametrize("method", LOSS_OF)
 def test_losses_of_a_stack_are_those_of_the_library(method):
     points = minima.starts(6, 4, seeds=range(3)).requires_grad_()
-    alone = torch.stack([LOSSES[method](u, v) for u, v in points])
+    alone = torch.stack([LOSS_OF[method](u, v) for u, v in points])
     stacked = losses(method, points / points.norm(dim=-1, keepdim=True))
     torch.testing.assert_close(stacked, alone, rtol=1e-13, atol=1e-13)
     slopes = [torch.autograd.grad(values.sum(), points)[0] for values in (stacked, alone)]

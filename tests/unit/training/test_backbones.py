@@ -1,17 +1,12 @@
-import inspect
-import shutil
 import subprocess
 import sys
 
 import pytest
 import torch
-import yaml
 from torch import nn
 
 from dhel_kcl import registry
-from dhel_kcl.study import config
 from dhel_kcl.training.networks import build_encoder
-from tests.pipeline import ROOT
 
 
 @pytest.mark.parametrize(
@@ -107,45 +102,3 @@ def test_only_the_network_that_needs_torchvision_imports_it():
         + ("build_encoder({'name': 'compact_resnet'}, 1); assert 'torchvision' not in sys.modules")
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_schema_and_constructors_agree_on_arguments_and_defaults():
-    schemas = yaml.safe_load((ROOT / "workflow/schemas/suite.schema.yaml").read_text())["$defs"]
-    documented = {}
-    for title, schema in schemas.items():
-        if title.startswith("backbone "):
-            arguments = {key: sub["default"] for key, sub in schema["properties"].items() if key != "name"}
-            documented |= {name: arguments for name in title.removeprefix("backbone ").split(", ")}
-    assert documented.keys() == registry.BACKBONES.keys()
-    for name, arguments in documented.items():
-        signature = inspect.signature(registry.resolve("backbone", name)).parameters
-        assert arguments == {key: value.default for key, value in signature.items() if key != "channels_in"}
-
-
-@pytest.mark.parametrize(
-    ("backbone", "expected"),
-    [
-        ("{}", {"name": "compact_resnet"}),
-        ("{name: resnet50, stem: imagenet}", {"name": "resnet50", "stem": "imagenet"}),
-        ("{name: resnet18, width: 16}", "backbone: unknown key 'width'; allowed: name, stem"),
-        (
-            "{name: compact_resnet, stem: small}",
-            "unknown key 'stem' (did you mean 'stages'?); allowed: name, width, stages",
-        ),
-        ("{name: resnet18, stem: cifar}", "backbone.stem: 'cifar' is unknown; allowed: small, imagenet"),
-        ("{name: resnet34}", "backbone.name: 'resnet34' is unknown"),
-    ],
-)
-def test_a_config_takes_the_arguments_of_the_named_network_alone(tmp_path, backbone, expected):
-    for folder in ("config", "workflow/schemas"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
-    path = tmp_path / "config/suites/smoke.yaml"
-    old = "backbone: {name: compact_resnet, width: 8, stages: 2}"
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, f"backbone: {backbone}"))
-    if isinstance(expected, dict):
-        assert config.load_suite(tmp_path, "smoke")["backbone"] == expected
-    else:
-        with pytest.raises(config.ConfigError) as error:
-            config.load_suite(tmp_path, "smoke")
-        assert expected in str(error.value)

@@ -1,9 +1,9 @@
-"""`python -m dhel_kcl.training.trainer` without batch normalisation, which on a CPU sees each process's share."""
+"""`python -m dhel_kcl pretrain` without batch normalisation, which on a CPU sees each process's share."""
 
 from torch import nn
 
-from dhel_kcl.runtime import cli
-from dhel_kcl.training import trainer as pretrain
+from dhel_kcl.steps import pretrain
+from dhel_kcl.training import objective
 
 
 def without(build):
@@ -18,6 +18,9 @@ def without(build):
     return built
 
 
+BUILDERS = ("build_encoder", "build_projector")
+
 if __name__ == "__main__":
-    pretrain.build_encoder, pretrain.build_projector = map(without, (pretrain.build_encoder, pretrain.build_projector))
-    cli.run(pretrain.main)
+    for name in BUILDERS:
+        setattr(objective, name, without(getattr(objective, name)))
+    pretrain.cli.run(pretrain.main)

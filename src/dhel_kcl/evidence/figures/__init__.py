@@ -1,19 +1,30 @@
-"""One module a figure: `draw(results)` makes it from the tidy tables of a suite."""
+"""One module a figure: `draw(results)` makes it from the tidy tables of a suite.
 
+A change in one of them redraws that figure; `panels` and `forest` hold what several of them share.
+"""
+
+from collections.abc import Callable
+
+from dhel_kcl.evidence.exhibit import Exhibit, every, held_by
 from dhel_kcl.study.suite import Suite
 
-FIGURES = (
-    "claims",
-    "accuracy",
-    "hyperparameters",
-    "spectra",
-    "similarities",
-    "alignment_uniformity",
-    "training_curves",
-    "trade_off",
-)
+
+def _figure(name: str, *needs: str, held: Callable[[Suite], bool] = every) -> Exhibit:
+    return Exhibit(f"evidence.figures.{name}", "draw", needs, held)
+
+
+FIGURES = {
+    "claims": _figure("claims", "claims"),
+    "accuracy": _figure("accuracy", "runs"),
+    "hyperparameters": _figure("hyperparameters", "runs"),
+    "spectra": _figure("spectra", "spectra"),
+    "similarities": _figure("similarities", "similarities"),
+    "alignment_uniformity": _figure("alignment_uniformity", "runs"),
+    "training_curves": _figure("training_curves", "epochs"),
+    "trade_off": _figure("trade_off", "runs", "claims", held=lambda suite: suite.config.trade_off is not None),
+}
 
 
 def figures_of(suite: Suite) -> list[str]:
     """Figures that a suite has: the trade-off only where it runs one."""
-    return [name for name in FIGURES if name != "trade_off" or suite.config.trade_off]
+    return held_by(suite, FIGURES)

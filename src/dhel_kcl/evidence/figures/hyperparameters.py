@@ -1,48 +1,48 @@
-"""Figure: test accuracy at every point of the hyperparameter grid (one seed), the selected point filled.
+"""Test accuracy at every point of the hyperparameter grid (one seed), the selected point filled.
 
 The selection read validation accuracy only, so the filled point need not be the highest. Bars are means over the grid.
-
-Example:
-    python -m dhel_kcl.evidence.figures.hyperparameters --root . --suite digits --results results/digits --out hyperparameters
 """
 
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-from dhel_kcl.evidence.tidy import Results
+from dhel_kcl.evidence.figures import panels
+from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
-from dhel_kcl.runtime import cli
 from dhel_kcl.study.suite import Suite, parameters
 
 
 def draw(results: Results) -> Figure:
-    suite, grid = results.suite, results.runs[results.runs.role == "grid"]
-    fig, axes = style.cells(results, "", "test accuracy (%)")
+    suite, grid = results.suite, where(results.runs, role="grid")
+    fig, axes = panels.cells(results, "", "test accuracy (%)")
     for (dataset, size), ax in axes.items():
-        methods = results.methods("losses", dataset)
-        if grid[(grid.dataset == dataset) & (grid.batch_size == size) & grid.method.isin(methods)].empty:
+        methods, here = results.methods("losses", dataset), where(grid, dataset=dataset, batch_size=size)
+        if here[here.method.isin(methods)].empty:
             style.not_run(ax)
         for position, method in enumerate(methods):
-            look = style.look(method, suite)
-            points = grid[(grid.dataset == dataset) & (grid.method == method) & (grid.batch_size == size)]
-            if points.empty:
-                continue
-            mean = points.test_accuracy.mean()
-            ax.hlines(mean, position - 0.35, position + 0.35, color=look["color"], linewidth=1.6)
-            asked = [parameters(run.loss) for run in suite.candidates(dataset, method, size)]
-            places = [asked.index(said) for said in points.parameters.fillna("")]
-            spread = [position + 0.5 * ((place + 0.5) / len(asked) - 0.5) for place in places]
-            ax.vlines(
-                position, points.test_accuracy.min(), points.test_accuracy.max(), color=look["color"], linewidth=0.8
-            )
-            for x, accuracy, selected in zip(spread, points.test_accuracy, points.selected, strict=True):
-                face = look["color"] if selected else "white"
-                ax.plot(x, accuracy, marker=look["marker"], markersize=4.5, color=look["color"], markerfacecolor=face)
+            points = where(here, method=method)
+            if len(points):
+                asked = [parameters(run.loss) for run in suite.candidates(dataset, method, size)]
+                draw_grid(ax, position, points, asked, **panels.look(method, suite))
         ax.set_xticks(range(len(methods)), [varied(suite, dataset, method, size) for method in methods], fontsize=6)
         ax.set_xlim(-0.6, len(methods) - 0.4)
-    handles = [style.handle(method, suite, linestyle="") for method in results.methods("losses")]
-    handles.append(style.selected_handle())
-    style.legend(fig, handles, columns=6)
+    selected = Line2D([], [], marker="o", linestyle="", color="#777777", markersize=4, label="selected (filled)")
+    style.legend(fig, [*panels.loss_handles(results, linestyle=""), selected], columns=6)
     return fig
+
+
+def draw_grid(ax: Axes, position: int, points: pd.DataFrame, asked: list[str], color: str, marker: str) -> None:
+    """The points of a loss around `position`, in the order in which the suite asks for their settings; their mean and
+    range."""
+    mean, low, high = points.test_accuracy.mean(), points.test_accuracy.min(), points.test_accuracy.max()
+    ax.hlines(mean, position - 0.35, position + 0.35, color=color, linewidth=1.6)
+    ax.vlines(position, low, high, color=color, linewidth=0.8)
+    for point in points.fillna({"parameters": ""}).itertuples():
+        x = position + 0.5 * ((asked.index(point.parameters) + 0.5) / len(asked) - 0.5)
+        face = color if point.selected else "white"
+        ax.plot(x, point.test_accuracy, marker=marker, markersize=4.5, color=color, markerfacecolor=face)
 
 
 def varied(suite: Suite, dataset: str, method: str, size: int) -> str:
@@ -52,7 +52,3 @@ def varied(suite: Suite, dataset: str, method: str, size: int) -> str:
     names = {"temperature": "τ", "energy_weight": "w"}
     values = ["/".join(v[k] if isinstance(v[k], str) else f"{v[k]:g}" for k in keys) for v in losses]
     return "\n".join([", ".join(names.get(key, key) for key in keys), *values])
-
-
-if __name__ == "__main__":
-    cli.run(lambda: style.main(draw, __doc__))

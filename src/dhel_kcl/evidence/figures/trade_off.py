@@ -1,10 +1,7 @@
-"""Figure: effective rank against alignment and against accuracy, by energy weight and temperature; and the effects.
+"""Effective rank against alignment and against accuracy, by energy weight and temperature; and the effects.
 
 Curves join the temperatures of one loss and energy weight, at one batch size; the thicker, the larger the weight.
 Temperatures are named at the largest weight. Effects: every setting's (small), their mean and its interval.
-
-Example:
-    python -m dhel_kcl.evidence.figures.trade_off --root . --suite digits --results results/digits --out trade_off
 """
 
 from typing import Any
@@ -15,95 +12,92 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dhel_kcl.evidence import trade_off
-from dhel_kcl.evidence.figures.claims import VERDICTS, forest, frame
-from dhel_kcl.evidence.tidy import Results
-from dhel_kcl.evidence.verdicts import Evidence, ledger
+from dhel_kcl.evidence import ledger, trade_off
+from dhel_kcl.evidence.figures import panels
+from dhel_kcl.evidence.figures.forest import forest, frame, verdict_handles
+from dhel_kcl.evidence.statistics import DatasetRuns, Pair
+from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
-from dhel_kcl.runtime import cli
 from dhel_kcl.study.suite import Suite, dataset_title
 
 TITLES = {"simclr": "SimCLR", "dcl": "DCL", "dhel-mean": "DHEL mean", "dhel-anchor": "DHEL anchor", "dhel-sum": "DHEL"}
+X_AXES = {"z_alignment": "alignment  $\\|u - v\\|^2$", "test_accuracy": "test accuracy (%)"}
 
 
 def draw(results: Results) -> Figure:
     datasets = results.datasets_of("trade_off")
-    fig, axes = plt.subplots(
-        len(datasets),
-        3,
-        figsize=(style.PAGE, 0.5 + 2 * len(datasets)),
-        squeeze=False,
-        layout="constrained",
-        width_ratios=[1, 1, 0.8],
-    )
+    size, ratios = (style.PAGE, 0.5 + 2 * len(datasets)), [1, 1, 0.8]
+    fig, axes = plt.subplots(len(datasets), 3, figsize=size, squeeze=False, layout="constrained", width_ratios=ratios)
     points = pd.concat([trade_off.points(results, dataset) for dataset in datasets])
     widths = {weight: 0.6 + 0.6 * rank for rank, weight in enumerate(sorted(points.weight.unique()))}
-    claims, statements = results.table("claims"), ledger()["trade_off"]["statements"]
-    for (by_alignment, by_accuracy, effects), dataset in zip(axes, datasets, strict=True):
-        here = points[points.dataset == dataset]
-        for ax, column in ((by_alignment, "z_alignment"), (by_accuracy, "test_accuracy")):
-            if here.empty:
-                style.not_run(ax)
-            for (loss, weight), line in here.groupby(["loss", "weight"], sort=False):
-                columns = [column, "z_effective_rank"]
-                mean, spread = (line.groupby("temperature")[columns].agg(f).fillna(0) for f in ("mean", "std"))
-                look = look_of(loss, results.suite)
-                ax.errorbar(
-                    mean[column],
-                    mean.z_effective_rank,
-                    yerr=spread.z_effective_rank,
-                    xerr=spread[column],
-                    linewidth=widths[weight],
-                    elinewidth=0.5,
-                    markersize=2 + 1.5 * widths[weight],
-                    alpha=0.85,
-                    **look,
-                )
-            ax.set_ylabel("effective rank of z")
+    for (*by_column, effects), dataset in zip(axes, datasets, strict=True):
+        here = where(points, dataset=dataset)
+        for ax, (column, label) in zip(by_column, X_AXES.items(), strict=True):
+            draw_curves(ax, here, column, widths, results.suite)
+            ax.set(xlabel=label, ylabel="effective rank of z", title=dataset_title(dataset))
         if not here.empty:
-            name_temperatures(by_alignment, here)
-        title = dataset_title(dataset)
-        by_alignment.set(xlabel="alignment  $\\|u - v\\|^2$", title=title)
-        by_accuracy.set(xlabel="test accuracy (%)", title=title)
-        of_dataset = claims[claims.dataset == dataset]
-        evidence = Evidence(results, dataset, ledger())
-        for position, statement in enumerate(statements):
-            of_settings = getattr(evidence, statement["statistic"])(statement["column"]).mean().dropna()
-            effects.plot(of_settings, [position + 0.22] * len(of_settings), "|", color=style.FLOOR_COLOUR, markersize=4)
-        forest(effects, [of_dataset[of_dataset.id == s["id"]] for s in statements], [dataset])
-        effects.set_yticks(
-            range(len(statements)), [s["short"].replace(": ", "\n").replace(" - ", " − ") for s in statements]
-        )
-        frame(effects, statements[0], support=False)
-        effects.set_title("effect on the rank")
-    handles = [
-        Line2D([], [], label=TITLES.get(loss, loss), markersize=4, **look_of(loss, results.suite))
-        for loss in points.loss.unique()
-    ]
-    handles += [
-        Line2D([], [], color=style.FLOOR_COLOUR, marker="o", linewidth=w, markersize=2 + 1.5 * w, label=f"weight {x:g}")
-        for x, w in widths.items()
-    ]
-    handles += [
-        Line2D([], [], marker="o", linestyle="", markersize=4, label=verdict, **look)
-        for verdict, look in VERDICTS.items()
-        if verdict in set(claims[claims.id.isin([s["id"] for s in statements])].verdict)
-    ]
-    handles.append(Line2D([], [], marker="|", linestyle="", color=style.FLOOR_COLOUR, label="one setting"))
-    style.legend(fig, handles, columns=5)
+            name_temperatures(by_column[0], here)
+        draw_effects(effects, results, dataset)
+    style.legend(fig, handles(results, list(points.loss.unique()), widths), columns=5)
     return fig
 
 
-def look_of(loss: str, suite: Suite) -> dict[str, Any]:
-    return style.look("dhel" if loss == "dhel-sum" else loss, suite)
+def draw_curves(ax: Axes, points: pd.DataFrame, column: str, widths: dict[float, float], suite: Suite) -> None:
+    """Rank against `column`, one curve a loss and weight; means over seeds, bars of one standard deviation."""
+    if points.empty:
+        style.not_run(ax)
+    for (loss, weight), line in points.groupby(["loss", "weight"], sort=False):
+        grouped = line.groupby("temperature")[[column, "z_effective_rank"]]
+        mean, spread = grouped.mean(), grouped.std().fillna(0)
+        ax.errorbar(
+            mean[column],
+            mean.z_effective_rank,
+            yerr=spread.z_effective_rank,
+            xerr=spread[column],
+            elinewidth=0.5,
+            alpha=0.85,
+            **by_weight(widths[weight]),
+            **look_of(loss, suite),
+        )
+
+
+def by_weight(width: float) -> dict[str, Any]:
+    """How curves of an energy weight look."""
+    return {"linewidth": width, "markersize": 2 + 1.5 * width}
 
 
 def name_temperatures(ax: Axes, points: pd.DataFrame) -> None:
     """Beside the points of the largest weight of the first loss."""
-    line = points[(points.weight == points.weight.max()) & (points.loss == points.loss.iloc[0])]
+    line = where(points, weight=points.weight.max(), loss=points.loss.iloc[0])
     for temperature, (x, y) in line.groupby("temperature")[["z_alignment", "z_effective_rank"]].mean().iterrows():
         ax.annotate(f"τ = {temperature:g}", (x, y), xytext=(7, -9), textcoords="offset points", fontsize="x-small")
 
 
-if __name__ == "__main__":
-    cli.run(lambda: style.main(draw, __doc__))
+def draw_effects(ax: Axes, results: Results, dataset: str) -> None:
+    """Effects of loss, weight and temperature on the rank: every setting's, and the ledger's estimates."""
+    statements, runs = ledger.read().trade_off, DatasetRuns(results, dataset, ledger.read().rules)
+    for position, statement in enumerate(statements):
+        of_settings = statement.statistic.estimate(runs, Pair(), statement.column).settings
+        ax.plot(of_settings, [position + 0.22] * len(of_settings), "|", color=style.GREY, markersize=4)
+    claims = where(results.table("claims"), dataset=dataset)
+    forest(ax, [where(claims, id=statement.id) for statement in statements], [dataset])
+    labels = [statement.short.replace(": ", "\n").replace(" - ", " − ") for statement in statements]
+    ax.set_yticks(range(len(statements)), labels)
+    frame(ax, statements[0], support=False)
+    ax.set_title("effect on the rank")
+
+
+def handles(results: Results, losses: list[str], widths: dict[float, float]) -> list[Line2D]:
+    grey: dict[str, Any] = {"color": style.GREY}
+    names = [TITLES.get(loss, loss) for loss in losses]
+    looks = [look_of(loss, results.suite) for loss in losses]
+    found = [Line2D([], [], label=name, markersize=4, **look) for name, look in zip(names, looks, strict=True)]
+    for weight, width in widths.items():
+        found.append(Line2D([], [], marker="o", label=f"weight {weight:g}", **grey, **by_weight(width)))
+    ids, claims = [statement.id for statement in ledger.read().trade_off], results.table("claims")
+    found += verdict_handles(set(claims[claims.id.isin(ids)].verdict))
+    return [*found, Line2D([], [], marker="|", linestyle="", label="one setting", **grey)]
+
+
+def look_of(loss: str, suite: Suite) -> dict[str, Any]:
+    return panels.look("dhel" if loss == "dhel-sum" else loss, suite)

@@ -1,12 +1,9 @@
-"""Figure: expected loss against batch size.
+"""Expected loss against batch size.
 
 The InfoNCE family's growth with log(M - 1) is subtracted everywhere. Left: exact mean over all sub-batches of a fixed
 set of pairs, less that of the whole set. Middle and right: mean over batches of aligned positives with uniform anchors
 on S^127 (points, bars of two standard errors), less the limit M -> inf; lines are the expansion for large M (zero for
 KCL).
-
-Example:
-    python -m dhel_kcl.theory.figures.batch_size --table results/theory/batch_size.csv --out batch_size
 """
 
 import pandas as pd
@@ -14,8 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from dhel_kcl.presentation import style
-from dhel_kcl.runtime import cli
-from dhel_kcl.theory.figures import TITLES
+from dhel_kcl.theory.titles import TITLES
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -43,7 +39,3 @@ def draw(table: pd.DataFrame) -> Figure:
     handles = [Line2D([], [], color=c, marker=m, markersize=3.5, linewidth=1, label=title) for title, c, m in looks]
     style.legend(fig, handles)
     return fig
-
-
-if __name__ == "__main__":
-    cli.run(lambda: style.theory_main(draw, __doc__))

@@ -1,10 +1,7 @@
-"""Figure: variance of the negative similarities that training in fixed disjoint batches leaves, against its bounds.
+"""Variance of the negative similarities that training in fixed disjoint batches leaves, against its bounds.
 
 Band: the range that is possible when every batch is optimal, its ends attained by batches in orthogonal subspaces
 and by coinciding batches (crosses). Points: descents from random starts.
-
-Example:
-    python -m dhel_kcl.theory.figures.minibatches --table results/theory/minibatches.csv --out minibatches
 """
 
 import pandas as pd
@@ -12,8 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from dhel_kcl.presentation import style
-from dhel_kcl.runtime import cli
-from dhel_kcl.theory.figures import TITLES
+from dhel_kcl.theory.titles import TITLES
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -36,7 +32,3 @@ def draw(table: pd.DataFrame) -> Figure:
         handles.append(Line2D([], [], linestyle="", color=colour, marker=marker, markersize=3.5, label=TITLES[method]))
     style.legend(fig, handles, columns=3)
     return fig
-
-
-if __name__ == "__main__":
-    cli.run(lambda: style.theory_main(draw, __doc__))

@@ -1,9 +1,6 @@
-"""Figure: gap between where descents from random starts end and the closed-form least value, one point a start.
+"""Gap between where descents from random starts end and the closed-form least value, one point a start.
 
 Gaps below 1e-16 are drawn there. The dotted line is the gap up to which a least value counts as reached.
-
-Example:
-    python -m dhel_kcl.theory.figures.minima --table results/theory/minima.csv --out minima
 """
 
 import numpy as np
@@ -12,8 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from dhel_kcl.presentation import style
-from dhel_kcl.runtime import cli
-from dhel_kcl.theory.figures import TITLES
+from dhel_kcl.theory.titles import TITLES
 
 LEAST, REACHED = 1e-16, 1e-10
 MARKERS = ("o", "s", "D", "^")
@@ -35,13 +31,9 @@ def draw(table: pd.DataFrame) -> Figure:
         ax.set_yticks(range(len(TITLES)), TITLES.values())
         ax.set(title=title, xlabel="gap to the least value", xlim=(LEAST / 3, 3))
         handles = [
-            Line2D([], [], linestyle="", marker=marker, color=style.FLOOR_COLOUR, markersize=3.5, label=f"d={d}, M={m}")
+            Line2D([], [], linestyle="", marker=marker, color=style.GREY, markersize=3.5, label=f"d={d}, M={m}")
             for ((d, m), _), marker in zip(shapes, MARKERS, strict=False)
         ]
         ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(0, -0.17), ncols=2, frameon=False)
     axes[0].invert_yaxis()
     return fig
-
-
-if __name__ == "__main__":
-    cli.run(lambda: style.theory_main(draw, __doc__))

@@ -1,10 +1,7 @@
-"""Figure: how far uniformity, Wasserstein uniformity and effective rank move as points collapse to k dimensions.
+"""How far uniformity, Wasserstein uniformity and effective rank move as points collapse to k dimensions.
 
 Each as a share of its range: 0 for uniform points of S^127, 1 for total collapse (effective rank 1). Means over
 draws of 1,000 points; the bars, two standard deviations between draws, are mostly narrower than the markers.
-
-Example:
-    python -m dhel_kcl.theory.figures.uniformity --table results/theory/uniformity.csv --out uniformity
 """
 
 import pandas as pd
@@ -12,7 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from dhel_kcl.presentation import style
-from dhel_kcl.runtime import cli
 
 COLLAPSED = {"uniformity": 0.0, "wasserstein_uniformity": 1.0, "effective_rank": 1.0}
 LOOKS = {
@@ -43,7 +39,3 @@ def draw(table: pd.DataFrame) -> Figure:
     ]
     style.legend(fig, handles)
     return fig
-
-
-if __name__ == "__main__":
-    cli.run(lambda: style.theory_main(draw, __doc__))

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from dhel_kcl.runtime.files import DamagedError, atomic, exclusive, read_json, reading, write_json, write_rows
+from dhel_kcl.files import DamagedError, atomic, exclusive, read_json, reading, write_json, write_rows
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):

@@ -1,0 +1,32 @@
+"""What an entry in the lists of figures and tables says: where one is made, from what, and which suites have it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dhel_kcl.study.suite import Suite
+
+
+def every(suite: Suite) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A figure or a table of a suite's results: what it reads, where it is made, and which suites have it.
+
+    The lists can be read without importing what draws, since modules stand there by name.
+    """
+
+    module: str
+    """Inside the package: "evidence.figures.spectra"."""
+    function: str
+    """Of the module; takes `Results` and returns a Figure or a DataFrame."""
+    needs: tuple[str, ...]
+    """The tidy tables that it reads, results/<suite>/<name>.csv."""
+    held: Callable[[Suite], bool] = every
+    """Whether a suite has it."""
+
+
+def held_by(suite: Suite, exhibits: dict[str, Exhibit]) -> list[str]:
+    """Names of those that a suite has."""
+    return [name for name, exhibit in exhibits.items() if exhibit.held(suite)]

@@ -1,0 +1,71 @@
+"""What the figures of a suite share: its losses' looks, a grid of panels, the entries of the legend."""
+
+from typing import Any
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from dhel_kcl.evidence.tidy import Results
+from dhel_kcl.presentation import style
+from dhel_kcl.study.suite import Suite, dataset_title
+
+FLOOR_LINES: dict[str, Any] = {"pixels": ":", "random": "--", "supervised": "-."}
+
+
+def look(method: str, suite: Suite) -> dict[str, Any]:
+    """Colour and marker of a loss, the same in every figure of the suite."""
+    others = [name for name in suite.methods if name not in style.LOOKS]
+    colour, marker = style.LOOKS.get(method) or style.OTHERS[others.index(method) % len(style.OTHERS)]
+    return {"color": colour, "marker": marker}
+
+
+def cells(results: Results, xlabel: str, ylabel: str) -> tuple[Figure, dict[tuple[str, int], Axes]]:
+    """A panel for each data set and batch size; those of a data set lie in one row, sharing the y axis, and further
+    data sets in the same row while there is room."""
+    columns = max(len(results.sizes(dataset)) for dataset in results.datasets)
+    rows = in_rows(results, columns)
+    width, height = (style.COLUMN if columns == 1 else style.PAGE), (2.1 if len(rows) == 1 else 0.6 + 1.6 * len(rows))
+    fig, axes = plt.subplots(len(rows), columns, figsize=(width, height), squeeze=False, layout="constrained")
+    found: dict[tuple[str, int], Axes] = {}
+    for row, line in zip(rows, axes, strict=True):
+        for ax in line[len(row) :]:
+            ax.set_axis_off()
+        for (dataset, size), ax in zip(row, line, strict=False):
+            first = found.get((dataset, results.sizes(dataset)[0]))
+            if first is None:
+                ax.set_ylabel(ylabel)
+            else:
+                ax.sharey(first)
+                ax.tick_params(which="both", labelleft=False)
+            ax.set_title(f"{dataset_title(dataset)}, M = {size}")
+            found[dataset, size] = ax
+    for column in range(columns):
+        lowest = max(k for k, row in enumerate(rows) if len(row) > column)
+        axes[lowest, column].set_xlabel(xlabel)
+    return fig, found
+
+
+def in_rows(results: Results, columns: int) -> list[list[tuple[str, int]]]:
+    """Data sets with their batch sizes, in rows of at most `columns` panels; a data set's are never torn apart."""
+    rows: list[list[tuple[str, int]]] = [[]]
+    for dataset in results.datasets:
+        panels = [(dataset, size) for size in results.sizes(dataset)]
+        if len(rows[-1]) + len(panels) > columns:
+            rows.append([])
+        rows[-1] += panels
+    return rows
+
+
+def loss_handles(results: Results, **changes: Any) -> list[Line2D]:
+    """Legend entries of all losses that the suite compares, with `changes` of the line's options."""
+    options = {"markersize": 4, "linewidth": 1.2}
+    return [
+        Line2D([], [], label=results.suite.title(method), **options | look(method, results.suite) | changes)
+        for method in results.methods("losses")
+    ]
+
+
+def floor_handle(floor: str, suite: Suite) -> Line2D:
+    return Line2D([], [], color=style.GREY, linestyle=FLOOR_LINES[floor], linewidth=1, label=suite.title(floor))

@@ -1,0 +1,29 @@
+"""Variants against the main losses at one batch size, each at its own selected setting."""
+
+import pandas as pd
+
+from dhel_kcl.evidence.tidy import Results, where
+from dhel_kcl.presentation.table_files import NOT_RUN, mean_and_spread
+from dhel_kcl.study.suite import dataset_title
+
+
+def tabulate(results: Results) -> pd.DataFrame:
+    """One row a data set and loss."""
+    asked, rows = results.suite.config.ablations, []
+    assert asked  # `tables_of` lists no table of what a suite has not
+    for dataset in results.datasets_of("ablations"):
+        here = where(results.selected, dataset=dataset, batch_size=asked.batch_size)
+        for method in [*results.methods("losses", dataset), *results.methods("ablations", dataset)]:
+            group = where(here, method=method)
+            rows.append(
+                {
+                    "data set": dataset_title(dataset),
+                    "loss": results.suite.title(method),
+                    "M": asked.batch_size,
+                    "selected": group.parameters.iloc[0] if len(group) else NOT_RUN,
+                    "test accuracy (%)": mean_and_spread(group.test_accuracy, 2),
+                    "alignment (z)": mean_and_spread(group.z_alignment, 3),
+                    "effective rank (z)": mean_and_spread(group.z_effective_rank, 1),
+                }
+            )
+    return pd.DataFrame(rows)

@@ -1,0 +1,128 @@
+"""Pretrain one configuration with one seed.
+
+Writes into --out: spec.json, log.csv (one row an epoch), encoder.safetensors, projector.safetensors, provenance.json.
+A killed or stopped job goes on from its last checkpoint under --scratch when the same command is run again; one that
+was asked to stop (SIGINT, SIGTERM, SIGUSR1) finishes its step first, and ends with status 75. Where the spec says
+processes: n, `torchrun --nproc-per-node n -m dhel_kcl pretrain ...` starts them: they share each batch and compute the
+loss of all of it; batch normalisation sees all of it on CUDA, on a CPU each process's share.
+
+Example:
+    dhel-kcl pretrain --spec spec.json --data data/digits --split split.npz --out run --scratch scratch/run
+"""
+
+import argparse
+import sys
+from contextlib import closing, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dhel_kcl.data import prepared
+from dhel_kcl.data import split as splits
+from dhel_kcl.files import exclusive, make_writable, read_json, sha256, write_json
+from dhel_kcl.runtime import cli, preflight, science
+from dhel_kcl.runtime.allocator import keep_freed_memory
+from dhel_kcl.runtime.progress_bar import ProgressBar
+from dhel_kcl.runtime.provenance import environment
+from dhel_kcl.runtime.signals import INTERRUPTED, StopRequest
+from dhel_kcl.training import device
+from dhel_kcl.training.checkpoint import Store, fingerprint
+from dhel_kcl.training.device import Place
+from dhel_kcl.training.networks import write_weights
+from dhel_kcl.training.progress import Diverged
+from dhel_kcl.training.spec import PretrainSpec
+from dhel_kcl.training.trainer import Pretraining
+
+WRITTEN = ("spec.json", "log.csv", "encoder.safetensors", "projector.safetensors")
+
+
+def arguments() -> argparse.Namespace:
+    parser = cli.parser(__doc__)
+    parser.add_argument("--spec", required=True, help="PretrainSpec as a JSON file or text")
+    parser.add_argument("--selected", type=Path, help="selected.json whose hyperparameters complete the spec's loss")
+    parser.add_argument("--data", required=True, type=Path, help="prepared data set")
+    parser.add_argument("--split", required=True, type=Path, help="split file")
+    parser.add_argument("--out", required=True, type=Path, help="run folder to write")
+    parser.add_argument("--scratch", required=True, type=Path, help="folder for checkpoints, kept after success")
+    parser.add_argument("--code", help="digest of the code that the job was planned with; other code is refused")
+    parser.add_argument("--checkpoint-seconds", default=60.0, type=float, help="time between two checkpoints")
+    parser.add_argument("--again", action="store_true", help="start over if the checkpoint is of a finished run")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments()
+    spec = PretrainSpec.read(args.spec)
+    if args.selected:
+        spec = replace(spec, loss=read_json(args.selected)["loss"])
+    code = science.of_pretraining(spec.loss, spec.backbone["name"], spec.images)
+    if args.code not in (None, code):
+        raise ValueError("the source changed after this job was planned; run the same command again")
+    for folder in (args.out, args.scratch):
+        make_writable(folder)
+    keep_freed_memory()
+    data, split = prepared.read(args.data), splits.read(args.split)
+    store = Store(args.scratch / "last.pt", fingerprint(spec, data, split, code), args.checkpoint_seconds)
+
+    with exclusive(args.scratch) if device.is_first() else nullcontext(), StopRequest() as stop:
+        place = Place.claim(spec.device, spec.precision, spec.processes, spec.threads)
+        preflight.require(spec, data, len(split[spec.subset]), place, args.scratch)
+        run = Pretraining.build(spec, data, split, place)
+        if run.resume(store, args.again) and place.is_first:
+            say(f"resuming after step {run.progress.done} of {run.progress.steps} from {store.path}")
+        finished = train(run, store, stop)
+        seconds = run.progress.seconds
+        place.group.leave()
+        if not finished:
+            raise SystemExit(INTERRUPTED)
+        if place.is_first:
+            write(args.out, spec, run)
+            record = record_of(spec, run) | {"training_seconds": seconds, "code": code}
+            record |= {"sha256": {name: sha256(args.out / name) for name in WRITTEN}}
+            write_json(args.out / "provenance.json", record)
+
+
+def train(run: Pretraining, store: Store, stop: StopRequest) -> bool:
+    """Train with a progress bar; whether it came to the end. What went wrong is said with what helps."""
+    place = run.trainer.place
+    with closing(ProgressBar(run.progress, shown=place.is_first)) as bar:
+        try:
+            finished = run.run(store, [bar], stop)
+        except Diverged as error:
+            kept = f"; the checkpoint {store.path} is untouched" if store.path.is_file() else ""
+            remedy = "Lower training.learning_rate or raise the temperature in the suite's config"
+            raise Diverged(f"{error}{kept}. {remedy}") from error
+    if not finished and place.is_first:
+        who = stop.received or "a request to another process"
+        say(f"{who}: checkpoint {store.path} written; run the same command to go on")
+    return finished
+
+
+def say(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+def write(out: Path, spec: PretrainSpec, run: Pretraining) -> None:
+    write_json(out / "spec.json", spec.as_dict())
+    run.progress.write_log(out / "log.csv")
+    write_weights(out / "encoder.safetensors", run.trainer.networks.encoder)
+    write_weights(out / "projector.safetensors", run.trainer.networks.projector)
+
+
+def record_of(spec: PretrainSpec, run: Pretraining) -> dict[str, Any]:
+    """Where and how the run was computed."""
+    place = run.trainer.place
+    on_cuda = place.device.type == "cuda"
+    return environment() | {
+        "device": place.device.type,
+        "gpu": device.name(place.device),
+        "precision": place.precision,
+        "compile": spec.compile,
+        "processes": spec.processes,
+        "threads": torch.get_num_threads(),
+        "peak_memory_bytes": torch.cuda.max_memory_allocated(place.device) if on_cuda else None,
+        "seed": spec.seed,
+        "views": run.progress.views,
+    }

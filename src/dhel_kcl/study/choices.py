@@ -1,0 +1,194 @@
+"""The sections of a config whose keys depend on what they name: losses, kernels, backbones, with their parameters.
+
+To describe a new one, add it to LOSSES, KERNELS or BACKBONES, with a model of its own if its parameters are new.
+"""
+
+import itertools
+import re
+from typing import Annotated, Any, Self
+
+from annotated_types import Ge, Le, Len, Lt, MultipleOf
+from pydantic import AfterValidator, ModelWrapValidatorHandler, model_serializer, model_validator
+
+from dhel_kcl.study.mistakes import mistake
+from dhel_kcl.study.section import Named, Section
+from dhel_kcl.study.values import Grid, OneOf, Positive
+
+
+class Backbone(Section):
+    """Encoder."""
+
+    name: str
+    """Architecture."""
+
+    @model_serializer(mode="plain")
+    def as_given(self) -> dict[str, Any]:
+        """Name and given arguments. The network has the same defaults for the others."""
+        return {key: getattr(self, key) for key in type(self).model_fields if key in {"name"} | self.model_fields_set}
+
+
+class CompactResNet(Backbone):
+    name: str = "compact_resnet"
+    """compact_resnet."""
+    width: Annotated[int, Ge(8), MultipleOf(8)] = 16
+    """Channels of the first stage, a multiple of 8: torch 2.14's channels_last convolutions corrupt memory for 4."""
+    stages: Annotated[int, Ge(1), Le(5)] = 3
+    """Stages of one block, each twice as wide as the last."""
+
+
+class ResNet(Backbone):
+    name: str
+    """resnet18 or resnet50."""
+    stem: Annotated[str, OneOf(("small", "imagenet"))] = "small"
+    """small: 3x3 convolution without pooling, for images of about 32 pixels; imagenet: 7x7 of stride 2 and
+    max-pooling."""
+
+
+BACKBONES: dict[str, type[Backbone]] = {"compact_resnet": CompactResNet, "resnet18": ResNet, "resnet50": ResNet}
+"""The arguments of the registry's backbones."""
+
+
+class UnknownBackbone(Backbone, extra="ignore"):
+    name: Annotated[str, OneOf(tuple(BACKBONES))] = "compact_resnet"
+    """Architecture."""
+
+
+def _backbone(content: dict[str, Any]) -> type[Section]:
+    return BACKBONES.get(str(content.get("name", "compact_resnet")), UnknownBackbone)
+
+
+AnyBackbone = Annotated[Backbone, Named(_backbone)]
+
+
+class Loss(Section):
+    """A loss. Any parameter may be a list; all combinations are run and one is selected on validation accuracy."""
+
+    loss: str
+    """Which loss it is."""
+    title: str | None = None
+    """Name in tables and figures; the entry's own name by default."""
+    _keys: tuple[str, ...] = ()
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep_order(cls, content: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        entry = read(content)
+        entry._keys = tuple(content)
+        return entry
+
+    @model_serializer(mode="plain")
+    def as_given(self) -> dict[str, Any]:
+        """What is written of it, in that order, which is the order of the grid and of the names of runs."""
+        values = {key: getattr(self, key) for key in self._keys}
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """{"name": registry name} and what else is no axis of the grid, as `PretrainSpec.loss` has it."""
+        return {"name": self.loss}
+
+    @property
+    def axes(self) -> dict[str, tuple[Any, ...]]:
+        """Values of each parameter that is given; the loss has the same defaults for the others."""
+        values = {key: getattr(self, key) for key in self._keys}
+        return {key: value for key, value in values.items() if isinstance(value, tuple)}
+
+    @property
+    def grid(self) -> list[dict[str, Any]]:
+        """All combinations of the parameters, as `PretrainSpec.loss` has them: {"name": ..., **parameters}."""
+        points = itertools.product(*self.axes.values())
+        return [self.fixed | dict(zip(self.axes, point, strict=True)) for point in points]
+
+
+class Tempered(Loss):
+    temperature: Grid[Positive] = (0.5,)
+    """Temperature tau."""
+    energy_weight: Grid[Positive] = (1.0,)
+    """Weight w of the energy against the alignment; 1 is the published loss."""
+
+
+class DHEL(Tempered):
+    temperature: Grid[Positive] = (0.3,)
+    """Temperature tau."""
+    form: Grid[Annotated[str, OneOf(("anchor", "mean", "sum"))]] = ("sum",)
+    """Energy of the anchors only, of both views' mean, or of their sum (the released code)."""
+
+
+class KCL(Loss):
+    kernel: str
+    """Kernel of the loss kcl, which has one."""
+    gamma: Grid[Positive] = (16.0,)
+    """Weight of the energy."""
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        return {"name": self.loss, "kernel": self.kernel}
+
+
+class KCLGaussian(KCL):
+    t: Grid[Positive] = (2.0,)
+    """Scale of the squared distance in the kernel."""
+
+
+class KCLLog(KCL):
+    t: Grid[Positive] = (2.0,)
+    """Scale of the squared distance in the kernel."""
+    released_alignment: Grid[bool] = (False,)
+    """Double the alignment kernel as the released code does."""
+
+
+class KCLIMQ(KCL):
+    c: Grid[Positive] = (2.0,)
+    """Scale of the inverse multiquadric."""
+
+
+class KCLRiesz(KCL):
+    q: Grid[Annotated[Positive, Lt(2)]] = (1.0,)
+    """Exponent of the distance."""
+
+
+class KCLGaussianRiesz(KCL):
+    s: Grid[Positive] = (2.0,)
+    """Exponent of the diverging energy."""
+
+
+LOSSES: dict[str, type[Loss]] = {
+    "infonce": Tempered,
+    "simclr": Tempered,
+    "dcl": Tempered,
+    "dhel": DHEL,
+}
+"""The parameters of the registry's losses; those of kcl depend on its kernel."""
+KERNELS: dict[str, type[KCL]] = {
+    "gaussian": KCLGaussian,
+    "log": KCLLog,
+    "imq": KCLIMQ,
+    "riesz": KCLRiesz,
+    "gaussian_riesz": KCLGaussianRiesz,
+}
+"""The parameters of the loss kcl with each of the registry's kernels."""
+
+
+class UnknownLoss(Loss, extra="ignore"):
+    loss: Annotated[str, OneOf((*LOSSES, "kcl"))]
+    """Which loss it is."""
+
+
+class UnknownKernel(KCL, extra="ignore"):
+    kernel: Annotated[str, OneOf(tuple(KERNELS))]
+    """Kernel of the loss kcl, which has one."""
+
+
+def _loss(content: dict[str, Any]) -> type[Section]:
+    if content.get("loss") == "kcl":
+        return KERNELS.get(str(content.get("kernel")), UnknownKernel)
+    return LOSSES.get(str(content.get("loss")), UnknownLoss)
+
+
+def _loss_name(name: str) -> str:
+    if not re.fullmatch("[a-z0-9-]+", name):
+        raise mistake(f"{name!r} is no name of a loss; use a-z, 0-9 and -")
+    return name
+
+
+Losses = Annotated[dict[Annotated[str, AfterValidator(_loss_name)], Annotated[Loss, Named(_loss)]], Len(1)]

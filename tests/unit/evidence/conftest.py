@@ -1,0 +1,105 @@
+from dataclasses import replace
+from importlib import import_module
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dhel_kcl.evidence import ledger
+from dhel_kcl.evidence.tidy import Results
+from dhel_kcl.evidence.verdicts import judge
+from dhel_kcl.study.suite import Suite
+from tests.pipeline import ROOT
+from tests.synthetic import results_of, suite_of, write
+
+BOOK = ledger.read()
+BOOK = replace(BOOK, rules=replace(BOOK.rules, draws=50))
+PARTS_OF_DIGITS = {
+    "a loss": lambda runs: runs.method != "simclr",
+    "a batch size": lambda runs: runs.batch_size != 16,
+    "the selected seeds": lambda runs: runs.role != "selected",
+    "the grid": lambda runs: runs.role != "grid",
+    "all losses": lambda runs: runs.section != "losses",
+    "the floors": lambda runs: runs.section != "floors",
+}
+"""What may be missing of a suite that is partly done."""
+
+
+def several(content):
+    """Data sets with other batch sizes, losses and seeds, and every optional section."""
+    split = {"split": {"train": 1000, "validation": 40, "test": 60}}
+    losses = {name: content["losses"][name] for name in ("dcl", "dhel")}
+    fixed = {name: entry | {"temperature": 0.3} for name, entry in losses.items()}
+    content["datasets"] = {
+        "cifar10": split,
+        "cifar100": split | {"batch_sizes": [32, 256]},
+        "stl10": split | {"batch_sizes": [256], "losses": fixed, "seeds": {"selected": [1, 2]}},
+    }
+    content["batch_sizes"] = [16, 32, 64]
+    content["ablations"] |= {"datasets": ["cifar10"]}
+    curve = {"temperature": [0.1, 1.0], "energy_weight": [1.0, 2.0]}
+    curves = {"dcl-w": {"loss": "dcl"} | curve, "dhel-w": {"loss": "dhel", "form": "mean"} | curve}
+    content["trade_off"] = {"datasets": ["cifar10"], "batch_size": 32, "seeds": [0, 1, 2], "losses": curves}
+    content["transfer"] = {"batch_size": 32}
+    content["probe"]["augmented"] = {"augment": {"flip": 0.5}}
+
+
+ACCURACY = {"cifar10": 88.0, "cifar100": 60.0, "stl10": 84.0}
+
+
+def truth_of_several(run, loss):
+    weight, temperature = loss.get("energy_weight", 1.0), loss.get("temperature", 1.0)
+    geometry = {
+        "z_alignment": 0.2 * (weight / temperature) ** 0.5,
+        "z_effective_rank": 20 + 5 * np.log(weight / temperature),
+    }
+    return geometry | {"test_accuracy": ACCURACY[run.dataset], "transfer_cifar10": 70.0, "transfer_cifar100": 50.0}
+
+
+def complete(results):
+    """The results with claims.csv."""
+    judge(results, BOOK).to_csv(results.folder / "claims.csv", index=False)
+    return results
+
+
+def make(exhibit, results):
+    """The figure or table of an entry in FIGURES or TABLES."""
+    return getattr(import_module(f"dhel_kcl.{exhibit.module}"), exhibit.function)(results)
+
+
+@pytest.fixture(scope="session")
+def results_of_several(tmp_path_factory):
+    """Of a suite with every table and figure, whose data set stl10 is not run at all."""
+    folder = tmp_path_factory.mktemp("several")
+    suite = suite_of(folder, several)
+    results = results_of(folder / "results", suite, truth_of_several, without=lambda run: run.dataset == "stl10")
+    results.runs["transfer_stl10"] = 1.0
+    results.runs.to_csv(results.folder / "runs.csv", index=False)
+    return complete(results)
+
+
+@pytest.fixture(scope="session")
+def digits_without(tmp_path_factory):
+    """The committed results of digits, made anew without some of the runs."""
+    made = {}
+
+    def without(missing):
+        if missing not in made:
+            folder, runs = tmp_path_factory.mktemp("partly_done"), pd.read_csv(ROOT / "results/digits/runs.csv")
+            write(folder, runs[PARTS_OF_DIGITS[missing](runs)])
+            made[missing] = complete(Results(folder, Suite.load(ROOT, "digits")))
+        return made[missing]
+
+    return without
+
+
+@pytest.fixture
+def alone(tmp_path):
+    """The results with nothing in their folder but what a figure or table needs, and no runs read before."""
+
+    def with_needs_of(exhibit, results):
+        for name in exhibit.needs:
+            (tmp_path / f"{name}.csv").write_bytes((results.folder / f"{name}.csv").read_bytes())
+        return Results(tmp_path, results.suite)
+
+    return with_needs_of

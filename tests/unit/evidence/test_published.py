@@ -1,0 +1,89 @@
+from dataclasses import replace
+
+import pytest
+
+from dhel_kcl.evidence import published
+from dhel_kcl.evidence.published import read_published
+from dhel_kcl.evidence.tables.published import beside_ours, by_others, ours
+from dhel_kcl.evidence.tidy import Results
+from dhel_kcl.study.suite import Suite
+from tests.pipeline import ROOT
+from tests.synthetic import results_of, suite_of
+
+
+def paper_like(content):
+    content["datasets"] = {"cifar10": {"split": {"train": 1000, "validation": 40, "test": 60}}}
+    content["backbone"] = {"name": "resnet18"}
+    content["training"]["epochs"] = 200
+    content["batch_sizes"] = [64, 256]
+    content["probe"]["augmented"] = {"augment": {"flip": 0.5}}
+
+
+def test_published_figures_stand_beside_ours_only_where_the_conditions_are_the_same(tmp_path):
+    level = {"simclr": 83.0, "dcl": 85.5, "dhel": 87.0, "dhel-mean": 86.0}
+
+    def truth(run, loss):
+        return {"test_accuracy": level.get(run.method, 0.0), "cached_test_accuracy": level.get(run.method, 1.0) - 1}
+
+    results = results_of(tmp_path / "a", suite_of(tmp_path, paper_like), truth, {})
+    rows = beside_ours(results).set_index(["loss", "M", "probe"])["ours (%)"].to_dict()
+    assert rows["DHEL sum", "256", "augmented"] == "87.00 ± 0.00 (n=5)"
+    assert rows["best baseline", "256", "augmented"] == "85.50 ± 0.00 (n=5)"
+    assert rows["DCL", "64", "cached features"] == "84.50 ± 0.00 (n=5)", "not DCL with twice the weight"
+    assert rows["DHEL mean", "64", "cached features"] == "85.00 ± 0.00 (n=3)"
+    assert rows["SimCLR", "32", "cached features"] == "", "this batch size was not asked for"
+    assert "about 86.4" in set(beside_ours(results)["published (%)"])
+
+    def shorter(content):
+        paper_like(content)
+        content["training"]["epochs"] = 100
+
+    other = results_of(tmp_path / "b", suite_of(tmp_path, shorter), truth, {})
+    assert set(beside_ours(other)["ours (%)"]) == {""}
+    assert beside_ours(Results(ROOT / "results/digits", Suite.load(ROOT, "digits"))).empty
+
+
+def test_a_figure_published_for_a_temperature_stands_beside_runs_at_it(tmp_path):
+    def change(content):
+        paper_like(content)
+        content["losses"]["simclr"]["temperature"] = [0.1, 0.07]
+        del content["ablations"]
+
+    results = results_of(tmp_path / "a", suite_of(tmp_path, change), lambda run, loss: {"test_accuracy": 80.0}, {})
+    entry = replace(read_published(["cifar10"])[0], temperature_tuned="no", batch_size="256", probe="augmented, SGD")
+    assert ours(results, replace(entry, temperature="0.07")) == "80.00 (n=1)", "the grid's run, not selected"
+    assert ours(results, replace(entry, temperature="0.1")) == "80.00 ± 0.00 (n=5)"
+    assert ours(results, replace(entry, temperature="0.2")) == ""
+    assert ours(results, replace(entry, temperature="0.1", batch_size="")) == "", "not stated"
+
+
+def test_published_figures_name_their_source_and_what_is_not_known():
+    entries = read_published()
+    assert all(entry.source for entry in entries)
+    assert {entry.precision for entry in entries} <= {"printed", "read off a chart"}
+    assert all(entry.comparable.startswith(("yes", "partly: ", "no: ")) for entry in entries)
+
+
+def test_the_table_of_others_has_every_entry_and_nothing_of_ours():
+    table = by_others()
+    assert len(table) == len(read_published())
+    assert not any("ours" in header for header in table)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("cifar10,simclr,", "cifar10,simclr"), ("cifar10,simclr,", "cifar10,simclrr,"), ("SGD", "SGD,")]
+)
+def test_a_bad_line_is_named(tmp_path, monkeypatch, old, new):
+    path = tmp_path / "published.csv"
+    path.write_text(published.PUBLISHED.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+    monkeypatch.setattr(published, "PUBLISHED", path)
+    with pytest.raises(ValueError, match=r"published\.csv, line 2: .* for each of 15 columns, and a loss of infonce, "):
+        read_published()
+
+
+def test_a_file_with_other_columns_is_told_which(tmp_path, monkeypatch):
+    path = tmp_path / "published.csv"
+    path.write_text("dataset,loss\n")
+    monkeypatch.setattr(published, "PUBLISHED", path)
+    with pytest.raises(ValueError, match=r"the first line must be dataset,loss,dhel_form,"):
+        read_published()

@@ -1,0 +1,22 @@
+import os
+import signal
+
+import pytest
+
+from dhel_kcl.runtime.signals import REQUESTS, StopRequest
+
+
+@pytest.mark.parametrize("number", REQUESTS)
+def test_a_request_to_stop_is_remembered_and_ends_nothing(number):
+    with StopRequest() as stop:
+        assert not stop()
+        os.kill(os.getpid(), number)
+        assert stop()
+        assert stop.received == number.name
+
+
+def test_after_the_block_signals_do_what_they_did_before():
+    before = [signal.getsignal(number) for number in REQUESTS]
+    with StopRequest():
+        assert all(signal.getsignal(number) != handler for number, handler in zip(REQUESTS, before, strict=True))
+    assert [signal.getsignal(number) for number in REQUESTS] == before

@@ -1,0 +1,49 @@
+import pytest
+import torch
+
+from dhel_kcl.runtime import cost, speed
+from dhel_kcl.study.suite import Suite
+from tests.pipeline import ROOT
+
+DIGITS = Suite.load(ROOT, "digits")
+CPU = torch.device("cpu")
+TRAINING = cost.training_benchmark(DIGITS, DIGITS.runs[0], "fp32")
+EMBEDDING = cost.embedding_benchmark(DIGITS, "digits", "digits", "plain")
+
+
+@pytest.mark.parametrize("benchmark", [TRAINING, EMBEDDING])
+def test_a_rate_is_measured_with_the_packages_own_steps(benchmark):
+    assert 100 < benchmark.measure(CPU, seconds=0.2) < 1e7
+
+
+def test_the_speed_is_that_of_the_process_not_of_the_run():
+    """Runs that differ in loss and seed alone are measured once; those of other batch sizes are not the same."""
+    keys = {run.batch_size: set() for run in DIGITS.runs}
+    for run in DIGITS.runs:
+        keys[run.batch_size].add(cost.training_benchmark(DIGITS, run, "fp32").key)
+    assert [len(found) for found in keys.values()] == [1, 1, 1]
+    assert len(set.union(*keys.values())) == 3
+    shared = DIGITS.pretrain_spec(DIGITS.runs[0]) | {"batch_size": 64, "processes": 4}
+    assert speed.TrainingBenchmark.of(shared, "bf16", 1, 8).spec.batch_size == 16
+    assert speed.TrainingBenchmark.of(shared, "bf16", 1, 8).spec.precision == "bf16"
+
+
+def test_a_speed_is_measured_once_for_a_device_and_code(monkeypatch, tmp_path):
+    measured = []
+
+    def measure(benchmark, place):
+        measured.append(benchmark.key)
+        return 1000.0
+
+    for kind in (speed.TrainingBenchmark, speed.EmbeddingBenchmark):
+        monkeypatch.setattr(kind, "measure", measure)
+    cache = tmp_path / "throughput.json"
+    rates = speed.measured([TRAINING, EMBEDDING, TRAINING], CPU, cache)
+    assert rates == {TRAINING.key: 1000.0, EMBEDDING.key: 1000.0}
+    assert measured == [TRAINING.key, EMBEDDING.key]
+    assert cache.is_file()
+    assert speed.measured([TRAINING, EMBEDDING], CPU, cache) == rates
+    assert len(measured) == 2, "found in the file"
+    monkeypatch.setattr(speed.science, "of_pretraining", lambda loss, backbone, images: "other code")
+    speed.measured([TRAINING], CPU, cache)
+    assert len(measured) == 3, "the code changed"

@@ -1,0 +1,120 @@
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from dhel_kcl.files import read_json, write_json
+from dhel_kcl.runtime.signals import REQUESTS
+from dhel_kcl.steps import pretrain
+from dhel_kcl.training.objective import Contrastive
+from tests.pretraining import STEP, WRITTEN, options, results, start, wait_for_training
+
+
+def test_a_run_folder_is_a_record(pretrain_spec, train, tmp_path):
+    assert train(tmp_path)[0] == 0
+    out = tmp_path / "out"
+    assert sorted(path.name for path in out.iterdir()) == WRITTEN
+    assert read_json(out / "spec.json") == pretrain_spec
+    record = read_json(out / "provenance.json")
+    assert record["versions"]["torch"].startswith(torch.__version__.split("+")[0])
+    assert record["threads"] == 1
+    assert record["seed"] == 0
+    assert record["views"] == 3 * 6 * 32
+    assert record["training_seconds"] > 0
+    assert (record["device"], record["precision"], record["processes"]) == ("cpu", "fp32", 1)
+    assert record["sha256"].keys() == set(WRITTEN) - {"provenance.json"}
+    with (out / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3
+    assert rows[0].keys() >= {"loss", "alignment_term", "energy_term", "learning_rate", "views_per_second", "gap"}
+
+
+def test_selected_hyperparameters_complete_the_loss(pretrain_spec, train, tmp_path):
+    chosen = {"name": "simclr", "temperature": 0.7}
+    write_json(tmp_path / "selected.json", {"loss": chosen})
+    content = pretrain_spec | {"loss": {"name": "simclr"}}
+    assert train(tmp_path, "--selected", str(tmp_path / "selected.json"), content=content)[0] == 0
+    assert read_json(tmp_path / "out/spec.json") == pretrain_spec | {"loss": chosen}
+
+
+def test_a_job_stopped_by_each_signal_goes_on_and_ends_as_if_never_stopped(
+    pretrain_spec, digits_folder, split_file, train, tmp_path
+):
+    content = pretrain_spec | {"training": pretrain_spec["training"] | {"epochs": 100}}
+    assert train(tmp_path / "whole", content=content)[0] == 0
+    stopped = tmp_path / "stopped"
+    for number in REQUESTS:
+        process = start(STEP, options(content, digits_folder, split_file, stopped))
+        wait_for_training(process)
+        time.sleep(0.1)
+        process.send_signal(number)
+        message = process.communicate()[1]
+        assert process.returncode == pretrain.INTERRUPTED
+        assert f"{number.name}: checkpoint {stopped}/scratch/last.pt written; run the same command to go on" in message
+    code, said = train(stopped, content=content)
+    assert code == 0
+    assert "resuming after step" in said
+    assert results(stopped / "out") == results(tmp_path / "whole/out")
+
+
+def test_a_signal_during_the_writing_of_results_ends_nothing(train, tmp_path, monkeypatch):
+    write = pretrain.write
+
+    def interrupted(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        write(*arguments)
+
+    monkeypatch.setattr(pretrain, "write", interrupted)
+    assert train(tmp_path)[0] == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == WRITTEN
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_with_the_remedy(train, tmp_path, monkeypatch):
+    def broken(self, features, labels):
+        return float("nan") * self.projector(features).sum(), {}
+
+    monkeypatch.setattr(Contrastive, "forward", broken)
+    code, said = train(tmp_path)
+    assert code == 1
+    assert "error: the loss became nan in epoch 1, step 1, learning rate " in said
+    assert "; no step was finite. Lower training.learning_rate or raise the temperature in the suite's config" in said
+
+
+def test_a_batch_larger_than_the_data_is_an_error(pretrain_spec, train, tmp_path):
+    code, said = train(tmp_path, content=pretrain_spec | {"batch_size": 101})
+    assert code == 1
+    assert said == "error: batch_size 101 is larger than the training set of 100 images\n"
+
+
+def test_images_that_are_not_had_as_the_spec_says_are_an_error(pretrain_spec, train, tmp_path):
+    code, said = train(tmp_path, content=pretrain_spec | {"images": "streamed"})
+    assert code == 1
+    assert said.startswith(
+        "error: the spec says images: streamed, for which the data set should hold the encoded files"
+    )
+
+
+@pytest.mark.parametrize("folder", ["out", "scratch"])
+def test_a_folder_without_write_permission_is_named_before_training(
+    pretrain_spec, digits_folder, split_file, tmp_path, folder
+):
+    for path in ("out", "scratch"):
+        (tmp_path / path).mkdir()
+        (tmp_path / path).chmod(0o555 if path == folder else 0o777)
+    # Root may write everywhere, unless it gives that up; after the import, as the interpreter may lie in root's home.
+    drop = "os.setgid(65534); os.setuid(65534); " if os.geteuid() == 0 else ""
+    code = f"import os, dhel_kcl.steps.pretrain as step; {drop}step.cli.run(step.main)"
+    arguments = options(pretrain_spec, digits_folder, split_file, tmp_path)
+    for path in (tmp_path, *tmp_path.parents[:-2]):
+        path.chmod(path.stat().st_mode | 0o055)
+    result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: ")
+    assert "cannot write to the folder" in result.stderr
+    assert str(tmp_path / folder) in result.stderr
+    assert len(result.stderr.splitlines()) == 1

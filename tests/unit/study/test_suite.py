@@ -1,0 +1,282 @@
+import copy
+import json
+from collections import Counter
+
+import pytest
+
+from dhel_kcl import registry
+from dhel_kcl.evaluation.spec import EvaluationSpec
+from dhel_kcl.study.config import suite_names
+from dhel_kcl.study.suite import Suite, dataset_title, parameters
+from dhel_kcl.training.spec import PretrainSpec
+from tests.pipeline import ROOT
+
+DIGITS = Suite.load(ROOT, "digits")
+MAIN = """
+simclr_m64_temperature-0.1 simclr_m64_temperature-0.3 simclr_m64_temperature-1.0 simclr_m64_selected
+dcl_m64_temperature-0.1 dcl_m64_temperature-0.3 dcl_m64_temperature-1.0 dcl_m64_selected
+dhel_m64_form-sum_temperature-0.1 dhel_m64_form-sum_temperature-0.3 dhel_m64_form-sum_temperature-1.0
+dhel_m64_selected
+kcl-gaussian_m64_kernel-gaussian_t-1.0_gamma-16.0 kcl-gaussian_m64_kernel-gaussian_t-2.0_gamma-16.0
+kcl-gaussian_m64_kernel-gaussian_t-4.0_gamma-16.0 kcl-gaussian_m64_selected
+kcl-log_m64_kernel-log_t-1.0_gamma-16.0 kcl-log_m64_kernel-log_t-2.0_gamma-16.0
+kcl-log_m64_kernel-log_t-4.0_gamma-16.0 kcl-log_m64_selected
+"""
+ABLATIONS = """
+dhel-anchor_m64_form-anchor_temperature-0.1 dhel-anchor_m64_form-anchor_temperature-0.3
+dhel-anchor_m64_form-anchor_temperature-1.0 dhel-anchor_m64_selected
+dhel-mean_m64_form-mean_temperature-0.1 dhel-mean_m64_form-mean_temperature-0.3
+dhel-mean_m64_form-mean_temperature-1.0 dhel-mean_m64_selected
+dcl-w2_m64_energy_weight-2.0_temperature-0.1 dcl-w2_m64_energy_weight-2.0_temperature-0.3
+dcl-w2_m64_energy_weight-2.0_temperature-1.0 dcl-w2_m64_selected
+kcl-imq_m64_kernel-imq_c-1.0_gamma-16.0 kcl-imq_m64_kernel-imq_c-2.0_gamma-16.0
+kcl-imq_m64_kernel-imq_c-4.0_gamma-16.0 kcl-imq_m64_selected
+"""
+SPEC = {
+    "dataset": "digits",
+    "images": "memory",
+    "loss": {"name": "simclr", "temperature": 0.1},
+    "batch_size": 16,
+    "backbone": {"name": "compact_resnet", "width": 16, "stages": 3},
+    "projector_dim": 64,
+    "augment": {
+        "crop_scale": [0.6, 1.0],
+        "pad": 0,
+        "size": None,
+        "flip": 0,
+        "rotation": 15,
+        "jitter": 1,
+        "brightness": 0.4,
+        "contrast": 0.4,
+        "saturation": 0,
+        "hue": 0,
+        "grey": 0,
+        "blur": 0,
+        "blur_kernel": 23,
+        "blur_sigma": [0.2, 2.0],
+    },
+    "training": {
+        "epochs": 15,
+        "learning_rate": 0.1,
+        "reference_batch_size": 256,
+        "momentum": 0.9,
+        "weight_decay": 1e-06,
+        "warmup": 0.01,
+    },
+    "precision": "fp32",
+    "compile": False,
+    "device": "cpu",
+    "processes": 1,
+    "threads": 1,
+    "seed": 0,
+}
+"""Of the first run of the suite digits: another value would train its network anew."""
+
+
+@pytest.mark.parametrize("name", suite_names(ROOT))
+def test_every_suite_is_valid_and_builds_its_losses(name):
+    suite = Suite.load(ROOT, name)
+    assert len({run.folder for run in suite.runs}) == len(suite.runs)
+    assert len(suite.runs) > 3
+    for method in suite.methods.values():
+        for point in method.grid:
+            registry.resolve("loss", point["name"])(**{k: v for k, v in point.items() if k != "name"})
+
+
+def names(section, size=64):
+    return list(dict.fromkeys(run.name for run in DIGITS.runs if (run.section, run.batch_size) == (section, size)))
+
+
+def test_names_and_order_of_the_runs():
+    """Another name would train a network anew; another order would reorder every table."""
+    assert names("losses") == MAIN.split()
+    assert names("losses", 16) == MAIN.replace("_m64_", "_m16_").split()
+    assert names("losses", 128) == MAIN.replace("_m64_", "_m128_").split()
+    assert names("ablations") == ABLATIONS.split()
+    curves = [
+        f"{weighted}_temperature-{t}_energy_weight-{w}"
+        for weighted in ("simclr-weighted_m64", "dcl-weighted_m64", "dhel-weighted_m64_form-mean")
+        for t in (0.1, 0.3, 1.0)
+        for w in (0.5, 1.0, 2.0, 4.0)
+    ]
+    assert names("trade_off") == curves
+    assert names("floors") == ["pixels", "random", "supervised"]
+    assert list(dict.fromkeys(run.section for run in DIGITS.runs)) == ["losses", "ablations", "trade_off", "floors"]
+    simclr = [run for run in DIGITS.runs if run.method == "simclr"]
+    assert [run.batch_size for run in simclr] == 12 * [16] + 12 * [64] + 12 * [128]
+
+
+def test_roles_and_seeds_of_the_runs():
+    assert Counter((run.section, run.role) for run in DIGITS.runs) == {
+        ("losses", "grid"): 5 * 3 * 3,
+        ("losses", "selected"): 5 * 3 * 9,
+        ("ablations", "grid"): 4 * 3,
+        ("ablations", "selected"): 4 * 2,
+        ("trade_off", "point"): 3 * 12 * 3,
+        ("floors", "floor"): 7,
+    }
+    seeds = [(run.role, run.seed) for run in DIGITS.runs if (run.method, run.batch_size) == ("dcl", 64)]
+    assert seeds == [*3 * [("grid", 0)], *(("selected", seed) for seed in range(1, 10))]
+    assert [run.seed for run in DIGITS.runs if run.section == "floors"] == [0, 0, 1, 2, 0, 1, 2]
+    assert [run.trained for run in DIGITS.runs if run.section == "floors"] == [False, *6 * [True]]
+
+
+def test_folders_of_the_runs():
+    first = DIGITS.runs[0]
+    assert first.configuration == "results/runs/digits/digits/simclr_m16_temperature-0.1"
+    assert first.folder == f"{first.configuration}/seed0"
+    assert DIGITS.by_folder[first.folder] is first
+
+
+def test_specs():
+    run = DIGITS.runs[0]
+    assert DIGITS.pretrain_spec(run) == SPEC
+    further = next(run for run in DIGITS.runs if run.name == "kcl-log_m128_selected")
+    kcl = {"loss": {"name": "kcl", "kernel": "log"}, "batch_size": 128, "seed": 1}
+    assert DIGITS.pretrain_spec(further) == SPEC | kcl
+    assert DIGITS.evaluation_spec("digits") == {
+        "weight_decay": 1e-05,
+        "neighbours": 20,
+        "histogram_bins": 100,
+        "view_seed": 0,
+        "augmented": None,
+        "images": "memory",
+        "augment": SPEC["augment"],
+        "precision": "fp32",
+        "device": "cpu",
+        "threads": 1,
+    }
+
+
+@pytest.mark.parametrize("name", suite_names(ROOT))
+def test_the_steps_read_the_specs(name):
+    suite = Suite.load(ROOT, name)
+    for run in suite.runs:
+        assert json.loads(json.dumps(PretrainSpec.of(suite.pretrain_spec(run)).as_dict()))["loss"] == run.loss
+    for dataset in suite.datasets:
+        assert EvaluationSpec.of(suite.evaluation_spec(dataset)).images == suite.evaluation_spec(dataset)["images"]
+
+
+def test_losses_of_a_spec():
+    losses = {run.name: run.loss for run in DIGITS.runs if run.batch_size == 64}
+    weighted = losses["dhel-weighted_m64_form-mean_temperature-0.3_energy_weight-2.0"]
+    assert weighted == {"name": "dhel", "form": "mean", "temperature": 0.3, "energy_weight": 2.0}
+    assert parameters(weighted) == "form=mean temperature=0.3 energy_weight=2.0"
+    imq = losses["kcl-imq_m64_kernel-imq_c-4.0_gamma-16.0"]
+    assert imq == {"name": "kcl", "kernel": "imq", "c": 4.0, "gamma": 16.0}
+    assert losses["supervised"] == {"name": "supervised"}
+
+
+def test_methods_and_titles():
+    methods = DIGITS.methods
+    assert list(methods)[:6] == ["simclr", "dcl", "dhel", "kcl-gaussian", "kcl-log", "dhel-anchor"]
+    imq = methods["kcl-imq"]
+    assert (imq.section, imq.title, imq.batch_sizes, imq.loss) == ("ablations", "KCL IMQ", (64,), "kcl")
+    assert imq.fixed == {"name": "kcl", "kernel": "imq"}
+    assert [loss["c"] for loss in imq.grid] == [1.0, 2.0, 4.0]
+    assert DIGITS.title("dcl-w2") == "DCL, w = 2"
+    assert DIGITS.title("supervised") == "supervised"
+    assert dataset_title("stl10") == "STL-10"
+
+
+def test_methods_stay_together_by_section():
+    paper = Suite.load(ROOT, "paper")
+    sections = [method.section for method in paper.methods.values()]
+    assert sections == sorted(sections, key=["losses", "ablations", "trade_off"].index)
+    assert len(paper.methods["simclr"].grid) == 6, "of the first data set, where they differ"
+    assert len(paper.methods_of("stl10")["simclr"].grid) == 1
+
+
+def test_the_order_of_the_grid_is_that_of_the_file(root, smoke):
+    for entry in ({"temperature": 0.3, "form": "sum"}, {"form": "sum", "temperature": 0.3}):
+        smoke(lambda content, entry=entry: content["losses"].update(dhel={"loss": "dhel", **entry}))
+        run = next(run for run in Suite.load(root, "smoke").runs if run.method == "dhel")
+        assert list(run.loss) == ["name", *entry]
+        assert run.name == "_".join(["dhel_m16", *(f"{key}-{value}" for key, value in entry.items())])
+
+
+def test_images_are_had_as_the_catalogue_says():
+    paper = Suite.load(ROOT, "paper")
+    assert {name: paper.evaluation_spec(name)["images"] for name in paper.datasets} == {
+        "cifar10": "memory",
+        "cifar100": "memory",
+        "stl10": "memory",
+        "imagenet100": "streamed",
+    }
+    assert {run.dataset for run in paper.runs if paper.pretrain_spec(run)["images"] == "streamed"} == {"imagenet100"}
+
+
+def test_transfers_go_to_the_data_sets_of_as_many_channels():
+    paper = Suite.load(ROOT, "paper")
+    run = next(run for run in paper.runs if run.name == "dcl_m256_selected" and run.dataset == "stl10")
+    assert paper.transfers(run) == ["cifar10", "cifar100", "imagenet100"]
+    assert not any(paper.transfers(run) for run in paper.runs if run.role != "selected" or run.batch_size != 256)
+    assert not any(DIGITS.transfers(run) for run in DIGITS.runs)
+
+
+def test_a_data_set_overrides_the_suite(root, smoke):
+    override = {
+        "training": {"learning_rate": 1.4},
+        "batch_sizes": [32],
+        "losses": {"simclr": {"loss": "simclr", "temperature": 0.7}},
+        "probe": {"neighbours": 5},
+    }
+
+    def add(content):
+        content["datasets"]["fashion_mnist"] = copy.deepcopy(content["datasets"]["digits"]) | override
+        content["ablations"]["datasets"] = ["digits"]
+
+    smoke(add)
+    suite = Suite.load(root, "smoke")
+    digits, fashion = suite.settings("digits"), suite.settings("fashion_mnist")
+    assert fashion.training == digits.training.model_copy(update={"learning_rate": 1.4})
+    assert fashion.probe == digits.probe.model_copy(update={"neighbours": 5})
+    assert fashion.backbone == digits.backbone
+    assert (digits.processes, fashion.batch_sizes) == (1, (32,))
+    runs = {(run.method, run.batch_size, str(run.loss)) for run in suite.runs if run.dataset == "fashion_mnist"}
+    assert {run[0] for run in runs} == {"simclr", "pixels", "random", "supervised"}
+    assert ("simclr", 32, "{'name': 'simclr', 'temperature': 0.7}") in runs
+    assert any(run.method == "kcl-gaussian" for run in suite.runs if run.dataset == "digits")
+    assert suite.pretrain_spec(suite.runs[-1])["training"]["learning_rate"] == 1.4
+
+
+def test_a_trade_off_runs_every_point_on_every_seed_and_selects_none(root, smoke):
+    curve = {"loss": "dcl", "temperature": [0.1, 1.0], "energy_weight": [1.0, 2.0]}
+    section = {"batch_size": 16, "seeds": [0, 5], "losses": {"dcl-weighted": curve}}
+    smoke(lambda content: content.update(trade_off=section))
+    runs = [run for run in Suite.load(root, "smoke").runs if run.section == "trade_off"]
+    assert len(runs) == 8
+    assert {run.role for run in runs} == {"point"}
+    assert {run.seed for run in runs} == {0, 5}
+
+
+def test_candidates_are_the_grid_of_one_loss_at_one_batch_size():
+    runs = DIGITS.candidates("digits", "dhel", 128)
+    assert [run.name for run in runs] == [f"dhel_m128_form-sum_temperature-{t}" for t in (0.1, 0.3, 1.0)]
+    assert {(run.role, run.seed) for run in runs} == {("grid", 0)}
+
+
+def test_digests(root, smoke):
+    """A title changes what tables say, not what runs do."""
+    before = Suite.load(root, "smoke")
+    smoke(lambda content: content["losses"]["dhel"].update(title="another"))
+    titled = Suite.load(root, "smoke")
+    assert titled.digest() != before.digest()
+    assert titled.runs_digest() == before.runs_digest()
+    smoke(lambda content: content["probe"].update(weight_decay=1e-3))
+    probed = Suite.load(root, "smoke")
+    smoke(lambda content: content["datasets"]["digits"]["split"].update(seed=1))
+    split = Suite.load(root, "smoke")
+    smoke(lambda content: content["seeds"].update(selected=[1, 2]))
+    seeded = Suite.load(root, "smoke")
+    assert len({suite.runs_digest() for suite in (before, probed, split, seeded)}) == 4
+    assert len({suite.digest() for suite in (before, titled, probed, split, seeded)}) == 5
+
+
+def test_swapped_values_change_the_digest_but_comments_do_not(root):
+    path = root / "config/suites/smoke.yaml"
+    text, before = path.read_text(), Suite.load(root, "smoke").digest()
+    path.write_text("# a comment\n" + text)
+    assert Suite.load(root, "smoke").digest() == before
+    path.write_text(text.replace("brightness: 0.4", "brightness: 0.3").replace("momentum: 0.9", "momentum: 0.8"))
+    assert Suite.load(root, "smoke").digest() != before
