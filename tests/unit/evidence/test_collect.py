@@ -1,6 +1,7 @@
 """Tidy tables of run folders: what they hold, and that whatever is damaged is named where it is, in whichever run."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -12,12 +13,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dhel_kcl.evaluation.spec import EvaluationSpec
 from dhel_kcl.evidence import tidy
 from dhel_kcl.evidence.collect import collect, over_seeds, summary
 from dhel_kcl.evidence.tidy import COLUMNS, Results
 from dhel_kcl.files import DamagedError, read_json, write_json
 from dhel_kcl.study import layout
+from dhel_kcl.study.config import suite_names
 from dhel_kcl.study.suite import Suite
+from dhel_kcl.training.spec import PretrainSpec
 from tests.synthetic import ROOT, code_of, run_folders, runs_of, suite_of
 
 CASES = int(os.environ.get("TORTURE_CASES", "10000"))
@@ -340,6 +344,19 @@ def test_runs_of_another_config_or_code_are_refused_complete_or_not(here, suite)
             write_json(path, report | {"spec": report["spec"] | {"weight_decay": 0.5}})
             with pytest.raises(DamagedError, match=f"{path} was made with another config of the evaluation"):
                 collect(suite, code_of, partial)
+
+
+@pytest.mark.parametrize("name", suite_names(ROOT))
+def test_the_specs_that_runs_are_held_against_are_those_that_steps_write(name):
+    """Once from the config and once through the classes that check them, whose content the steps write."""
+    suite = Suite.load(ROOT, name)
+    for dataset in suite.datasets:
+        for spec in (suite.evaluation_spec(dataset), suite.evaluation_spec(dataset) | {"augmented": None}):
+            assert json.loads(json.dumps(EvaluationSpec.of(spec).as_dict())) == spec
+    for run in suite.runs:
+        if run.trained and run.role != "selected":
+            spec = suite.pretrain_spec(run)
+            assert json.loads(json.dumps(PretrainSpec.of(spec).as_dict())) == spec
 
 
 def test_what_the_config_does_not_ask_for_never_reaches_a_table(copy, suite):
