@@ -2,18 +2,24 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import yaml
 
+from dhel_kcl.evidence import ledger
 from dhel_kcl.evidence.collect import over_seeds
 from dhel_kcl.evidence.tidy import COLUMNS, CONFIGURATION, Results, pack
 from dhel_kcl.study.suite import Suite, parameters
 
 ROOT = Path(__file__).parents[1]
 IMAGES = 400
+BOOK = ledger.read()
+BOOK = replace(BOOK, rules=replace(BOOK.rules, draws=100))
+"""The ledger, with fewer draws, to be quick."""
+STATEMENTS = {statement.id: statement for statement in (*BOOK.statements, *BOOK.trade_off)}
 
 
 def suite_of(folder, change=lambda content: None, base="digits"):
@@ -27,6 +33,50 @@ def suite_of(folder, change=lambda content: None, base="digits"):
     text = yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=False)  # without references
     (folder / "config/suites/changed.yaml").write_text(text)
     return Suite.load(folder, "changed")
+
+
+def small(content):
+    """Two losses at two batch sizes, to be quick."""
+    content["losses"] = {name: content["losses"][name] for name in ("dhel", "simclr")}
+    content["batch_sizes"] = [16, 64]
+    del content["ablations"]
+
+
+def with_trade_off(seeds):
+    def change(content):
+        small(content)
+        weights, temperatures = [0.5, 1.0, 2.0], [0.1, 1.0]
+        losses = {
+            name: {"loss": name.split("-")[0], "energy_weight": weights, "temperature": temperatures}
+            for name in ("dcl-weighted", "dhel-weighted")
+        }
+        losses["dhel-weighted"]["form"] = "mean"
+        content["trade_off"] = {"batch_size": 64, "seeds": seeds, "losses": losses}
+
+    return change
+
+
+def effect(column, size, at=None):
+    """A truth in which DHEL lies above SimCLR by `size`, at all batch sizes or at one."""
+
+    def truth(run, loss):
+        base = 20.0 if "rank" in column else 80.0
+        return {column: base + (size if run.method == "dhel" and at in (None, run.batch_size) else 0.0)}
+
+    return truth
+
+
+def curves(shift, scale=1.0):
+    """Rank rises with log alignment along one curve for SimCLR and, higher by `shift`, for DHEL."""
+
+    def truth(run, loss):
+        alignment = 0.3 * loss.get("temperature", 1.0) ** -0.4 * (scale if run.method == "dhel" else 1.0)
+        return {
+            "z_alignment": alignment,
+            "z_effective_rank": 30 + 8 * np.log(alignment) + shift * (run.method == "dhel"),
+        }
+
+    return truth
 
 
 def runs_of(suite, truth, noise, seed=0, without=lambda run: False):
@@ -61,6 +111,13 @@ def results_of(folder, suite, truth=lambda run, loss: {}, noise=None, seed=0, wi
     runs = runs_of(suite, truth, noise, seed, without)
     write(folder, runs)
     return Results(folder, suite)
+
+
+def in_memory(folder, suite, truth, noise, seed):
+    """Results whose runs are no file, and which have no predictions."""
+    results = Results(folder, suite)
+    vars(results)["runs"], vars(results)["correct"] = runs_of(suite, truth, noise, seed), {}
+    return results
 
 
 def write(folder, runs):
