@@ -18,8 +18,9 @@ SOURCES = (".dvcignore", ".gitignore", "Snakefile", "config", "dvc.yaml", "profi
 WHO = {"GIT_AUTHOR_NAME": "test", "GIT_AUTHOR_EMAIL": "test@example.org"}
 WHO |= {"GIT_COMMITTER_NAME": "test", "GIT_COMMITTER_EMAIL": "test@example.org"}
 SMOKE = Suite.load(ROOT, "smoke")
-COMBINED = {"combine_results", "judge_claims", "stamp_provenance", "all"}
-COMBINED |= {f"draw_figure_{name}" for name in figures_of(SMOKE)} | {f"make_table_{name}" for name in tables_of(SMOKE)}
+COMBINED = {"collect_results", "judge_claims", "record_provenance", "all"}
+COMBINED |= {f"draw_figure {name}" for name in figures_of(SMOKE)}
+COMBINED |= {f"tabulate_results {name}" for name in tables_of(SMOKE)}
 """Rules that gather all runs of a suite."""
 
 
@@ -58,7 +59,7 @@ def planned(output):
 
 
 def jobs(folder, *arguments):
-    """Jobs that a dry run plans: "rule", with "run/seed" where it has them."""
+    """Jobs that a dry run plans: "rule", with "run/seed", the setting, or the name of the figure or table, if any."""
     code, output = snakemake(folder, "-n", "--quiet", "host", *arguments)
     assert code == 0, output
     found = set()
@@ -66,7 +67,8 @@ def jobs(folder, *arguments):
         wildcards = dict(re.findall(r"(\w+)=([^,\n]+)", (re.findall(r"wildcards: (.*)", block) or [""])[0]))
         of_run = f" {wildcards['run']}/{wildcards['seed']}" if "run" in wildcards else ""
         of_setting = f" {wildcards['method']}_m{wildcards['batch_size']}" if "method" in wildcards else ""
-        found.add(block.split(":")[0] + of_run + of_setting)
+        shown = [wildcards[key] for key in ("figure", "table", "experiment", "theory_table") if key in wildcards]
+        found.add(" ".join([block.split(":")[0] + of_run + of_setting, *shown]))
     assert len(found) == planned(output).get("total", 0), "the plan was not understood"
     return found
 

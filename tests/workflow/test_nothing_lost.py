@@ -311,7 +311,7 @@ def until_trained_further(folder, process):
 
 def test_the_workflow_is_killed_interrupted_and_met_by_others_and_ends_as_if_left_in_peace(clone, tmp_path):
     edit(clone, "config/suites/smoke.yaml", "epochs: 1,", "epochs: 500,")
-    edit(clone, "workflow/rules/pretrain.smk", "pretrain --spec", "pretrain --checkpoint-seconds 0.1 --spec")
+    edit(clone, "workflow/rules/train.smk", "pretrain --spec", "pretrain --checkpoint-seconds 0.1 --spec")
     target = f"results/runs/{RUN}/spec.json"
     log = clone / f"logs/{RUN}/pretrain.log"
 
