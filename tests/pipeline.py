@@ -1,5 +1,7 @@
 """The real pipeline in a Git repository of its own, with the smoke suite as its default and a folder as DVC remote."""
 
+import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -103,10 +105,32 @@ def checkout(folder):
     return folder
 
 
+@contextlib.contextmanager
+def made_once(tmp_path_factory, worker_id, name):
+    """Folder that all processes of a test session share; True with it for the one that is to make it.
+
+    The others wait until it is there.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / name
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = folder.with_suffix(".done")
+        yield folder, not done.exists()
+        done.touch()
+
+
 @pytest.fixture(scope="session")
-def project(tmp_path_factory):
+def project(tmp_path_factory, worker_id):
     """Finished smoke run, committed and pushed; its path has a space and letters outside ASCII. Not to be changed."""
-    folder = checkout(tmp_path_factory.mktemp("project") / "reproduced härë")
+    with made_once(tmp_path_factory, worker_id, "project") as (parent, missing):
+        folder = parent / "reproduced härë"
+        if missing:
+            make_project(checkout(folder))
+    return folder
+
+
+def make_project(folder):
     git(folder, "init", "--quiet")
     dvc(folder, "remote", "add", "--default", "store", str(folder.parent / "store"))
     git(folder, "add", "--all")
@@ -117,16 +141,16 @@ def project(tmp_path_factory):
     git(folder, "commit", "--quiet", "--message", "results")
     code, output = dvc(folder, "push")
     assert code == 0, output
-    return folder
 
 
 @pytest.fixture(scope="session")
-def pulled(project):
+def pulled(project, tmp_path_factory, worker_id):
     """A clone after `dvc pull`. Not to be changed."""
-    folder = project.parent / "pulled"
-    git(project, "clone", "--quiet", str(project), str(folder))
-    code, output = dvc(folder, "pull")
-    assert code == 0, output
+    with made_once(tmp_path_factory, worker_id, "pulled") as (folder, missing):
+        if missing:
+            git(project, "clone", "--quiet", str(project), str(folder))
+            code, output = dvc(folder, "pull")
+            assert code == 0, output
     return folder
 
 

@@ -107,8 +107,7 @@ def torment(content, digits_folder, split_file, folder, kills, choose):
 
 
 def test_a_run_killed_at_ten_points_ends_as_if_left_in_peace(pretrain_spec, digits_folder, split_file, tmp_path):
-    choose = random.Random(time.time_ns())
-    torment(long_run(pretrain_spec, 0), digits_folder, split_file, tmp_path, 10, choose)
+    torment(long_run(pretrain_spec, 0), digits_folder, split_file, tmp_path, 10, random.Random(0))
 
 
 LOSSES = [
@@ -123,7 +122,9 @@ LOSSES = [
 @pytest.mark.parametrize("round_", range(int(os.environ.get("TORTURE_ROUNDS", "10"))))
 def test_runs_of_every_kind_killed_ten_times_each(pretrain_spec, digits_folder, split_file, tmp_path, round_):
     content = long_run(pretrain_spec, round_) | {"loss": LOSSES[round_ % len(LOSSES)]}
-    torment(content, digits_folder, split_file, tmp_path, 10, random.Random(time.time_ns()))
+    seed = time.time_ns()
+    print(f"kills drawn by the seed {seed}")
+    torment(content, digits_folder, split_file, tmp_path, 10, random.Random(seed))
 
 
 @pytest.fixture
