@@ -1,4 +1,5 @@
 import os
+import sys
 from dataclasses import asdict
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: several tests start processes side by side
@@ -6,6 +7,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: several tests sta
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from dhel_kcl.data import prepared, split
 from dhel_kcl.data.sources import digits
@@ -14,6 +16,10 @@ from dhel_kcl.views.augment import Augment
 
 pytest_plugins = ["tests.pipeline"]
 torch.set_num_threads(1)
+# The same cases in every run of the tests; `make torture` searches at random.
+settings.register_profile("same", derandomize=True, database=None, deadline=None)
+settings.register_profile("random", derandomize=False, deadline=None)
+settings.load_profile("random" if "torture" in sys.argv else "same")
 
 AUGMENT = asdict(Augment(crop_scale=(0.6, 1.0), rotation=15, brightness=0.4, contrast=0.4))
 AUGMENT = {name: list(value) if isinstance(value, tuple) else value for name, value in AUGMENT.items()}  # as in JSON

@@ -1,5 +1,7 @@
 """The real pipeline in a Git repository of its own, with the smoke suite as its default and a folder as DVC remote."""
 
+import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -18,8 +20,9 @@ SOURCES = (".dvcignore", ".gitignore", "Snakefile", "config", "dvc.yaml", "profi
 WHO = {"GIT_AUTHOR_NAME": "test", "GIT_AUTHOR_EMAIL": "test@example.org"}
 WHO |= {"GIT_COMMITTER_NAME": "test", "GIT_COMMITTER_EMAIL": "test@example.org"}
 SMOKE = Suite.load(ROOT, "smoke")
-COMBINED = {"combine_results", "judge_claims", "stamp_provenance", "all"}
-COMBINED |= {f"draw_figure_{name}" for name in figures_of(SMOKE)} | {f"make_table_{name}" for name in tables_of(SMOKE)}
+COMBINED = {"collect_results", "judge_claims", "record_provenance", "all"}
+COMBINED |= {f"draw_figure {name}" for name in figures_of(SMOKE)}
+COMBINED |= {f"tabulate_results {name}" for name in tables_of(SMOKE)}
 """Rules that gather all runs of a suite."""
 
 
@@ -58,7 +61,7 @@ def planned(output):
 
 
 def jobs(folder, *arguments):
-    """Jobs that a dry run plans: "rule", with "run/seed" where it has them."""
+    """Jobs that a dry run plans: "rule", with "run/seed", the setting, or the name of the figure or table, if any."""
     code, output = snakemake(folder, "-n", "--quiet", "host", *arguments)
     assert code == 0, output
     found = set()
@@ -66,7 +69,8 @@ def jobs(folder, *arguments):
         wildcards = dict(re.findall(r"(\w+)=([^,\n]+)", (re.findall(r"wildcards: (.*)", block) or [""])[0]))
         of_run = f" {wildcards['run']}/{wildcards['seed']}" if "run" in wildcards else ""
         of_setting = f" {wildcards['method']}_m{wildcards['batch_size']}" if "method" in wildcards else ""
-        found.add(block.split(":")[0] + of_run + of_setting)
+        shown = [wildcards[key] for key in ("figure", "table", "experiment", "theory_table") if key in wildcards]
+        found.add(" ".join([block.split(":")[0] + of_run + of_setting, *shown]))
     assert len(found) == planned(output).get("total", 0), "the plan was not understood"
     return found
 
@@ -101,10 +105,32 @@ def checkout(folder):
     return folder
 
 
+@contextlib.contextmanager
+def made_once(tmp_path_factory, worker_id, name):
+    """Folder that all processes of a test session share; True with it for the one that is to make it.
+
+    The others wait until it is there.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / name
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = folder.with_suffix(".done")
+        yield folder, not done.exists()
+        done.touch()
+
+
 @pytest.fixture(scope="session")
-def project(tmp_path_factory):
+def project(tmp_path_factory, worker_id):
     """Finished smoke run, committed and pushed; its path has a space and letters outside ASCII. Not to be changed."""
-    folder = checkout(tmp_path_factory.mktemp("project") / "reproduced härë")
+    with made_once(tmp_path_factory, worker_id, "project") as (parent, missing):
+        folder = parent / "reproduced härë"
+        if missing:
+            make_project(checkout(folder))
+    return folder
+
+
+def make_project(folder):
     git(folder, "init", "--quiet")
     dvc(folder, "remote", "add", "--default", "store", str(folder.parent / "store"))
     git(folder, "add", "--all")
@@ -115,16 +141,16 @@ def project(tmp_path_factory):
     git(folder, "commit", "--quiet", "--message", "results")
     code, output = dvc(folder, "push")
     assert code == 0, output
-    return folder
 
 
 @pytest.fixture(scope="session")
-def pulled(project):
+def pulled(project, tmp_path_factory, worker_id):
     """A clone after `dvc pull`. Not to be changed."""
-    folder = project.parent / "pulled"
-    git(project, "clone", "--quiet", str(project), str(folder))
-    code, output = dvc(folder, "pull")
-    assert code == 0, output
+    with made_once(tmp_path_factory, worker_id, "pulled") as (folder, missing):
+        if missing:
+            git(project, "clone", "--quiet", str(project), str(folder))
+            code, output = dvc(folder, "pull")
+            assert code == 0, output
     return folder
 
 

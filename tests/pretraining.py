@@ -4,9 +4,11 @@ import contextlib
 import csv
 import io
 import json
+import signal
 import subprocess
 import sys
 
+from dhel_kcl.runtime.signals import REQUESTS
 from dhel_kcl.steps import pretrain
 
 STEP = ["-m", "dhel_kcl", "pretrain"]
@@ -38,12 +40,15 @@ def here(monkeypatch, arguments):
     """Run the step in this process; its exit status and what it said."""
     monkeypatch.setattr(pretrain.cli, "leave", lambda: None)
     monkeypatch.setattr(sys, "argv", ["pretrain", *arguments])
-    said = io.StringIO()
+    said, handlers = io.StringIO(), {number: signal.getsignal(number) for number in REQUESTS}
     with contextlib.redirect_stderr(said):
         try:
             pretrain.cli.run(pretrain.main)
         except SystemExit as end:
             return end.code, said.getvalue()
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
     return 0, said.getvalue()
 
 

@@ -1,19 +1,28 @@
-"""Tidy tables of runs that never were, with known truth, for the tests of claims, tables and figures."""
+"""Runs that never were, with known truth: their folders, and the tidy tables that could be theirs."""
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import yaml
 
+from dhel_kcl.data import split
+from dhel_kcl.evidence import ledger
 from dhel_kcl.evidence.collect import over_seeds
 from dhel_kcl.evidence.tidy import COLUMNS, CONFIGURATION, Results, pack
+from dhel_kcl.files import sha256, write_json, write_rows
+from dhel_kcl.study import job_counts, layout, selection
 from dhel_kcl.study.suite import Suite, parameters
 
 ROOT = Path(__file__).parents[1]
 IMAGES = 400
+BOOK = ledger.read()
+BOOK = replace(BOOK, rules=replace(BOOK.rules, draws=100))
+"""The ledger, with fewer draws, to be quick."""
+STATEMENTS = {statement.id: statement for statement in (*BOOK.statements, *BOOK.trade_off)}
 
 
 def suite_of(folder, change=lambda content: None, base="digits"):
@@ -27,6 +36,50 @@ def suite_of(folder, change=lambda content: None, base="digits"):
     text = yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=False)  # without references
     (folder / "config/suites/changed.yaml").write_text(text)
     return Suite.load(folder, "changed")
+
+
+def small(content):
+    """Two losses at two batch sizes, to be quick."""
+    content["losses"] = {name: content["losses"][name] for name in ("dhel", "simclr")}
+    content["batch_sizes"] = [16, 64]
+    del content["ablations"]
+
+
+def with_trade_off(seeds):
+    def change(content):
+        small(content)
+        weights, temperatures = [0.5, 1.0, 2.0], [0.1, 1.0]
+        losses = {
+            name: {"loss": name.split("-")[0], "energy_weight": weights, "temperature": temperatures}
+            for name in ("dcl-weighted", "dhel-weighted")
+        }
+        losses["dhel-weighted"]["form"] = "mean"
+        content["trade_off"] = {"batch_size": 64, "seeds": seeds, "losses": losses}
+
+    return change
+
+
+def effect(column, size, at=None):
+    """A truth in which DHEL lies above SimCLR by `size`, at all batch sizes or at one."""
+
+    def truth(run, loss):
+        base = 20.0 if "rank" in column else 80.0
+        return {column: base + (size if run.method == "dhel" and at in (None, run.batch_size) else 0.0)}
+
+    return truth
+
+
+def curves(shift, scale=1.0):
+    """Rank rises with log alignment along one curve for SimCLR and, higher by `shift`, for DHEL."""
+
+    def truth(run, loss):
+        alignment = 0.3 * loss.get("temperature", 1.0) ** -0.4 * (scale if run.method == "dhel" else 1.0)
+        return {
+            "z_alignment": alignment,
+            "z_effective_rank": 30 + 8 * np.log(alignment) + shift * (run.method == "dhel"),
+        }
+
+    return truth
 
 
 def runs_of(suite, truth, noise, seed=0, without=lambda run: False):
@@ -63,6 +116,13 @@ def results_of(folder, suite, truth=lambda run, loss: {}, noise=None, seed=0, wi
     return Results(folder, suite)
 
 
+def in_memory(folder, suite, truth, noise, seed):
+    """Results whose runs are no file, and which have no predictions."""
+    results = Results(folder, suite)
+    vars(results)["runs"], vars(results)["correct"] = runs_of(suite, truth, noise, seed), {}
+    return results
+
+
 def write(folder, runs):
     """All tidy tables but claims.csv that could belong to these runs."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -95,3 +155,82 @@ def write(folder, runs):
     }
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
+
+
+def code_of(run):
+    """Digest of the code that run folders of `run_folders` say they were made with."""
+    return f"code of {run.loss['name']}"
+
+
+def run_folders(folder, suite):
+    """Everything below `folder` that tidy tables are collected from, as if all runs of a suite had ended."""
+    splits = {}
+    for dataset in suite.datasets:
+        counts = suite.settings(dataset).split
+        drawn = np.random.default_rng(0).permutation(2000)[: counts.train + counts.validation + counts.test]
+        train, validation, test = np.split(drawn, [counts.train, counts.train + counts.validation])
+        subsets = {"train": train, "validation": validation, "test": test, "pretrain": train}
+        splits[dataset] = {name: np.sort(images) for name, images in subsets.items()}
+        split.write(folder / layout.SPLIT.format(suite=suite.name, dataset=dataset), splits[dataset])
+    candidates = {}
+    for number, run in enumerate(sorted(suite.runs, key=lambda run: run.role == "selected")):
+        rng, key = np.random.default_rng(number), (run.dataset, run.method, run.batch_size)
+        chosen = selection.best(candidates[key]) if run.role == "selected" else run
+        if run.trained:
+            _write_training(folder, suite, run, chosen.loss)
+        report = _write_evaluation(folder / run.folder, suite, run, splits[run.dataset], rng)
+        for target in suite.transfers(run):
+            spec, scores = suite.evaluation_spec(target) | {"augmented": None}, _scores(splits[target], rng)[0]
+            write_json(folder / layout.transfer(run, target), scores | {"spec": spec})
+        if run.role == "grid":
+            candidates.setdefault(key, []).append(selection.Candidate.of(run.name, {"loss": run.loss}, report))
+            write_json(folder / layout.selected(run), selection.selected(candidates[key]))
+    cells = dict.fromkeys((run.dataset, run.batch_size) for run in suite.runs)
+    plan = [{"dataset": dataset, "batch_size": size, "views_per_second": 1e3 + size} for dataset, size in cells]
+    write_rows(folder / layout.PLAN.format(suite=suite.name), plan)
+
+
+def _write_training(folder, suite, run, loss):
+    path, epochs = folder / run.folder, range(1, 3)
+    write_json(path / "spec.json", suite.pretrain_spec(run) | {"loss": loss})
+    write_rows(path / "log.csv", [{"epoch": k, "step": 5 * k, "loss": 2.0 / k, "gap": 1.0 / k} for k in epochs])
+    for name in ("encoder", "projector"):
+        (path / f"{name}.safetensors").write_bytes(f"{name} of {run.folder}".encode())
+    files = [name for name in layout.TRAINED if name != "provenance.json"]
+    record = {"git_revision": "0123456789abcdef", "training_seconds": 2.5, "views": job_counts.views(suite, run)}
+    record |= {"code": code_of(run), "sha256": {name: sha256(path / name) for name in files}}
+    write_json(path / "provenance.json", record)
+
+
+def _scores(images, rng):
+    """Content of probe.json but for the spec, and which test images are classified right."""
+    right = {name: rng.random(len(index)) < 0.8 for name, index in images.items() if name != "pretrain"}
+    report = {
+        name: {"accuracy": 100 * float(correct.mean()), "cross_entropy": rng.random(), "images": len(correct)}
+        for name, correct in right.items()
+    }
+    report["knn"] = {name: report[name]["accuracy"] for name in ("validation", "test")}
+    return report, right["test"]
+
+
+def _write_evaluation(folder, suite, run, images, rng):
+    """The five files of an evaluation; returns the content of probe.json."""
+    spec, (report, right) = suite.evaluation_spec(run.dataset), _scores(images, rng)
+    report |= {"spec": spec} | ({"cached": dict(report)} if spec["augmented"] and run.trained else {})
+    labels = rng.integers(10, size=len(right))
+    rows = zip(images["test"].tolist(), labels.tolist(), np.where(right, labels, labels + 1).tolist(), strict=True)
+    geometry, spectrum, densities, bins = {}, [], [], spec["histogram_bins"]
+    for space in ("z", "h") if run.method not in ("pixels", "supervised") else ("h",):
+        geometry[space] = {"embeddings": len(right), "dim": 8, "alignment": rng.random(), "uniformity": -rng.random()}
+        geometry[space] |= {"wasserstein_uniformity": rng.random(), "covariance_rank": 7}
+        geometry[space] |= {"effective_rank": 1 + 6 * rng.random(), "effective_rank_centred": 1 + 6 * rng.random()}
+        sigma, density = np.sort(rng.random(8))[::-1], rng.random(bins)
+        ends, density = np.linspace(-1, 1, bins + 1), density / density.sum() * bins / 2
+        spectrum += [{"space": space, "index": k + 1, "singular_value": s / sigma[0]} for k, s in enumerate(sigma)]
+        densities += [{"space": space, "similarity": e, "density": d} for e, d in zip(ends, density, strict=False)]
+    write_json(folder / "probe.json", report)
+    write_rows(folder / "predictions.csv", [dict(zip(("image", "label", "prediction"), r, strict=True)) for r in rows])
+    write_json(folder / "geometry.json", geometry)
+    write_rows(folder / "spectrum.csv", spectrum)
+    write_rows(folder / "similarities.csv", densities)
+    return report

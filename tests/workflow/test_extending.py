@@ -39,9 +39,12 @@ torch.testing.assert_close(loss(3 * u, v / 2), expected)
 with torch.autocast("cpu", torch.bfloat16):
     torch.testing.assert_close(loss(u.float(), v.float()).double(), expected, rtol=1e-6, atol=0)
 """
-DIGESTS = "from dhel_kcl.steps.record import digests; from dhel_kcl.study.suite import Suite; from pathlib import Path;"
-DIGESTS += " code = digests(Suite.load(Path(), 'smoke'))['code'];"
-DIGESTS += " print(sorted((k, v) for k, v in code.items() if k.startswith(('pretrain', 'probe', 'fetch'))))"
+DIGESTS = """
+from pathlib import Path
+from dhel_kcl.runtime.origins import of_runs
+from dhel_kcl.study.suite import Suite
+print(sorted(of_runs(Suite.load(Path(), "smoke")).items()))
+"""
 
 
 @pytest.fixture(scope="module")

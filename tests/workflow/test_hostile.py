@@ -15,10 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dhel_kcl.data import split
-from dhel_kcl.evidence import collect as combine
 from dhel_kcl.files import DamagedError, read_json, write_json
-from dhel_kcl.steps import pretrain
-from dhel_kcl.study import selection as select
+from dhel_kcl.steps import collect, pretrain, select
 from dhel_kcl.study.config import ConfigError
 from dhel_kcl.study.suite import Suite
 from dhel_kcl.training.checkpoint import Store
@@ -95,8 +93,11 @@ def samples(tmp_path_factory, split_file):
     Store(folder / "last.pt", "mine").write(STATE, finished=False)
     write_weights(folder / "encoder.safetensors", encoder())
     shutil.copy2(split_file, folder / "split.npz")
-    spec = {"dataset": "digits", "loss": {"name": "dhel"}, "batch_size": 16, "backbone": {}, "projector_dim": 16}
-    spec |= {"augment": {}, "training": {}, "precision": "fp32", "threads": 1, "seed": 0}
+    spec = {"dataset": "digits", "images": "memory", "loss": {"name": "dhel"}, "batch_size": 16, "projector_dim": 16}
+    spec |= {"backbone": {"name": "compact_resnet"}, "augment": {"crop_scale": [0.6, 1.0], "rotation": 15}}
+    spec |= {"training": {"epochs": 3, "learning_rate": 0.5, "reference_batch_size": 256}}
+    spec["training"] |= {"momentum": 0.9, "weight_decay": 1e-6, "warmup": 0.1}
+    spec |= {"precision": "fp32", "compile": False, "device": "cpu", "processes": 1, "threads": 1, "seed": 0}
     write_json(folder / "spec.json", spec)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
@@ -145,21 +146,22 @@ def test_many_damaged_files_are_named(samples, tmp_path_factory, name, data):
 def runs(project, tmp_path_factory):
     """Run folders of a finished smoke suite, to be damaged one file at a time."""
     folder = tmp_path_factory.mktemp("runs")
-    shutil.copytree(project / "results/runs", folder / "results/runs")
+    for name in ("results/runs", "data/splits"):
+        shutil.copytree(project / name, folder / name)
     return folder
 
 
-def check_combine(folder, data):
+def check_collect(folder, data):
     files = sorted(path for path in (folder / "results").rglob("*.*") if path.suffix in (".json", ".csv"))
     path = data.draw(st.sampled_from(files))
     content = path.read_bytes()
     path.write_bytes(data.draw(damaged(content)))
     try:
         with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", ["combine", "--root", str(ROOT), "--suite", "smoke", "--out", "tables"])
-            combine.main()
+            patch.setattr(sys, "argv", ["collect", "--root", str(ROOT), "--suite", "smoke", "--out", "tables"])
+            collect.main()
     except DamagedError as error:
-        assert path.parent.name in str(error) or path.parent.parent.name in str(error)  # noqa: PT017
+        assert str(path.parent.relative_to(folder)) in str(error), "another run is named"  # noqa: PT017
     finally:
         path.write_bytes(content)
 
@@ -167,14 +169,14 @@ def check_combine(folder, data):
 @settings(QUICK, max_examples=40)
 @given(data=st.data())
 def test_a_damaged_run_folder_is_named(runs, data):
-    check_combine(runs, data)
+    check_collect(runs, data)
 
 
 @pytest.mark.torture
 @settings(MANY, max_examples=max(CASES // 10, 1))
 @given(data=st.data())
 def test_many_damaged_run_folders_are_named(runs, data):
-    check_combine(runs, data)
+    check_collect(runs, data)
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"validation": 1}', '{"validation": {"accuracy": "x"}}', "[" * 10**5])

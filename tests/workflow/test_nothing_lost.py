@@ -107,8 +107,7 @@ def torment(content, digits_folder, split_file, folder, kills, choose):
 
 
 def test_a_run_killed_at_ten_points_ends_as_if_left_in_peace(pretrain_spec, digits_folder, split_file, tmp_path):
-    choose = random.Random(time.time_ns())
-    torment(long_run(pretrain_spec, 0), digits_folder, split_file, tmp_path, 10, choose)
+    torment(long_run(pretrain_spec, 0), digits_folder, split_file, tmp_path, 10, random.Random(0))
 
 
 LOSSES = [
@@ -123,7 +122,9 @@ LOSSES = [
 @pytest.mark.parametrize("round_", range(int(os.environ.get("TORTURE_ROUNDS", "10"))))
 def test_runs_of_every_kind_killed_ten_times_each(pretrain_spec, digits_folder, split_file, tmp_path, round_):
     content = long_run(pretrain_spec, round_) | {"loss": LOSSES[round_ % len(LOSSES)]}
-    torment(content, digits_folder, split_file, tmp_path, 10, random.Random(time.time_ns()))
+    seed = time.time_ns()
+    print(f"kills drawn by the seed {seed}")
+    torment(content, digits_folder, split_file, tmp_path, 10, random.Random(seed))
 
 
 @pytest.fixture
@@ -311,7 +312,7 @@ def until_trained_further(folder, process):
 
 def test_the_workflow_is_killed_interrupted_and_met_by_others_and_ends_as_if_left_in_peace(clone, tmp_path):
     edit(clone, "config/suites/smoke.yaml", "epochs: 1,", "epochs: 500,")
-    edit(clone, "workflow/rules/pretrain.smk", "pretrain --spec", "pretrain --checkpoint-seconds 0.1 --spec")
+    edit(clone, "workflow/rules/train.smk", "pretrain --spec", "pretrain --checkpoint-seconds 0.1 --spec")
     target = f"results/runs/{RUN}/spec.json"
     log = clone / f"logs/{RUN}/pretrain.log"
 

@@ -30,7 +30,7 @@ def cluster(tmp_path_factory, digits_folder, split_file):
     environ |= {"PATH": f"{bin_folder}{os.pathsep}{environ['PATH']}"}
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm"]
     command += ["--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5"]
-    command += ["--set-resources", "pretrain:gpu=1", "pretrain:runtime=240", "--", f"{run.folder}/provenance.json"]
+    command += ["--set-resources", "pretrain_encoder:gpu=1", "pretrain_encoder:runtime=240", "--", f"{run.folder}/provenance.json"]
     result = subprocess.run(command, cwd=project, env=environ, capture_output=True, text=True)
     jobs = [
         json.loads((bin_folder / f"{n}.job").read_text()) for n in range(1, len(list(bin_folder.glob("*.job"))) + 1)
@@ -42,7 +42,7 @@ def test_a_preempted_training_is_submitted_again_and_goes_on(cluster):
     assert cluster["result"].returncode == 0, cluster["result"].stderr
     assert (cluster["bin"] / "preempted").is_file()
     names = [job["comment"].split("_wildcards")[0] for job in cluster["jobs"]]
-    assert names == ["rule_pretrain", "rule_pretrain"]
+    assert names == ["rule_pretrain_encoder", "rule_pretrain_encoder"]
     assert "SIGTERM: checkpoint" in cluster["result"].stderr, "what the first attempt said is shown"
     assert cluster["log"].read_text().startswith("resuming after step ")
     assert (cluster["project"] / cluster["run"].folder / "encoder.safetensors").is_file()

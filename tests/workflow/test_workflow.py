@@ -71,22 +71,33 @@ def test_tables_are_what_the_runs_recorded(smoke):
     table = pd.read_csv(smoke / "paper_figures/smoke/linear_evaluation.csv").set_index("loss")
     assert table.loc["SimCLR", "M = 16"] == f"{cell.mean():.2f} ± {np.std(cell, ddof=1):.2f} (n=2)"
     metrics = read_json(smoke / "results/smoke/metrics.json")
-    assert metrics["digits"]["simclr"]["M16"]["test_accuracy"] == pytest.approx(cell.mean())
+    assert metrics["SimCLR, M = 16"]["test accuracy (%)"] == pytest.approx(cell.mean())
 
 
 def test_provenance_names_code_config_and_machine(smoke):
     record = read_json(smoke / "results/smoke/provenance.json")
-    assert record["config"] == Suite.load(ROOT, "smoke").digest()
-    assert {"pretrain digits dhel", "probe digits", "combine", "claims", "figure spectra"} <= record["code"].keys()
-    assert record["runs"]["threads"] == {"1": 8}
-    command = [sys.executable, "-m", "dhel_kcl.steps.record", "--root", str(ROOT), "--suite", "smoke", "--check"]
+    suite = Suite.load(ROOT, "smoke")
+    assert record["runs"]["config"] == suite.runs_digest()
+    assert record["tidy"]["config"] == record["evidence"]["config"] == suite.digest()
+    assert {"fetch digits", "split", "pretrain digits dhel", "evaluate digits", "select"} <= record["runs"][
+        "code"
+    ].keys()
+    assert record["tidy"]["code"].keys() == {"collect"}
+    assert {"judge", "figure spectra", "table geometry"} <= record["evidence"]["code"].keys()
+    assert record["runs"]["made"]["threads"] == {"1": 8}
+    command = [sys.executable, "-m", "dhel_kcl", "record", "--root", str(ROOT), "--suite", "smoke", "--check"]
     same = subprocess.run([*command, str(smoke / "results/smoke/provenance.json")], capture_output=True, text=True)
     assert same.returncode == 0, same.stderr
     other = smoke.parent / "other.json"
-    other.write_text((smoke / "results/smoke/provenance.json").read_text().replace(record["code"]["probe digits"], "0"))
-    different = subprocess.run([*command, str(other)], capture_output=True, text=True)
-    assert different.returncode == 1
-    assert "earlier version of: probe digits. Run `snakemake --cores all smoke`" in different.stderr
+    for origin, step, message in (
+        ("runs", "evaluate digits", "the runs (evaluate digits). Run `snakemake --cores all smoke`"),
+        ("evidence", "figure spectra", "ledger, tables and figures (figure spectra). Run `make figures`"),
+    ):
+        text = (smoke / "results/smoke/provenance.json").read_text()
+        other.write_text(text.replace(record[origin]["code"][step], "0"))
+        different = subprocess.run([*command, str(other)], capture_output=True, text=True)
+        assert different.returncode == 1
+        assert f"computed with an earlier version of: {message}" in different.stderr
 
 
 def test_a_second_run_has_nothing_to_do_from_another_folder_either(smoke):
@@ -101,10 +112,11 @@ def test_a_folder_with_what_git_holds_plans_the_whole_default_suite_and_the_theo
     code, output = snakemake(tmp_path, "-n", root=ROOT)
     suite, plan = Suite.load(ROOT, "digits"), planned(output)
     assert code == 0, output
-    assert plan["pretrain"] == len([run for run in suite.runs if run.trained])
-    assert plan["probe"] == len(suite.runs)
-    assert all(plan[f"draw_figure_{name}"] == 1 for name in figures_of(suite))
-    assert all(plan[f"compute_{name}"] == plan[f"draw_{name}"] == 1 for name in EXPERIMENTS)
+    assert plan["pretrain_encoder"] == len([run for run in suite.runs if run.trained])
+    assert plan["evaluate_encoder"] == len(suite.runs)
+    assert plan["draw_figure"] == len(figures_of(suite))
+    assert plan["tabulate_results"] == len(tables_of(suite))
+    assert plan["compute_theory"] == plan["draw_theory"] == len(EXPERIMENTS)
 
 
 def test_a_config_mistake_stops_at_parse_time(tmp_path, source):
@@ -139,7 +151,7 @@ def test_snakemake_lint_finds_only_what_is_meant():
     assert lints == {"Specify a conda environment or container for each rule.:"}
 
 
-def test_the_theory_is_computed_tabulated_stamped_and_reported(tmp_path):
+def test_the_theory_is_computed_tabulated_recorded_and_reported(tmp_path):
     """With the cheapest of the experiments; the others differ in their module alone."""
     folder = checkout(tmp_path / "project")
     names = ", ".join(f'"{name}"' for name in EXPERIMENTS)
@@ -155,8 +167,9 @@ def test_the_theory_is_computed_tabulated_stamped_and_reported(tmp_path):
     verdicts = pd.read_csv(folder / "paper_figures/theory/verdicts.csv")
     assert len(verdicts) == len(read_json(folder / "results/theory/minibatches.json")) > 3
     record = read_json(folder / "results/theory/provenance.json")
-    assert record["code"].keys() == {"theory minibatches", "theory tables", "figure minibatches"}
-    assert record["experiments"]["precision"] == {"fp64": 1}
+    assert record["runs"]["code"].keys() == {"theory minibatches"}
+    assert record["evidence"]["code"].keys() == {"tables", "figure minibatches"}
+    assert record["runs"]["made"]["precision"] == {"fp64": 1}
     assert jobs(folder, "--", "theory") == set()
 
     code, output = snakemake(folder, "--report", "report.html", "theory")
@@ -165,13 +178,14 @@ def test_the_theory_is_computed_tabulated_stamped_and_reported(tmp_path):
     assert "paper_figures/theory/minibatches.png" in page
     assert "paper_figures/theory/verdicts.html" in page
 
-    check = [sys.executable, "-m", "dhel_kcl.steps.record", "--theory", "--check", "results/theory/provenance.json"]
+    check = [sys.executable, "-m", "dhel_kcl", "record", "--theory", "--check", "results/theory/provenance.json"]
     assert run(folder, *check)[0] == 0
     edit(folder, "src/dhel_kcl/theory/minibatches.py", "STARTS = 5", "STARTS = 4")
     code, output = run(folder, *check)
     assert code == 1
-    assert "earlier version of: theory minibatches. Run" in output
-    assert {"compute_minibatches", "tabulate_verdicts", "stamp_theory"} <= jobs(folder, "--", "theory")
+    assert "earlier version of: the runs (theory minibatches). Run" in output
+    again = {"compute_theory minibatches", "tabulate_theory verdicts", "record_theory"}
+    assert again <= jobs(folder, "--", "theory")
 
 
 def test_no_step_but_fetching_data_uses_the_network(copy, tmp_path, monkeypatch):
@@ -198,8 +212,8 @@ sys.addaudithook(report)
     attempts.unlink()
 
     shutil.rmtree(copy / "results/runs/smoke/digits/simclr_m16_selected/seed1")
-    forced = ["split_data", "combine_results"]  # and with them all that comes after: probes, selection, tables, figures
+    forced = ["split_data", "collect_results"]  # and with them all that comes after: probes, selection, tables, figures
     code, output = snakemake(copy, "--forcerun", *forced, "--", "smoke")
     assert code == 0, output
-    assert re.search(r"rule pretrain:.*rule probe:", output, re.DOTALL)
+    assert re.search(r"rule pretrain_encoder:.*rule evaluate_encoder:", output, re.DOTALL)
     assert not attempts.exists(), attempts.read_text()

@@ -33,7 +33,7 @@ def workspace(name: str) -> Iterator[Path]:
 
 
 @contextmanager
-def reading(*paths: Path) -> Iterator[None]:
+def opening(*paths: Path) -> Iterator[None]:
     """Give whatever a reader raises on damaged content as a ValueError that names the file(s).
 
     Errors of the operating system (a full disk, a missing permission) pass: they name their file.
@@ -55,7 +55,7 @@ def unpacked(archive: Path, limit: int) -> Iterator[Path]:
     bytes or MAX_MEMBERS members, and for damage. Memory stays below `limit`.
     """
     with workspace(f"{archive.name}.unpacked") as folder:
-        with reading(archive), gzip.open(archive) as stream:
+        with opening(archive), gzip.open(archive) as stream:
             # The limit holds for all that is decompressed: a header can be a bomb too.
             overhead = 4 * tarfile.RECORDSIZE + 4 * tarfile.BLOCKSIZE * MAX_MEMBERS
             with tarfile.open(fileobj=_Limited(stream, limit + overhead), mode="r|", bufsize=CHUNK) as tar:
@@ -65,7 +65,7 @@ def unpacked(archive: Path, limit: int) -> Iterator[Path]:
 
 def read_bounded(path: Path, limit: int) -> bytes:
     """Content of a file, decompressed if its name ends in .gz. Raises ValueError above `limit` bytes or if damaged."""
-    with reading(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+    with opening(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
         content = stream.read(limit + 1)
         if len(content) > limit:
             raise ValueError(f"it holds more than {limit} bytes")

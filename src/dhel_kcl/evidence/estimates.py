@@ -13,9 +13,9 @@ from scipy.special import stdtr, stdtrit
 class Estimate:
     """A statistic with its standard error and the degrees of freedom of that error; NaN where they are not known.
 
-    seeds: the fewest seeds that a part of it rests on. note: what a reader must know beside the number.
-    blocked: the estimate with each seed's parts summed first, for intervals that hold whatever seeds share; None where
-        seeds have one part each.
+    seeds: the fewest seeds that a component of it rests on. note: what a reader must know beside the number.
+    blocked: the estimate with each seed's values summed first, for intervals that hold whatever seeds share; None where
+        seeds have one value each.
     fresh: the estimate without the seed on which settings were selected.
     """
 

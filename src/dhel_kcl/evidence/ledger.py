@@ -1,7 +1,5 @@
 """The statements that results are judged by: claims.yaml, checked when it is read."""
 
-import hashlib
-import json
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
@@ -83,11 +81,6 @@ def read(path: Path = LEDGER) -> Ledger:
     if twice := [name for name in names if names.count(name) > 1]:
         raise LedgerError(f"{path}: statement {twice[0]!r} is there twice")
     return ledger
-
-
-def digest(path: Path = LEDGER) -> str:
-    """Changes with the statements, not with their comments."""
-    return hashlib.sha256(json.dumps(yaml.safe_load(path.read_text(encoding="utf-8"))).encode()).hexdigest()
 
 
 def _pair(where: str, content: Any) -> Pair:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 PUBLISHED = Path(__file__).with_name("published.csv")
-LOSSES = {
+TITLES = {
     "infonce": "InfoNCE",
     "simclr": "SimCLR",
     "dcl": "DCL",
@@ -64,9 +64,9 @@ def read_published(datasets: Collection[str] | None = None) -> list[Published]:
             raise ValueError(f"{PUBLISHED}: the first line must be {','.join(columns)}")
         entries = []
         for row in rows:
-            if len(row) != len(columns) or row[columns.index("loss")] not in LOSSES:
+            if len(row) != len(columns) or row[columns.index("loss")] not in TITLES:
                 remedy = (
-                    f"give a value or nothing for each of {len(columns)} columns, and a loss of {', '.join(LOSSES)}"
+                    f"give a value or nothing for each of {len(columns)} columns, and a loss of {', '.join(TITLES)}"
                 )
                 raise ValueError(f"{PUBLISHED}, line {rows.line_num}: {remedy}")
             entries.append(Published(*row))

@@ -109,7 +109,7 @@ def _numbers(case: Case, confidence: float) -> Row:
     low, high = result.interval(confidence)
     inner = result.interval(1 - 2 * (1 - confidence))  # two one-sided tests (Schuirmann 1987)
     away = [abs(end - statement.threshold) for end in inner]
-    known = {name: part.value for name, part in judged.components.items() if not math.isnan(part.value)}
+    known = {name: each.value for name, each in judged.components.items() if not math.isnan(each.value)}
     row: Row = {
         "estimate": result.value,
         "low": low,
@@ -146,7 +146,7 @@ def _on_size(row: Row, case: Case, confidence: float) -> Iterator[str]:
     """Remarks on where the effect lies."""
     judged, threshold = case.judged, row["threshold"]
     opposite = [
-        name for name, part in judged.components.items() if _against(part, judged.result, threshold, confidence)
+        name for name, each in judged.components.items() if _against(each, judged.result, threshold, confidence)
     ]
     if judged.averaged and opposite:
         yield f"the opposite at {', '.join(opposite)}"
@@ -167,7 +167,7 @@ def _on_units(row: Row, case: Case, confidence: float) -> Iterator[str]:
         yield f"the {confidence:.0%} interval over test images includes {row['threshold']:g}"
 
 
-def _against(part: Estimate, whole: Estimate, threshold: float, level: float) -> bool:
+def _against(component: Estimate, whole: Estimate, threshold: float, level: float) -> bool:
     """Whether a component lies, by its own interval, on the other side of the threshold than the whole."""
-    low, high = part.interval(level)
+    low, high = component.interval(level)
     return high < threshold < whole.value or whole.value < threshold < low

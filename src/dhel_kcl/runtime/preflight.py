@@ -28,7 +28,7 @@ AUGMENTING = 6
 
 
 @dataclass(frozen=True)
-class Estimate:
+class MemoryNeed:
     """Bytes on the device of one process while it trains."""
 
     weights: int
@@ -60,7 +60,7 @@ def gigabytes(size: float) -> str:
 
 def estimate(
     spec: PretrainSpec, channels: int, side: int, classes: int, images: int, precision: str, cuda: bool = True
-) -> Estimate:
+) -> MemoryNeed:
     """Memory of each process of a run.
 
     Args:
@@ -89,7 +89,7 @@ def estimate(
     kept = images * channels * side**2
     parts = weights + 2 * gradients + activations + loss + making + kept
     overhead = round(MARGIN * parts) + (CUDA if cuda else 0)
-    return Estimate(weights, gradients, gradients, activations, loss, making, kept, overhead)
+    return MemoryNeed(weights, gradients, gradients, activations, loss, making, kept, overhead)
 
 
 def model_bytes(module: nn.Module) -> int:
@@ -114,7 +114,7 @@ def kept_bytes(module: nn.Module, precision: str, *inputs: Tensor) -> int:
     return sum(kept.values())
 
 
-def require(spec: PretrainSpec, data: Prepared, images: int, place: Place, scratch: Path) -> Estimate | None:
+def require(spec: PretrainSpec, data: Prepared, images: int, place: Place, scratch: Path) -> MemoryNeed | None:
     """The estimate of a run on `images` of a data set that fits the device, and whose checkpoints fit the disk.
 
     None, without an estimate, for a small network on a processor. Torch's random state is left as it is.
@@ -142,7 +142,7 @@ def parameters(spec: PretrainSpec, channels: int) -> int:
         return sum(parameter.numel() for parameter in build_encoder(spec.backbone, channels).parameters())
 
 
-def too_large(needed: Estimate, free: int, spec: PretrainSpec, place: Place) -> str:
+def too_large(needed: MemoryNeed, free: int, spec: PretrainSpec, place: Place) -> str:
     room = (free - (needed.total - (1 + MARGIN) * needed.per_batch)) / ((1 + MARGIN) * needed.per_batch)
     fits = int(room * spec.batch_size)
     helps = ["precision: bf16"] if place.precision == "fp32" else []

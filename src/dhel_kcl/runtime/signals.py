@@ -29,6 +29,8 @@ class StopRequest:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is SystemExit:  # a second request is not to cut short a process that ends by the first one
+            return
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 

@@ -1,6 +1,6 @@
 """The sections of a config whose keys depend on what they name: losses, kernels, backbones, with their parameters.
 
-To describe a new one, add it to LOSSES, KERNELS or BACKBONES, with a model of its own if its parameters are new.
+To describe a new one, add it to LOSS_MODELS, KERNEL_MODELS or BACKBONE_MODELS, with a model of its own if need be.
 """
 
 import itertools
@@ -44,17 +44,17 @@ class ResNet(Backbone):
     max-pooling."""
 
 
-BACKBONES: dict[str, type[Backbone]] = {"compact_resnet": CompactResNet, "resnet18": ResNet, "resnet50": ResNet}
+BACKBONE_MODELS: dict[str, type[Backbone]] = {"compact_resnet": CompactResNet, "resnet18": ResNet, "resnet50": ResNet}
 """The arguments of the registry's backbones."""
 
 
 class UnknownBackbone(Backbone, extra="ignore"):
-    name: Annotated[str, OneOf(tuple(BACKBONES))] = "compact_resnet"
+    name: Annotated[str, OneOf(tuple(BACKBONE_MODELS))] = "compact_resnet"
     """Architecture."""
 
 
 def _backbone(content: dict[str, Any]) -> type[Section]:
-    return BACKBONES.get(str(content.get("name", "compact_resnet")), UnknownBackbone)
+    return BACKBONE_MODELS.get(str(content.get("name", "compact_resnet")), UnknownBackbone)
 
 
 AnyBackbone = Annotated[Backbone, Named(_backbone)]
@@ -152,14 +152,14 @@ class KCLGaussianRiesz(KCL):
     """Exponent of the diverging energy."""
 
 
-LOSSES: dict[str, type[Loss]] = {
+LOSS_MODELS: dict[str, type[Loss]] = {
     "infonce": Tempered,
     "simclr": Tempered,
     "dcl": Tempered,
     "dhel": DHEL,
 }
 """The parameters of the registry's losses; those of kcl depend on its kernel."""
-KERNELS: dict[str, type[KCL]] = {
+KERNEL_MODELS: dict[str, type[KCL]] = {
     "gaussian": KCLGaussian,
     "log": KCLLog,
     "imq": KCLIMQ,
@@ -170,19 +170,19 @@ KERNELS: dict[str, type[KCL]] = {
 
 
 class UnknownLoss(Loss, extra="ignore"):
-    loss: Annotated[str, OneOf((*LOSSES, "kcl"))]
+    loss: Annotated[str, OneOf((*LOSS_MODELS, "kcl"))]
     """Which loss it is."""
 
 
 class UnknownKernel(KCL, extra="ignore"):
-    kernel: Annotated[str, OneOf(tuple(KERNELS))]
+    kernel: Annotated[str, OneOf(tuple(KERNEL_MODELS))]
     """Kernel of the loss kcl, which has one."""
 
 
 def _loss(content: dict[str, Any]) -> type[Section]:
     if content.get("loss") == "kcl":
-        return KERNELS.get(str(content.get("kernel")), UnknownKernel)
-    return LOSSES.get(str(content.get("loss")), UnknownLoss)
+        return KERNEL_MODELS.get(str(content.get("kernel")), UnknownKernel)
+    return LOSS_MODELS.get(str(content.get("loss")), UnknownLoss)
 
 
 def _loss_name(name: str) -> str:

@@ -9,9 +9,9 @@ from annotated_types import Ge, Gt, Le, Len, Lt, MultipleOf
 from pydantic.fields import FieldInfo
 
 from dhel_kcl.study.choices import (
-    BACKBONES,
-    KERNELS,
-    LOSSES,
+    BACKBONE_MODELS,
+    KERNEL_MODELS,
+    LOSS_MODELS,
     Backbone,
     Loss,
     UnknownBackbone,
@@ -57,7 +57,11 @@ def reference() -> str:
 
 def _variants() -> Iterator[tuple[str, type[Section]]]:
     """Sections whose keys depend on what they name."""
-    for models, title in ((BACKBONES, "backbone {}"), (LOSSES, "loss {}"), (KERNELS, "loss kcl with kernel {}")):
+    for models, title in (
+        (BACKBONE_MODELS, "backbone {}"),
+        (LOSS_MODELS, "loss {}"),
+        (KERNEL_MODELS, "loss kcl with kernel {}"),
+    ):
         for model, names in _grouped(models).items():
             yield f"Parameters of {title.format(', '.join(names))}", model
 

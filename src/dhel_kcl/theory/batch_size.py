@@ -16,7 +16,7 @@ from tqdm import tqdm
 from dhel_kcl.geometry import metrics, sphere
 from dhel_kcl.losses.log_sum_exp import LogSumExpLoss
 from dhel_kcl.theory.descent import losses
-from dhel_kcl.theory.experiment import KERNEL, LOG_SUM_EXP, LOSS_OF
+from dhel_kcl.theory.methods import KERNEL, LOG_SUM_EXP, LOSS_OF
 from dhel_kcl.theory.verdict import Verdict, verdict
 
 PAIRS, SMALL_DIM = 9, 4

@@ -19,7 +19,7 @@ from dhel_kcl.losses.dcl import DCLLoss
 from dhel_kcl.losses.dhel import DHELLoss
 from dhel_kcl.losses.kcl import KCLLoss
 from dhel_kcl.losses.simclr import SimCLRLoss
-from dhel_kcl.theory.experiment import TEMPERATURE
+from dhel_kcl.theory.methods import TEMPERATURE
 from dhel_kcl.theory.verdict import Verdict, verdict
 
 Objective = Callable[[Tensor, Tensor], Tensor]

@@ -1,6 +1,6 @@
 """Descent on the sphere from many starts at once, and the losses of a stack of batches that it needs.
 
-The losses of `experiment.LOSS_OF` again, for a stack of batches in one call: from one batch at a time, nearly all of
+The losses of `methods.LOSS_OF` again, for a stack of batches in one call: from one batch at a time, nearly all of
 the time would go into calls. Tests hold their values and gradients to those losses, and what an experiment reports of
 the points where a descent ends is computed by those.
 """
@@ -14,7 +14,7 @@ from torch import Tensor
 from dhel_kcl.kernels.base import Kernel
 from dhel_kcl.losses.base import softplus
 from dhel_kcl.losses.kcl import KCLLoss
-from dhel_kcl.theory.experiment import LOSS_OF, TEMPERATURE
+from dhel_kcl.theory.methods import LOSS_OF, TEMPERATURE
 
 MEMORY = 5
 """Pairs of steps and changes of the gradient that L-BFGS keeps."""

@@ -1,4 +1,4 @@
-"""What the theory experiments share: the losses, and how an experiment is run."""
+"""How a theory experiment is run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,31 +7,7 @@ import pandas as pd
 import torch
 from threadpoolctl import threadpool_limits
 
-from dhel_kcl.losses.base import ContrastiveLoss
-from dhel_kcl.losses.dcl import DCLLoss
-from dhel_kcl.losses.dhel import DHELLoss
-from dhel_kcl.losses.infonce import InfoNCELoss
-from dhel_kcl.losses.kcl import KCLLoss
-from dhel_kcl.losses.simclr import SimCLRLoss
 from dhel_kcl.theory.verdict import Verdict
-
-TEMPERATURE = 0.5
-LOG_SUM_EXP: dict[str, ContrastiveLoss] = {
-    "infonce": InfoNCELoss(TEMPERATURE),
-    "simclr": SimCLRLoss(TEMPERATURE),
-    "dcl": DCLLoss(TEMPERATURE),
-    "dhel-anchor": DHELLoss(TEMPERATURE, "anchor"),
-    "dhel-mean": DHELLoss(TEMPERATURE, "mean"),
-    "dhel": DHELLoss(TEMPERATURE, "sum"),
-}
-KERNEL: dict[str, ContrastiveLoss] = {
-    "kcl-gaussian": KCLLoss("gaussian"),
-    "kcl-log": KCLLoss("log"),
-    "kcl-imq": KCLLoss("imq"),
-    "kcl-riesz": KCLLoss("riesz"),
-}
-LOSS_OF = LOG_SUM_EXP | KERNEL
-"""The loss of each method that experiments compare."""
 
 THREADS = 1
 PRECISION = "fp64"

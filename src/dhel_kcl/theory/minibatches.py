@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from dhel_kcl.geometry import sphere
 from dhel_kcl.theory.descent import descend, losses
-from dhel_kcl.theory.experiment import LOSS_OF
+from dhel_kcl.theory.methods import LOSS_OF
 from dhel_kcl.theory.minima import starts
 from dhel_kcl.theory.verdict import Verdict, verdict
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from dhel_kcl.geometry import sphere
 from dhel_kcl.kernels.riesz import RieszKernel
 from dhel_kcl.theory.descent import Descents, descend, losses
-from dhel_kcl.theory.experiment import KERNEL, LOSS_OF
+from dhel_kcl.theory.methods import KERNEL, LOSS_OF
 from dhel_kcl.theory.verdict import Verdict, verdict
 
 # (d, M): number of random starts.

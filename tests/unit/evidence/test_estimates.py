@@ -6,7 +6,6 @@ import pytest
 from scipy import stats
 
 from dhel_kcl.evidence.estimates import Estimate, contrast, expected_best_of, holm, image_interval, satterthwaite
-from dhel_kcl.evidence.tidy import pack, unpack
 
 
 def test_one_batch_size_gives_the_paired_t_test():
@@ -101,11 +100,3 @@ def test_the_image_interval_is_that_of_a_bootstrap():
     means = rng.choice(values, size=(4000, 600)).mean(axis=1)
     assert (low, high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=0.5)
     assert (low, high) == image_interval(values, 0.95, draws=4000, seed=0)
-
-
-@pytest.mark.parametrize("count", [1, 7, 8, 600])
-def test_packed_predictions_come_back(count):
-    correct = np.random.default_rng(count).random(count) < 0.5
-    assert (unpack(pack(correct), count) == correct).all()
-    with pytest.raises(ValueError, match="not for"):
-        unpack(pack(correct), count + 8)

@@ -5,6 +5,7 @@ import io
 import keyword
 import shutil
 import tokenize
+from fnmatch import fnmatch
 
 import pytest
 
@@ -28,6 +29,105 @@ LOSSES = {
 }
 
 
+CHANGES = """
+    __main__  files  runtime.*  steps.*      -
+    study.selection                          select, collect
+    study.*                                  -
+
+    data.catalogue  data.fetching            -
+    data.sources.cifar                       fetch cifar10, fetch cifar100
+    data.sources.*                           fetch {module}
+    data.archives  data.download             fetch *, not fetch digits
+    data.writing                             fetch *
+    data.split                               split, collect
+    data.prepared                            fetch *, split, pretrain *, evaluate *, transfer *, plan, collect
+
+    geometry.metrics                         evaluate *, theory uniformity, theory batch_size
+    geometry.sphere                          {losses}, {theory}, theory uniformity, evaluate *, plan, figure sim*
+    kernels.base                             {losses}, {theory}, plan
+    kernels.*                                pretrain kcl {module}, {theory}, plan
+    losses.__init__                          -
+    losses.base                              pretrain *, {theory}, plan
+    losses.blocks                            {losses}, {theory}, plan
+    losses.log_sum_exp  losses.negatives     {losses}, not pretrain kcl *, {theory}, plan
+    losses.kcl                               pretrain kcl *, {theory}, plan
+    losses.dcl                               pretrain dcl, pretrain simclr, {theory}, plan
+    losses.*                                 pretrain {module}, {theory}, plan
+
+    views.memory                             pretrain *, evaluate *, transfer *, not * streamed, plan
+    views.streaming                          * streamed, plan
+    views.*                                  pretrain *, evaluate *, transfer *, plan
+    training.backbones.compact_resnet        {losses}, pretrain supervised, * compact, plan
+    training.backbones.resnet                * resnet, * streamed, plan
+    training.backbones.base                  pretrain *, evaluate *, transfer *, plan
+    training.networks  training.spec         pretrain *, evaluate *, transfer *, plan
+    training.device                          pretrain *, evaluate *, transfer *, plan
+    training.optimiser                       pretrain *, evaluate *, plan
+    training.throughput                      plan
+    training.*                               pretrain *, plan
+
+    evaluation.transfer                      transfer *
+    evaluation.embed  evaluation.spec        evaluate *, transfer *
+    evaluation.accuracy  evaluation.linear   evaluate *, transfer *
+    evaluation.neighbours                    evaluate *, transfer *
+    evaluation.*                             evaluate *
+
+    theory.methods                           {theory}
+    theory.experiment                        theory *, not theory figure *, not theory tables
+    theory.verdict                           theory *, not theory figure *
+    theory.descent                           {theory}, not theory circle
+    theory.minima                            theory minima, theory minibatches
+    theory.figures.*                         theory figure {module}
+    theory.titles                            theory figure *, not theory figure uniformity, theory tables
+    theory.*                                 theory {module}
+
+    presentation.style                       figure *, theory figure *
+    presentation.table_files                 table *, published, theory tables
+    presentation.claim_names                 {judged}, table claims, table claims_summary, theory tables
+    presentation.verdict_words               {judged}, table claims, table claims_summary, theory *, not theory figure *
+    evidence.collect  evidence.run_files     collect
+    evidence.tidy                            collect, judge, figure *, table *, published
+    evidence.estimates  evidence.trade_off   {judged}
+    evidence.ledger  evidence.statistics     {judged}
+    evidence.verdicts                        judge
+    evidence.exhibit                         -
+    evidence.published                       table published, published
+    evidence.figures.__init__                -
+    evidence.figures.panels                  figure *, not figure claims
+    evidence.figures.forest                  figure claims, figure trade_off
+    evidence.figures.*                       figure {module}
+    evidence.tables.__init__                 -
+    evidence.tables.accuracy                 table linear_evaluation, table cached_probe, table knn
+    evidence.tables.claims                   table claims, table claims_summary
+    evidence.tables.trade_off                table trade_off_points, table trade_off_effects
+    evidence.tables.published                table published, published
+    evidence.tables.*                        table {module}
+
+    registry                                 pretrain *, evaluate *, transfer *, plan, {theory}
+"""
+"""Which steps' digests change with a module; the first line that names it counts, "-" is none."""
+
+GROUPS = {
+    "losses": "pretrain infonce, pretrain simclr, pretrain dcl, pretrain dhel, pretrain kcl *",
+    "theory": "theory minima, theory minibatches, theory batch_size, theory circle",
+    "judged": "judge, figure claims, figure trade_off, table robustness, table trade_off_*",
+}
+
+
+def expected(module, steps):
+    """Those of the steps that CHANGES says change with a module."""
+    for line in filter(str.strip, CHANGES.splitlines()):
+        modules, said = line[:45].split(), line[45:]
+        if any(fnmatch(module, pattern) for pattern in modules):
+            changed = set()
+            for pattern in said.format(module=module.split(".")[-1], **GROUPS).split(", "):
+                without = pattern.startswith("not ")
+                matching = {step for step in steps if fnmatch(step, pattern.removeprefix("not "))}
+                changed = changed - matching if without else changed | matching
+            return changed
+    raise AssertionError(f"CHANGES does not name {module}")
+
+
 def every_step(code):
     """{step: digest} of each kind of result that there is."""
     digests = {f"fetch {name}": science.of_fetching(name, code) for name in ("digits", "fashion_mnist", "cifar10")}
@@ -39,6 +139,8 @@ def every_step(code):
     digests["evaluate compact"] = science.of_evaluating("compact_resnet", "memory", code)
     digests["evaluate resnet"] = science.of_evaluating("resnet18", "memory", code)
     digests["evaluate streamed"] = science.of_evaluating("resnet50", "streamed", code)
+    digests["transfer compact"] = science.of_transferring("compact_resnet", "memory", code)
+    digests["transfer streamed"] = science.of_transferring("resnet50", "streamed", code)
     digests |= {step: science.of_step(step, code) for step in ("split", "select", "collect", "judge", "plan")}
     digests |= {step: science.of_step(step, code) for step in ("published", "theory tables")}
     digests |= {f"table {name}": science.of_table(name, code) for name in TABLES}
@@ -91,4 +193,17 @@ def change(tmp_path_factory):
         path.write_text(kept, encoding="utf-8")
         return {step for step in before if before[step] != after[step]}
 
+    change.before = before
     return change
+
+
+def test_every_step_has_a_digest_of_its_own(change):
+    before = change.before
+    assert len(before) > 60
+    shared = [step for step in before if list(before.values()).count(before[step]) > 1]
+    assert shared == []
+
+
+@pytest.mark.parametrize("module", modules())
+def test_a_token_changes_exactly_the_steps_that_use_it(change, module):
+    assert change(module) == expected(module, change.before)

@@ -1,45 +1,52 @@
 """The memory estimate against what training allocates."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from dhel_kcl.data.prepared import Description, Manifest, Prepared
+import dhel_kcl.data.download
+from dhel_kcl.data import prepared
+from dhel_kcl.data.sources.digits import DESCRIPTION
 from dhel_kcl.runtime import preflight
-from dhel_kcl.study.suite import Suite
 from dhel_kcl.training.device import Group, Place
 from dhel_kcl.training.objective import Model, build_networks
 from dhel_kcl.training.optimiser import MomentumSGD
 from dhel_kcl.training.spec import PretrainSpec
-from tests.pipeline import ROOT
 
-DIGITS = Suite.load(ROOT, "digits")
+PIXELS = np.zeros((40, 1, 8, 8), np.uint8)
+IMAGES = prepared.Prepared(
+    PIXELS, np.zeros(40, np.int64), np.zeros(40, np.uint8), prepared.Manifest(DESCRIPTION, PIXELS.shape, 10, {})
+)
 CPU = torch.device("cpu")
 PLACE = Place(CPU, "fp32", Group(CPU, 1))
-IMAGES = Prepared(
-    np.zeros((40, 1, 8, 8), np.uint8),
-    np.zeros(40, np.int64),
-    np.zeros(40, np.uint8),
-    Manifest(Description("digits", "", "", "", ""), (40, 1, 8, 8), 10, {}),
-)
 
 
-def spec_of(**changes):
-    run = next(run for run in DIGITS.runs if run.method == "simclr")
-    return PretrainSpec.of(DIGITS.pretrain_spec(run) | changes)
+@pytest.fixture
+def spec_of(pretrain_spec):
+    """Function that makes a spec with some fields changed."""
+    backbone = {"name": "compact_resnet", "width": 16, "stages": 3}
+    return lambda **changes: replace(PretrainSpec.of(pretrain_spec), **({"backbone": backbone} | changes))
+
+
+@pytest.fixture
+def every_network(monkeypatch):
+    """Estimates are made for small networks too."""
+    monkeypatch.setattr(preflight, "LARGE", 0)
 
 
 def peak_of_a_step(spec, channels, side):
     """Most bytes allocated at a time during one training step, as torch's profiler counts them."""
-    networks = build_networks(spec, channels, 10)
+    networks = build_networks(spec, channels, classes=10)
     model, labels = Model(networks.encoder, networks.objective), torch.zeros(spec.batch_size, dtype=torch.long)
-    optimizer = MomentumSGD(model, 0.9, 1e-6)
+    optimiser = MomentumSGD(model, 0.9, 1e-6)
 
     def step():
         with torch.autocast("cpu", torch.bfloat16, spec.precision == "bf16"):
             loss, _ = model(torch.rand(2 * spec.batch_size, channels, side, side), labels)
         loss.backward()
-        optimizer.step(0.1)
+        optimiser.step(0.1)
 
     step()  # momentum exists from here on
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
@@ -57,7 +64,7 @@ def peak_of_a_step(spec, channels, side):
         ({"name": "resnet18", "stem": "small"}, 3, 32, 8, "fp32"),
     ],
 )
-def test_the_estimate_is_near_what_a_step_allocates(backbone, channels, side, batch, precision):
+def test_the_estimate_is_near_what_a_step_allocates(spec_of, backbone, channels, side, batch, precision):
     spec = spec_of(backbone=backbone, batch_size=batch, precision=precision)
     needed = preflight.estimate(spec, channels, side, 10, images=0, precision=precision, cuda=False)
     # Weights and momentum stay between the steps; views are made by other code, outside the step.
@@ -66,7 +73,7 @@ def test_the_estimate_is_near_what_a_step_allocates(backbone, channels, side, ba
     assert 0.75 * real < counted < 1.25 * real
 
 
-def test_the_estimate_follows_batch_size_processes_and_data():
+def test_the_estimate_follows_batch_size_processes_and_data(spec_of):
     one = preflight.estimate(spec_of(batch_size=64), 1, 8, 10, images=0, precision="fp32")
     two = preflight.estimate(spec_of(batch_size=128), 1, 8, 10, images=0, precision="fp32")
     shared = preflight.estimate(spec_of(batch_size=128, processes=2), 1, 8, 10, images=0, precision="fp32")
@@ -77,14 +84,13 @@ def test_the_estimate_follows_batch_size_processes_and_data():
     assert one.total > one.overhead > preflight.CUDA
 
 
-def test_a_run_that_does_not_fit_is_refused_with_what_helps(monkeypatch, tmp_path):
+@pytest.mark.usefixtures("every_network")
+def test_a_run_that_does_not_fit_is_refused_with_what_helps(spec_of, monkeypatch, tmp_path):
     needed = preflight.estimate(spec_of(batch_size=128), 1, 8, 10, images=0, precision="fp32", cuda=False)
 
     def require():
         return preflight.require(spec_of(batch_size=128), IMAGES, 0, PLACE, tmp_path)
 
-    assert require() is None, "a small network on a processor starts at once, without estimate"
-    monkeypatch.setattr(preflight, "LARGE", 0)
     monkeypatch.setattr(preflight, "free_bytes", lambda device: needed.total)
     assert require() == needed
     monkeypatch.setattr(preflight, "free_bytes", lambda device: needed.total * 2 // 3)
@@ -97,10 +103,8 @@ def test_a_run_that_does_not_fit_is_refused_with_what_helps(monkeypatch, tmp_pat
     assert smaller.total <= needed.total * 2 // 3 < 1.1 * smaller.total
 
 
-def test_a_disk_without_room_for_the_checkpoints_is_named(monkeypatch, tmp_path):
-    import dhel_kcl.data.download
-
-    monkeypatch.setattr(preflight, "LARGE", 0)
+@pytest.mark.usefixtures("every_network")
+def test_a_disk_without_room_for_the_checkpoints_is_named(spec_of, monkeypatch, tmp_path):
     monkeypatch.setattr(dhel_kcl.data.download.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000}))
     with pytest.raises(OSError, match=r"GB of disk space are needed") as error:
         preflight.require(spec_of(), IMAGES, 0, PLACE, tmp_path)
@@ -110,3 +114,24 @@ def test_a_disk_without_room_for_the_checkpoints_is_named(monkeypatch, tmp_path)
 def test_free_memory_of_this_machine_is_found():
     free = preflight.free_bytes(CPU)
     assert free is None or 1e8 < free < 1e14
+
+
+def test_a_small_network_on_a_processor_is_not_estimated(spec_of, monkeypatch, tmp_path):
+    monkeypatch.setattr(preflight, "estimate", lambda *arguments: pytest.fail("estimated"))
+    assert preflight.require(spec_of(), IMAGES, 40, PLACE, tmp_path) is None
+    with pytest.raises(pytest.fail.Exception, match="estimated"):
+        preflight.require(spec_of(backbone={"name": "resnet18"}), IMAGES, 40, PLACE, tmp_path)
+
+
+@pytest.mark.usefixtures("every_network")
+def test_an_estimate_leaves_the_random_state_alone(spec_of, tmp_path):
+    state = torch.get_rng_state()
+    assert preflight.require(spec_of(), IMAGES, 40, PLACE, tmp_path).images == PIXELS.size
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.usefixtures("every_network")
+def test_streamed_images_are_not_kept(spec_of, tmp_path):
+    spec = spec_of()
+    streamed = replace(spec, images="streamed", augment=replace(spec.augment, size=8))
+    assert preflight.require(streamed, IMAGES, 40, PLACE, tmp_path).images == 0

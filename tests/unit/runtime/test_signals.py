@@ -20,3 +20,15 @@ def test_after_the_block_signals_do_what_they_did_before():
     with StopRequest():
         assert all(signal.getsignal(number) != handler for number, handler in zip(REQUESTS, before, strict=True))
     assert [signal.getsignal(number) for number in REQUESTS] == before
+
+
+def test_a_process_that_ends_by_a_request_is_not_cut_short_by_another():
+    before = {number: signal.getsignal(number) for number in REQUESTS}
+    try:
+        with pytest.raises(SystemExit), StopRequest() as stop:
+            raise SystemExit(75)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.received == "SIGTERM"
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -3,7 +3,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -99,22 +101,28 @@ def test_images_that_are_not_had_as_the_spec_says_are_an_error(pretrain_spec, tr
     )
 
 
+@pytest.fixture
+def open_folder():
+    """A folder that everybody may enter; pytest closes its own ones to others whenever a session begins."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("folder", ["out", "scratch"])
 def test_a_folder_without_write_permission_is_named_before_training(
-    pretrain_spec, digits_folder, split_file, tmp_path, folder
+    pretrain_spec, digits_folder, split_file, open_folder, folder
 ):
     for path in ("out", "scratch"):
-        (tmp_path / path).mkdir()
-        (tmp_path / path).chmod(0o555 if path == folder else 0o777)
+        (open_folder / path).mkdir()
+        (open_folder / path).chmod(0o555 if path == folder else 0o777)
     # Root may write everywhere, unless it gives that up; after the import, as the interpreter may lie in root's home.
     drop = "os.setgid(65534); os.setuid(65534); " if os.geteuid() == 0 else ""
     code = f"import os, dhel_kcl.steps.pretrain as step; {drop}step.cli.run(step.main)"
-    arguments = options(pretrain_spec, digits_folder, split_file, tmp_path)
-    for path in (tmp_path, *tmp_path.parents[:-2]):
-        path.chmod(path.stat().st_mode | 0o055)
+    arguments = options(pretrain_spec, digits_folder, split_file, open_folder)
     result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
     assert result.returncode == 1
     assert result.stderr.startswith("error: ")
     assert "cannot write to the folder" in result.stderr
-    assert str(tmp_path / folder) in result.stderr
+    assert str(open_folder / folder) in result.stderr
     assert len(result.stderr.splitlines()) == 1

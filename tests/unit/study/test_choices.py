@@ -8,9 +8,9 @@ from tests.unit.study.conftest import edited
 
 
 def test_the_models_are_those_of_the_registry():
-    assert choices.LOSSES.keys() | {"kcl"} == registry.LOSSES.keys()
-    assert choices.KERNELS.keys() == registry.KERNELS.keys()
-    assert choices.BACKBONES.keys() == registry.BACKBONES.keys()
+    assert choices.LOSS_MODELS.keys() | {"kcl"} == registry.LOSSES.keys()
+    assert choices.KERNEL_MODELS.keys() == registry.KERNELS.keys()
+    assert choices.BACKBONE_MODELS.keys() == registry.BACKBONES.keys()
 
 
 def signature(kind, name):
@@ -24,23 +24,23 @@ def defaults(model):
     return {key: model.model_fields[key].default for key in keys}
 
 
-@pytest.mark.parametrize("name", choices.LOSSES)
+@pytest.mark.parametrize("name", choices.LOSS_MODELS)
 def test_parameters_and_defaults_of_a_loss_are_those_of_its_constructor(name):
-    assert defaults(choices.LOSSES[name]) == {key: (value,) for key, value in signature("loss", name).items()}
+    assert defaults(choices.LOSS_MODELS[name]) == {key: (value,) for key, value in signature("loss", name).items()}
 
 
-@pytest.mark.parametrize("name", choices.KERNELS)
+@pytest.mark.parametrize("name", choices.KERNEL_MODELS)
 def test_parameters_and_defaults_of_a_kernel_are_those_of_its_constructor(name):
-    ours = defaults(choices.KERNELS[name])
+    ours = defaults(choices.KERNEL_MODELS[name])
     assert ours.pop("gamma") == (signature("loss", "kcl")["gamma"],)
     assert ours == {key: (value,) for key, value in signature("kernel", name).items()}
 
 
-@pytest.mark.parametrize("name", choices.BACKBONES)
+@pytest.mark.parametrize("name", choices.BACKBONE_MODELS)
 def test_arguments_and_defaults_of_a_backbone_are_those_of_its_constructor(name):
     arguments = signature("backbone", name)
     del arguments["channels_in"]
-    assert defaults(choices.BACKBONES[name]) == arguments
+    assert defaults(choices.BACKBONE_MODELS[name]) == arguments
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from dhel_kcl.geometry import metrics, sphere
 from dhel_kcl.runtime import science
 from dhel_kcl.theory import EXPERIMENTS, TABLES, batch_size, circle, minibatches, minima, tables, uniformity
 from dhel_kcl.theory.descent import descend, losses
-from dhel_kcl.theory.experiment import KERNEL, LOSS_OF
+from dhel_kcl.theory.methods import KERNEL, LOSS_OF
 from dhel_kcl.theory.verdict import CONTRADICTED, SUPPORTED
 from tests.pipeline import ROOT
 

@@ -24,9 +24,8 @@ from dhel_kcl.runtime import cli
 from dhel_kcl.views import streaming
 from dhel_kcl.views.augment import Augment
 from dhel_kcl.views.view_source import Batch, open_source
-from tests.unit.views.test_augment import PAPER, generator
-from tests.unit.views.test_augment import images as pixels
-from tests.unit.views.test_view_source import CPU, in_memory, views_of
+from tests.unit.views.pictures import CPU, PAPER, generator, in_memory, views_of
+from tests.unit.views.pictures import images as pixels
 
 CROP = Augment(crop_scale=(0.08, 1.0), size=24)
 SHAPES = [(50, 40), (40, 50), (23, 90), (90, 23), (9, 7), (64, 64), (33, 47)]
@@ -92,7 +91,7 @@ def forked(monkeypatch):
 
 
 def opened(data, rows=None, workers=0):
-    return open_source(data, np.arange(len(data.labels)) if rows is None else rows, CPU, workers)
+    return open_source(data, np.arange(len(data.labels)) if rows is None else rows, CPU, workers, "streamed")
 
 
 def first(views):
@@ -260,7 +259,7 @@ from dhel_kcl.views.augment import Augment
 from dhel_kcl.data import prepared
 from dhel_kcl.views.view_source import Batch, open_source
 streaming.FEW = 0
-source = open_source(prepared.read(Path(sys.argv[1])), np.arange(21), torch.device("cpu"), workers=2)
+source = open_source(prepared.read(Path(sys.argv[1])), np.arange(21), torch.device("cpu"), 2, "streamed")
 views = source.views((Batch(np.arange(20), k) for k in range(1000)), Augment(crop_scale=(0.08, 1.0), size=24))
 next(views)
 print(*(worker.pid for worker in multiprocessing.active_children()), flush=True)

@@ -1,87 +1,67 @@
-import subprocess
-import sys
+import io
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from dhel_kcl.data import prepared
 from dhel_kcl.data.sources.digits import DESCRIPTION
-from dhel_kcl.views.augment import Augment
+from dhel_kcl.data.writing import write_encoded
+from dhel_kcl.views.memory import InMemory
+from dhel_kcl.views.streaming import Streaming
 from dhel_kcl.views.view_source import Batch, open_source
-from tests.unit.views.test_augment import DIGITS, PAPER, generator, images
-
-CPU = torch.device("cpu")
+from tests.unit.views.pictures import CPU, images
 
 
-def in_memory(pixels, rows=None):
-    pixels = pixels.numpy()
-    count = len(pixels)
-    manifest = prepared.Manifest(DESCRIPTION, pixels.shape, 1, {})
-    data = prepared.Prepared(pixels, np.zeros(count, np.int64), np.zeros(count, np.uint8), manifest)
-    return open_source(data, np.arange(count) if rows is None else rows, CPU)
+@pytest.fixture
+def data(tmp_path):
+    """A data set of four images in either form."""
+    labels, part, pixels = np.zeros(4, np.int64), np.zeros(4, np.uint8), images(4, height=8)
+    paths = [tmp_path / str(number) for number in range(4)]
+    for path, image in zip(paths, pixels, strict=True):
+        content = io.BytesIO()
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(content, "PNG")
+        path.write_bytes(content.getvalue())
+    write_encoded(tmp_path / "encoded", paths, labels, part, DESCRIPTION)
+    manifest = prepared.Manifest(DESCRIPTION, tuple(pixels.shape), 1, {})
+    in_pixels = prepared.Prepared(pixels.numpy(), labels, part, manifest)
+    return {"memory": in_pixels, "streamed": prepared.read(tmp_path / "encoded")}
 
 
-def views_of(source, index, augment, seed, *batch, **options):
-    (views,) = source.views([Batch(np.asarray(index), seed, *batch, **options)], augment)
-    return views
+@pytest.mark.parametrize(("kind", "source"), [("memory", InMemory), ("streamed", Streaming)])
+def test_images_are_had_as_the_spec_says(data, kind, source):
+    opened = open_source(data[kind], np.array([2, 0]), CPU, 0, kind)
+    assert type(opened) is source
+    assert len(opened) == 2
 
 
-@pytest.mark.parametrize("copies", [1, 2])
-def test_views_are_those_of_the_repeated_images(copies):
-    pixels, rows, index = images(40), np.arange(39, 9, -1), np.array([3, 3, 29, 0])
-    views = views_of(in_memory(pixels, rows), index, Augment(**PAPER), 5, copies)
-    chosen = pixels[rows[index].copy()].repeat(copies, 1, 1, 1)
-    assert torch.equal(views, Augment(**PAPER)(chosen, generator(5)))
-    assert views.dtype == torch.float32
-    assert torch.equal(views_of(in_memory(pixels, rows), torch.from_numpy(index), Augment(**PAPER), 5, copies), views)
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [("memory", "images of one size as pixels"), ("streamed", "the encoded files of its images")],
+)
+def test_a_data_set_that_is_not_prepared_as_the_spec_says_is_an_error(data, kind, form):
+    other = data["streamed" if kind == "memory" else "memory"]
+    message = rf"the spec says images: {kind}, for which the data set should hold {form}, and .*prepare it anew"
+    with pytest.raises(ValueError, match=message):
+        open_source(other, np.arange(4), CPU, 0, kind)
 
 
-def test_first_views_come_before_second_ones():
-    pixels, index = images(40), np.array([7, 2, 11])
-    views = views_of(in_memory(pixels), index, Augment(flip=0.5), 0)
-    for view, place in zip(views, [*index, *index], strict=True):
-        image = pixels[place] / 255
-        assert torch.equal(view, image) or torch.equal(view, image.flip(2))
+def test_a_way_that_does_not_exist_is_an_error(data):
+    with pytest.raises(ValueError, match="unknown source 'cloud'; allowed: memory, streamed"):
+        open_source(data["memory"], np.arange(4), CPU, 0, "cloud")
 
 
-@pytest.mark.parametrize(("settings", "channels", "size"), [(PAPER, 3, 32), (DIGITS, 1, 8)], ids=["colour", "digits"])
-@pytest.mark.parametrize("world", [2, 4])
-def test_ranks_together_see_what_one_process_sees(settings, channels, size, world):
-    source, augment = in_memory(images(100, channels, size)), Augment(**settings)
-    index = np.random.default_rng(0).permutation(100)[:64]
-    whole = views_of(source, index, augment, 9)
-    parts = [views_of(source, index, augment, 9, rank=rank, world=world).chunk(2) for rank in range(world)]
-    assert torch.equal(torch.cat([torch.cat(copy) for copy in zip(*parts, strict=True)]), whole)
-    with pytest.raises(ValueError, match="a batch of 63 cannot be shared equally by 2 processes"):
-        views_of(source, index[1:], augment, 9, world=2)
+def test_processes_take_their_slices_of_each_copy():
+    batch = Batch(np.arange(10, 16), seed=0, copies=2, rank=1, world=3)
+    assert batch.index[batch.own_images].tolist() == [12, 13]
+    assert batch.own_views.tolist() == [2, 3, 8, 9]
+    with pytest.raises(ValueError, match="a batch of 6 cannot be shared equally by 4 processes"):
+        _ = Batch(np.arange(6), seed=0, world=4).own_images
 
 
-def test_views_depend_on_nothing_but_the_seed():
-    source, augment, index = in_memory(images(40)), Augment(**PAPER), np.arange(40)
-    first = views_of(source, index, augment, 3)
-    assert not torch.isclose(views_of(source, index, augment, 4), first).all(dim=(1, 2, 3)).any()
-    torch.manual_seed(1)
-    assert torch.equal(views_of(source, index, augment, 3), first)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert torch.equal(views_of(source, index, augment, 3), first)
-
-
-def test_plain_images_are_all_of_them_in_order():
-    pixels, rows = images(40, height=16), np.array([5, 1, 30, 31, 2])
-    source = in_memory(pixels, rows)
-    assert len(source) == 5
-    for size in (None, 16):
-        batches = list(source.plain(2, size))
-        assert [len(batch) for batch in batches] == [2, 2, 1]
-        assert torch.equal(torch.cat(batches), pixels[rows] / 255)
-    (larger,) = source.plain(5, 24)
-    assert torch.equal(larger, Augment(size=24)(pixels[rows], generator()))
-
-
-def test_images_in_memory_need_no_image_library():
-    """They cost seconds to import, in every job."""
-    code = (
-        "import sys, dhel_kcl.views.view_source; sys.exit(any(name in sys.modules for name in ('PIL', 'torchvision')))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def test_a_batchs_draws_follow_from_its_seed_alone():
+    batches = [Batch(np.arange(4), seed) for seed in (3, 3, 4)]
+    first, again, other = (torch.rand(5, generator=batch.generator()) for batch in batches)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dhel_kcl.data.archives import reading, unpacked
+from dhel_kcl.data.archives import opening, unpacked
 from dhel_kcl.data.download import obtain
 from dhel_kcl.data.prepared import Description
 from dhel_kcl.data.writing import write_parts
@@ -49,7 +49,7 @@ def prepare(folder: Path, name: str, dataset: type["CIFAR10"], classes: int) -> 
         details={"md5": {dataset.filename: dataset.tgz_md5}},
     )
     archive = obtain(dataset.filename, [dataset.url], dataset.tgz_md5)
-    with unpacked(archive, UNPACKED) as root, reading(archive):
+    with unpacked(archive, UNPACKED) as root, opening(archive):
         official = {part: dataset(root, train=part == "train") for part in ("train", "test")}
         arrays = {part: (read.data.transpose(0, 3, 1, 2), np.array(read.targets)) for part, read in official.items()}
         write_parts(folder, arrays, classes, description)

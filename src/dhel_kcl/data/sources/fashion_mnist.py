@@ -8,7 +8,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dhel_kcl.data.archives import read_bounded, reading, workspace
+from dhel_kcl.data.archives import opening, read_bounded, workspace
 from dhel_kcl.data.download import in_mirror_folder, obtain
 from dhel_kcl.data.prepared import Description
 from dhel_kcl.data.writing import write_parts
@@ -59,7 +59,7 @@ def prepare(folder: Path, dataset: type["FashionMNIST"], content_sha256: dict[st
             if (found := hashlib.sha256(content).hexdigest()) != content_sha256[name]:
                 raise ValueError(f"{path} holds a file with the SHA-256 {found}, not {content_sha256[name]}")
             (raw / name).write_bytes(content)
-        with reading(*sources.values()):
+        with opening(*sources.values()):
             official = {part: dataset(root, train=part == "train") for part in ("train", "test")}
             arrays = {part: (read.data[:, None].numpy(), read.targets.numpy()) for part, read in official.items()}
             write_parts(folder, arrays, CLASSES, description)

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from dhel_kcl.data.archives import reading
+from dhel_kcl.data.archives import opening
 from dhel_kcl.data.download import require_space
 from dhel_kcl.data.prepared import PARTS, Description, Detail
 from dhel_kcl.data.sources.imagenet100_cmc import CLASSES as CMC_CLASSES
@@ -123,7 +123,7 @@ def _check_images(paths: Sequence[Path]) -> str:
 
     def check(path: Path) -> str:
         content = path.read_bytes()
-        with reading(path), Image.open(io.BytesIO(content)) as image:
+        with opening(path), Image.open(io.BytesIO(content)) as image:
             image.convert("RGB")
         return hashlib.sha256(content).hexdigest()
 

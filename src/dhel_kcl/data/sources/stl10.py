@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dhel_kcl.data.archives import reading, unpacked
+from dhel_kcl.data.archives import opening, unpacked
 from dhel_kcl.data.download import obtain
 from dhel_kcl.data.prepared import PARTS, Description
 from dhel_kcl.data.writing import write_parts
@@ -38,6 +38,6 @@ def prepare(folder: Path, dataset: type["STL10"]) -> None:
         details={"md5": {dataset.filename: dataset.tgz_md5}},
     )
     archive = obtain(dataset.filename, [dataset.url], dataset.tgz_md5)
-    with unpacked(archive, UNPACKED) as root, reading(archive):
+    with unpacked(archive, UNPACKED) as root, opening(archive):
         official = {part: dataset(root, split=part) for part in PARTS}
         write_parts(folder, {part: (read.data, read.labels) for part, read in official.items()}, CLASSES, description)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from dhel_kcl.evidence.published import LOSSES, Published, read_published
+from dhel_kcl.evidence.published import TITLES, Published, read_published
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation.table_files import mean_and_spread
 from dhel_kcl.study.suite import Method, dataset_title
@@ -33,7 +33,7 @@ def listed(entries: Iterable[Published]) -> pd.DataFrame:
     rows = [
         {
             "data set": dataset_title(entry.dataset),
-            "loss": f"{LOSSES[entry.loss]} {entry.dhel_form}".strip(),
+            "loss": f"{TITLES[entry.loss]} {entry.dhel_form}".strip(),
             "M": entry.batch_size or "not stated",
             "temperature": entry.temperature or ("tuned" if entry.temperature_tuned == "yes" else "not stated"),
             "probe": entry.protocol,

@@ -1,0 +1,110 @@
+"""The ledger holds statements and no verdicts; a statement that cannot be judged is refused by name."""
+
+import pytest
+import yaml
+
+from dhel_kcl.evidence import ledger
+from dhel_kcl.evidence.ledger import LEDGER, LedgerError
+from dhel_kcl.evidence.statistics import STATISTICS, Pair
+from dhel_kcl.evidence.tidy import MEASURES
+from dhel_kcl.presentation.claim_names import CLAIMS
+
+BOOK = ledger.read()
+TEXT = LEDGER.read_text(encoding="utf-8")
+
+
+def test_the_ledger_holds_statements_and_no_verdicts():
+    statements = (*BOOK.statements, *BOOK.trade_off)
+    assert len({statement.id for statement in statements}) == len(statements)
+    for statement in statements:
+        assert statement.statistic in STATISTICS.values()
+        assert statement.source in BOOK.sources
+        assert statement.direction in ("greater", "less")
+        assert statement.margin > 0
+        assert statement.column in MEASURES
+    assert "verdict:" not in TEXT
+    assert set(CLAIMS) == {"C6 causes", *(f"C{number}" for number in range(1, 8))}
+    assert {statement.claim for statement in BOOK.statements} == {"C3", "C4", "C5", "C6"}
+    assert {statement.claim for statement in BOOK.trade_off} == {"C6 causes"}
+    assert {statement.minimum_seeds for statement in BOOK.statements} == {5}
+    assert {statement.minimum_seeds for statement in BOOK.trade_off} == {3}
+
+
+def test_every_statistic_is_asked_for():
+    used = {id(statement.statistic) for statement in (*BOOK.statements, *BOOK.trade_off)}
+    assert used == {id(statistic) for statistic in STATISTICS.values()}
+
+
+DROP = "statement 'drop': "
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("statistic: drop", "statistic: dropp", DROP + "statistic: 'dropp' is unknown; allowed: level, drop, inter"),
+        ("statistic: drop", "statistic: weight", DROP + "statistic: 'weight' is unknown; allowed: level, drop, inter"),
+        ("statistic: drop", "statistic: [drop]", DROP + r"statistic: \['drop'\] is unknown; allowed: level"),
+        ("statistic: decoupling", "statistic: level", "'decoupling': statistic: 'level' is unknown; allowed: decoup"),
+        ("id: drop\n    claim: C4", "id: drop\n    claim: C8", DROP + "claim: 'C8' is unknown; allowed: C1, C2, C3"),
+        ("direction: less", "direction: lesser", DROP + "direction: 'lesser' is unknown; allowed: greater, less"),
+        ("statistic: drop\n    column: test_accuracy", "statistic: drop\n    column: accuracy",
+         DROP + "column: 'accuracy' is unknown; allowed: validation_accuracy"),
+        ("source: ours\n      statistic: weight", "source: us\n      statistic: weight",
+         "'weight': source: 'us' is unknown; allowed: abstr"),
+        ("direction: less\n    ", "", DROP + "'direction' is missing"),
+        ("direction: less", "direction: less\n    verdict: supported", DROP + "unknown key 'verdict'; allowed: id"),
+        ("direction: less\n    threshold: 0.0", "direction: less\n    threshold: .nan",
+         DROP + "threshold: nan is not a finite number"),
+        ("direction: less\n    threshold: 0.0", "direction: less\n    threshold: '0'", DROP + "threshold: '0' is"),
+        ("direction: less\n    threshold: 0.0\n    margin: 1.0", "direction: less\n    threshold: 0.0\n    margin: 0",
+         DROP + "margin: 0 is not a finite number above 0"),
+        ("{of} loses less", "{off} loses less", DROP + "text: {off} is unknown; allowed: of, against"),
+        ("{of} loses less", "{of loses less", DROP + "text: "),
+        ("id: drop", "id: accuracy", "statement 'accuracy' is there twice"),
+        ("id: drop", "id: 7", "statement 7: id: 7 is not a text"),
+        ("minimum_seeds: 5", "minimum_seeds: 5.5", "claims.yaml: minimum_seeds: 5.5 is not a whole number"),
+        ("minimum_seeds: 5", "minimum_seeds: 0", "claims.yaml: minimum_seeds: 0 is less than 1"),
+        ("minimum_seeds: 3", "minimum_seeds: true", "yaml: trade_off: minimum_seeds: True is not a whole number"),
+        ("confidence: 0.95", "confidence: 95", "claims.yaml: confidence: 95 is not a finite number above 0 and b"),
+        ("draws: 2000", "draw: 2000", "claims.yaml: unknown key 'draw'; allowed: confidence, least_overlap, draws"),
+        ("- [dhel, simclr]", "- [dhel]", r"claims.yaml: pairs: \['dhel'\] is not a list of two losses"),
+        ("\nstatements:", "\nstatements: none\nothers:", "claims.yaml: unknown key 'others'"),
+        ("confidence:", "confidence: [", "claims.yaml is not YAML: while parsing"),
+    ],
+)  # fmt: skip
+def test_a_statement_that_cannot_be_judged_is_named_with_what_is_allowed(tmp_path, old, new, message):
+    assert old in TEXT
+    path = tmp_path / "claims.yaml"
+    path.write_text(TEXT.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(LedgerError, match=message) as refused:
+        ledger.read(path)
+    assert str(path) in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "text", "7", "null", "\x00", "statements: 1"])
+def test_anything_else_is_refused_with_the_name_of_the_file(tmp_path, content):
+    path = tmp_path / "claims.yaml"
+    path.write_text(content)
+    with pytest.raises(LedgerError, match=r"claims\.yaml"):
+        ledger.read(path)
+    path.write_bytes(b"\xff")
+    with pytest.raises(LedgerError, match="is not YAML"):
+        ledger.read(path)
+
+
+@pytest.mark.parametrize("key", yaml.safe_load(TEXT))
+def test_no_section_may_be_of_another_kind(tmp_path, key):
+    path = tmp_path / "claims.yaml"
+    for value in (None, "x", [None], {"x": 1}, True):
+        path.write_text(yaml.safe_dump(yaml.safe_load(TEXT) | {key: value}))
+        if (key, value) in [("sources", {"x": 1})]:
+            continue
+        with pytest.raises(LedgerError, match=key if key != "statements" else "claims.yaml"):
+            ledger.read(path)
+
+
+def test_a_pair_is_within_what_it_names():
+    assert Pair("dhel", "dcl").within(["dcl", "dhel", "simclr"])
+    assert not Pair("dhel", "dcl").within(["dhel"])
+    assert Pair().within([])

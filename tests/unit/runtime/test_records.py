@@ -1,0 +1,52 @@
+"""The scan of what Snakemake recorded, against what Snakemake does."""
+
+import subprocess
+import sys
+
+import pytest
+
+from dhel_kcl.runtime import records
+
+LONG = "results/" + "a-long-name-härte/" * 20 + "file.txt"
+"""Longer than one component of a record's path."""
+SNAKEFILE = """
+rule all:
+    input: "short.txt", "{LONG}"
+rule short:
+    output: "short.txt"
+    shell: "echo > {{output}}"
+rule long:
+    output: "{LONG}"
+    shell: "echo > {{output:q}}"
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("records")
+    (folder / "Snakefile").write_text(SNAKEFILE.format(LONG=LONG), encoding="utf-8")
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--quiet"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def test_outputs_of_snakemake_have_records_where_they_are_looked_for(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert len(str(records.record_of(LONG))) > 2 * records.LONGEST
+    assert records.unrecorded(["short.txt", LONG]) == []
+
+
+def test_files_without_record_are_found_and_absent_ones_are_not(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "copied.txt").write_text("by hand")
+    assert records.unrecorded(["short.txt", "copied.txt", "absent.txt"]) == ["copied.txt"]
+
+
+def test_an_interrupted_output_is_known(folder, monkeypatch):
+    """Snakemake marks it incomplete, and makes it again by itself."""
+    monkeypatch.chdir(folder)
+    incomplete = folder / ".snakemake/incomplete" / records.record_of("half.txt")
+    incomplete.parent.mkdir(parents=True, exist_ok=True)
+    incomplete.touch()
+    (folder / "half.txt").write_text("half")
+    assert records.unrecorded(["half.txt"]) == []
