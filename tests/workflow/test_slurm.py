@@ -30,7 +30,8 @@ def cluster(tmp_path_factory, digits_folder, split_file):
     environ |= {"PATH": f"{bin_folder}{os.pathsep}{environ['PATH']}"}
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm"]
     command += ["--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5"]
-    command += ["--set-resources", "pretrain_encoder:gpu=1", "pretrain_encoder:runtime=240", "--", f"{run.folder}/provenance.json"]
+    command += ["--set-resources", "pretrain_encoder:gpu=1", "pretrain_encoder:runtime=240"]
+    command += ["--", f"{run.folder}/provenance.json"]
     result = subprocess.run(command, cwd=project, env=environ, capture_output=True, text=True)
     jobs = [
         json.loads((bin_folder / f"{n}.job").read_text()) for n in range(1, len(list(bin_folder.glob("*.job"))) + 1)
