@@ -64,5 +64,5 @@ def test_jobs_ask_for_what_their_rules_need(cluster):
 
 def test_a_failed_jobs_log_is_kept_where_the_guide_says(cluster):
     kept = [path.relative_to(cluster["project"]).parts for path in (cluster["project"] / "logs/slurm").rglob("*.log")]
-    assert [(*parts[:3], parts[-1]) for parts in kept] == [("logs", "slurm", "rule_pretrain", "1.log")]
+    assert [(*parts[:3], parts[-1]) for parts in kept] == [("logs", "slurm", "rule_pretrain_encoder", "1.log")]
     assert "logs/slurm" in (ROOT / "docs/scale.md").read_text()

@@ -1,11 +1,3 @@
-def trainings(wildcards):
-    """What the speed of a suite's trainings depends on."""
-    suite = SUITES[wildcards.suite]
-    first = {(run.dataset, run.batch_size): run for run in suite.runs if run.trained}
-    keys = ("backbone", "projector_dim", "augment", "batch_size", "precision", "device", "processes", "threads")
-    return json.dumps([{key: suite.pretrain_spec(run)[key] for key in keys} for run in first.values()])
-
-
 rule plan_suite:
     output:
         layout.PLAN,

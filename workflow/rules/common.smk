@@ -129,3 +129,95 @@ def threads_of(wildcards):
 def suite_spec(wildcards):
     """Digest of all that a suite decides: config, runs, titles."""
     return SUITES[wildcards.suite].digest()
+
+
+def split_arguments(wildcards):
+    split = SUITES[wildcards.suite].settings(wildcards.dataset).split.model_dump()
+    return " ".join(f"--{key} {value}" for key, value in split.items() if value is not None)
+
+
+def selected_of(wildcards):
+    """selected.json for the further seeds of a selected setting; nothing for grid points and floors."""
+    run = run_of(wildcards)
+    return layout.selected(run) if run.role == "selected" else []
+
+
+def again(wildcards, output):
+    """Makes a forced run start over: it would end at once with the checkpoint that the finished run left. Not recorded,
+    like `repository`: a forced run is as good as another."""
+    forced = workflow.dag_settings.forceall or "pretrain_encoder" in workflow.dag_settings.forcerun
+    return "--again" if forced else ""
+
+
+def launcher(wildcards):
+    """What starts a step in as many processes as share a run."""
+    count = processes(wildcards)
+    return "dhel-kcl" if count == 1 else f"torchrun --standalone --nproc-per-node {count} -m dhel_kcl"
+
+
+def trained_run(wildcards):
+    """Weights and spec of the run; nothing for the raw pixels."""
+    if not run_of(wildcards).trained:
+        return []
+    return expand(layout.RUN_FILE, file=layout.WEIGHTS, **wildcards)
+
+
+def candidates(wildcards):
+    """Folders of the grid points that a setting is chosen from."""
+    suite = SUITES[wildcards.suite]
+    grid = suite.candidates(wildcards.dataset, wildcards.method, int(wildcards.batch_size))
+    return [run.folder for run in grid]
+
+
+def trainings(wildcards):
+    """What the speed of a suite's trainings depends on."""
+    suite = SUITES[wildcards.suite]
+    first = {(run.dataset, run.batch_size): run for run in suite.runs if run.trained}
+    keys = ("backbone", "projector_dim", "augment", "batch_size", "precision", "device", "processes", "threads")
+    return json.dumps([{key: suite.pretrain_spec(run)[key] for key in keys} for run in first.values()])
+
+
+def shelf(name, usual, level):
+    """Category (level 0) or subcategory (level 1) of a figure or table in the report."""
+    return SHELVES.get(name, ("{suite}", usual))[level]
+
+
+def sample_sizes(suite):
+    """What n is in the figures and tables of a suite, for their captions."""
+    texts = []
+    for dataset in suite.datasets:
+        settings, trade_off = suite.settings(dataset), suite.config.trade_off
+        seeds = [f"{1 + len(settings.seeds.selected)} at selected settings, 1 at other grid points"]
+        if trade_off and dataset in trade_off.datasets:
+            seeds.append(f"{len(trade_off.seeds)} on trade-off curves")
+        seeds.append(f"{len(settings.floors.seeds)} for floors (raw pixels 1)")
+        texts.append(f"{dataset_title(dataset)}, seeds {', '.join(seeds)}; {settings.split.test} test images")
+    return ". ".join(texts)
+
+
+def earlier_code(name):
+    """What readers must know of results that were computed before a change of the code; nothing if there was none.
+    Only where the graph begins with the tidy tables: it makes the runs anew otherwise."""
+    return origins.earlier_code(Path(layout.SUITE_PROVENANCE.format(suite=name)), SUITES[name]) if FROM_TABLES else ""
+
+
+def caption(maker, wildcards):
+    """Text under a figure or table in the report, by the name of its maker; the report's template calls it."""
+    names = {
+        "draw_figure": "{figure}",
+        "tabulate_results": "{table}",
+        "draw_theory": "theory_{experiment}",
+        "tabulate_theory": "theory_{theory_table}",
+        "tabulate_published": "published_by_others",
+    }
+    name = names[maker].format(**dict(wildcards.items()))
+    text = (ROOT / f"workflow/report/captions/{name}.rst").read_text(encoding="utf-8")
+    if maker not in ("draw_figure", "tabulate_results"):
+        return text
+    note = earlier_code(wildcards.suite)
+    return text.replace("{n}", sample_sizes(SUITES[wildcards.suite])) + (f"\n{note}\n" if note else "")
+
+
+def embedded(image):
+    """URI that holds a PNG, for the opening page of the report; in lines, since reStructuredText limits their length."""
+    return f"data:image/png;base64,{encodebytes(Path(image).read_bytes()).decode().rstrip()}"

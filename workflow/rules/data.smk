@@ -12,11 +12,6 @@ rule fetch_data:
         "dhel-kcl fetch --dataset {wildcards.dataset} --out {params.folder:q} > {log:q} 2>&1"
 
 
-def split_arguments(wildcards):
-    split = SUITES[wildcards.suite].settings(wildcards.dataset).split.model_dump()
-    return " ".join(f"--{key} {value}" for key, value in split.items() if value is not None)
-
-
 rule split_data:
     input:
         expand(layout.DATA, file=layout.DATA_FILES, allow_missing=True),

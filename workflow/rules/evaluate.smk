@@ -1,17 +1,3 @@
-def trained_run(wildcards):
-    """Weights and spec of the run; nothing for the raw pixels."""
-    if not run_of(wildcards).trained:
-        return []
-    return expand(layout.RUN_FILE, file=layout.WEIGHTS, **wildcards)
-
-
-def candidates(wildcards):
-    """Folders of the grid points that a setting is chosen from."""
-    suite = SUITES[wildcards.suite]
-    grid = suite.candidates(wildcards.dataset, wildcards.method, int(wildcards.batch_size))
-    return [run.folder for run in grid]
-
-
 rule evaluate_encoder:
     input:
         data=expand(layout.DATA, file=layout.DATA_FILES, allow_missing=True),

@@ -9,44 +9,6 @@ SHELVES = {"claims": ("claims", "{suite}"), "claims_summary": ("claims", "{suite
 SHELVES |= {name: ("{suite}", "runs") for name in ("costs", "runs", "training_curves")}
 
 
-def shelf(name, usual, level):
-    """Category (level 0) or subcategory (level 1) of a figure or table in the report."""
-    return SHELVES.get(name, ("{suite}", usual))[level]
-
-
-def sample_sizes(suite):
-    """What n is in the figures and tables of a suite, for their captions."""
-    texts = []
-    for dataset in suite.datasets:
-        settings, trade_off = suite.settings(dataset), suite.config.trade_off
-        seeds = [f"{1 + len(settings.seeds.selected)} at selected settings, 1 at other grid points"]
-        if trade_off and dataset in trade_off.datasets:
-            seeds.append(f"{len(trade_off.seeds)} on trade-off curves")
-        seeds.append(f"{len(settings.floors.seeds)} for floors (raw pixels 1)")
-        texts.append(f"{dataset_title(dataset)}, seeds {', '.join(seeds)}; {settings.split.test} test images")
-    return ". ".join(texts)
-
-
-def earlier_code(name):
-    """What readers must know of results that were computed before a change of the code; nothing if there was none.
-    Only where the graph begins with the tidy tables: it makes the runs anew otherwise."""
-    return origins.earlier_code(Path(layout.SUITE_PROVENANCE.format(suite=name)), SUITES[name]) if FROM_TABLES else ""
-
-
-def caption(name, suite=None):
-    """Text under a figure or table in the report."""
-    text = (ROOT / f"workflow/report/captions/{name}.rst").read_text(encoding="utf-8")
-    if suite is None:
-        return text
-    note = earlier_code(suite)
-    return text.replace("{n}", sample_sizes(SUITES[suite])) + (f"\n{note}\n" if note else "")
-
-
-def embedded(image):
-    """URI that holds a PNG, for the opening page of the report; in lines, since reStructuredText limits their length."""
-    return f"data:image/png;base64,{encodebytes(Path(image).read_bytes()).decode().rstrip()}"
-
-
 rule judge_claims:
     input:
         TIDY,
@@ -85,7 +47,6 @@ rule tabulate_results:
         spec=suite_spec,
         code=lambda w: science.of_table(w.table),
         note=lambda w: earlier_code(w.suite),
-        caption=lambda w, output: caption(w.table, w.suite),
         results=lambda w: layout.RESULTS.format(**w),
         out=lambda w, output: Path(output[0]).with_suffix(""),
     shell:
@@ -112,7 +73,6 @@ rule draw_figure:
         root=repository,
         spec=suite_spec,
         code=lambda w: science.of_figure(w.figure),
-        caption=lambda w, output: caption(w.figure, w.suite),
         results=lambda w: layout.RESULTS.format(**w),
         out=lambda w, output: Path(output[0]).with_suffix(""),
     shell:
@@ -139,7 +99,6 @@ rule tabulate_published:
     localrule: True
     params:
         code=science.of_step("published"),
-        caption=lambda w, output: caption("published_by_others"),
         out=lambda w, output: Path(output[0]).with_suffix(""),
     shell:
         "dhel-kcl tabulate --published --out {params.out:q} > {log:q} 2>&1"

@@ -69,8 +69,7 @@ rule draw_theory:
     localrule: True
     params:
         code=lambda w: science.of_theory_figure(w.experiment),
-        caption=lambda w, output: caption(f"theory_{w.experiment}"),
-        results=layout.THEORY_RESULTS,
+        results=lambda w, input: Path(input[0]).parent,
         out=lambda w, output: Path(output[0]).with_suffix(""),
     shell:
         "dhel-kcl draw --theory --results {params.results:q} --name {wildcards.experiment} --out {params.out:q} "
@@ -94,8 +93,7 @@ rule tabulate_theory:
     localrule: True
     params:
         code=science.of_step("theory tables"),
-        caption=lambda w, output: caption(f"theory_{w.theory_table}"),
-        results=layout.THEORY_RESULTS,
+        results=lambda w, input: Path(input[0]).parent,
         out=lambda w, output: Path(output[0]).with_suffix(""),
     shell:
         "dhel-kcl tabulate --theory --results {params.results:q} --name {wildcards.theory_table} --out {params.out:q} "

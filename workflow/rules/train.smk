@@ -1,22 +1,3 @@
-def selected_of(wildcards):
-    """selected.json for the further seeds of a selected setting; nothing for grid points and floors."""
-    run = run_of(wildcards)
-    return layout.selected(run) if run.role == "selected" else []
-
-
-def again(wildcards, output):
-    """Makes a forced run start over: it would end at once with the checkpoint that the finished run left. Not recorded,
-    like `repository`: a forced run is as good as another."""
-    forced = workflow.dag_settings.forceall or "pretrain_encoder" in workflow.dag_settings.forcerun
-    return "--again" if forced else ""
-
-
-def launcher(wildcards):
-    """What starts a step in as many processes as share a run."""
-    count = processes(wildcards)
-    return "dhel-kcl" if count == 1 else f"torchrun --standalone --nproc-per-node {count} -m dhel_kcl"
-
-
 rule pretrain_encoder:
     input:
         data=expand(layout.DATA, file=layout.DATA_FILES, allow_missing=True),

@@ -109,8 +109,9 @@ class RunFiles:
 
     def read(self, run: Run) -> Measured:
         """A run's numbers. Raises DamagedError, or FileNotFoundError, that names the file."""
-        selected = self._is_selected(run)
+        # The run before the setting that was selected from it and others: a foreign one spoils that choice, too.
         training = self._training(run) if run.trained else None
+        selected = self._is_selected(run)
         spec, images = self.suite.evaluation_spec(run.dataset), self._images(run.dataset)
         folder, accuracy = Path(run.folder), Evaluation(spec, images, run.trained)
         probe, geometry = accuracy.report(folder / "probe.json"), Geometry(run, len(images["test"]))
@@ -181,7 +182,8 @@ class RunFiles:
             for name, checksum in record["sha256"].items():
                 if sha256(folder / name) != checksum:
                     raise DamagedError(f"{folder / name} is not the file that training wrote; {REMEDY}")
-            views = job_counts.views(self.suite, run)
+            sizes = {subset: len(index) for subset, index in self._images(run.dataset).items()}
+            views = job_counts.views(self.suite, run, sizes)
             if record["views"] != views:
                 raise ValueError(f"{record['views']} views where training takes {views}")
             seconds = number(record["training_seconds"], "training_seconds", 0)

@@ -1,5 +1,7 @@
 """How much a suite computes, by its config alone: steps and views of each run, images of each evaluation."""
 
+from collections.abc import Mapping
+
 from dhel_kcl.data.catalogue import split_sizes
 from dhel_kcl.study.suite import Run, Suite
 
@@ -10,24 +12,25 @@ def subset_sizes(suite: Suite, dataset: str) -> dict[str, int]:
     return split_sizes(dataset, train=split.train, validation=split.validation, test=split.test)
 
 
-def steps(suite: Suite, run: Run) -> int:
+def steps(suite: Suite, run: Run, sizes: Mapping[str, int] | None = None) -> int:
     """Updates of one run: epochs * floor(images / M); 0 for the floors that are not trained.
 
+    sizes: images by subset where a split was drawn; those of the catalogue, which are approximate for some data sets,
+    otherwise.
     Raises ValueError for a batch larger than the training set.
     """
     if run.method in ("pixels", "random"):
         return 0
-    subset = "train" if run.method == "supervised" else "pretrain"
-    images = subset_sizes(suite, run.dataset)[subset]
+    images = (sizes or subset_sizes(suite, run.dataset))["train" if run.method == "supervised" else "pretrain"]
     if run.batch_size > images:
         where = f"{suite.name}, {run.dataset}"
         raise ValueError(f"{where}: batch size {run.batch_size} is larger than the training set of {images} images")
     return suite.settings(run.dataset).training.epochs * (images // run.batch_size)
 
 
-def views(suite: Suite, run: Run) -> int:
-    """Views that one run trains on, as its provenance.json will state: 2 M a step."""
-    return 2 * run.batch_size * steps(suite, run)
+def views(suite: Suite, run: Run, sizes: Mapping[str, int] | None = None) -> int:
+    """Views that one run trains on, as its provenance.json will state: 2 M a step. Arguments as of `steps`."""
+    return 2 * run.batch_size * steps(suite, run, sizes)
 
 
 def evaluated_images(suite: Suite, dataset: str) -> tuple[int, int]:
