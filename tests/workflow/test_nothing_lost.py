@@ -320,6 +320,7 @@ def test_the_workflow_is_killed_interrupted_and_met_by_others_and_ends_as_if_lef
         process = begin(clone, target)
         until_trained_further(clone, process)
         if kill == 0:
+            os.killpg(process.pid, signal.SIGSTOP)  # or it might come to its end before the others have looked
             for code, output in (snakemake(clone, target), dvc(clone, "repro")):
                 assert code != 0
                 assert "make sure that no other Snakemake process is trying to create the same files" in output
