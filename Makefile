@@ -19,8 +19,8 @@ reproduce: install ## everything of the default suite, from the data to the figu
 test: install ## all tests
 	pytest --numprocesses 2 --dist loadfile
 
-test-fast: install ## the unit tests, two minutes on two cores
-	pytest --numprocesses 2 --dist worksteal tests/unit src
+test-fast: install ## the unit tests without the slow ones, two minutes on two cores
+	pytest --numprocesses 2 --dist worksteal -m 'not torture and not slow' tests/unit src
 
 torture: install ## 100 kills of pretraining and 51,000 damaged files (TORTURE_ROUNDS=n, ten kills each; TORTURE_CASES=n a format)
 	pytest -m torture

@@ -219,6 +219,7 @@ damage = given(
 per_test_folder = [HealthCheck.function_scoped_fixture]
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=per_test_folder)
 @damage
 def test_no_damage_ends_in_another_exception(name, kind, changes, keep):

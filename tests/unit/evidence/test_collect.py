@@ -401,6 +401,7 @@ QUICK = settings(max_examples=60, deadline=None, derandomize=True, suppress_heal
 MANY = settings(max_examples=max(CASES // 10, 1), deadline=None, suppress_health_check=list(HealthCheck))
 
 
+@pytest.mark.slow
 @QUICK
 @given(data=st.data())
 def test_any_damage_is_named_in_its_own_run(folder, suite, data):

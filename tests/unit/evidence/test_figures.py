@@ -18,6 +18,7 @@ def close():
     plt.close("all")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["a loss", "the selected seeds", "all losses"])
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_of_a_partly_done_suite(digits_without, name, missing):

@@ -43,6 +43,7 @@ def by_setting(run, loss):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "truth", "value", "noise"),
     [("accuracy", effect("test_accuracy", 2.0), 2.0, {}),

@@ -164,6 +164,7 @@ def test_a_batch_size_with_one_seed_leaves_the_grid_without_a_verdict(tmp_path, 
     assert "too few seeds: 1 of 5" in row.note
 
 
+@pytest.mark.slow
 def test_few_families_without_an_effect_have_any_verdict(tmp_path, suite):
     """Of 100 simulated suites, each with all statements, 5 are expected to have one or more. 10 s."""
     noise = {"test_accuracy": 0.5, "z_effective_rank": 0.5, "h_effective_rank": 0.5, "validation_accuracy": 0.5}

@@ -14,6 +14,8 @@ from dhel_kcl.losses.infonce import InfoNCELoss
 from dhel_kcl.losses.kcl import KCLLoss
 from dhel_kcl.losses.simclr import SimCLRLoss
 
+pytestmark = pytest.mark.slow
+
 WORLD, SIZE, DIM = 2, 5, 4
 LOSSES = {
     "simclr": (SimCLRLoss, {"temperature": 0.2}),

@@ -569,6 +569,7 @@ def test_float32_is_as_precise_for_large_batches(case, count, kind):
         assert_precise(case, *points(kind, count, 64), tau)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["simclr", "dhel-sum", "gaussian"])
 def test_float32_is_as_precise_for_4096_instances(case):
     """Takes 3 to 7 s a case and up to 2 GB."""

@@ -7,6 +7,8 @@ import pytest
 
 from dhel_kcl.runtime import records
 
+pytestmark = pytest.mark.slow  # they start Snakemake
+
 LONG = "results/" + "a-long-name-härte/" * 20 + "file.txt"
 """Longer than one component of a record's path."""
 SNAKEFILE = """

@@ -44,6 +44,7 @@ def test_selected_hyperparameters_complete_the_loss(pretrain_spec, train, tmp_pa
     assert read_json(tmp_path / "out/spec.json") == pretrain_spec | {"loss": chosen}
 
 
+@pytest.mark.slow
 def test_a_job_stopped_by_each_signal_goes_on_and_ends_as_if_never_stopped(
     pretrain_spec, digits_folder, split_file, train, tmp_path
 ):

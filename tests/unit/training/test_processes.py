@@ -15,6 +15,8 @@ from dhel_kcl.training import objective
 from tests import pretraining
 from tests.unit.training.without_batch_normalisation import BUILDERS, without
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).with_name("without_batch_normalisation.py")
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", SCRIPT]
 

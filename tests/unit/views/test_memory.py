@@ -61,6 +61,7 @@ def test_plain_images_are_all_of_them_in_order():
     assert torch.equal(larger, Augment(size=24)(pixels[rows], generator()))
 
 
+@pytest.mark.slow
 def test_images_in_memory_need_no_image_library():
     """They cost seconds to import, in every job."""
     code = "import sys, dhel_kcl.views.memory; sys.exit(any(name in sys.modules for name in ('PIL', 'torchvision')))"

@@ -154,6 +154,7 @@ def test_views_of_squares_are_those_made_in_memory(tmp_path):
         assert torch.equal(views_of(source, index, augment, 7), streamed)
 
 
+@pytest.mark.slow
 def test_neither_workers_nor_signals_change_a_bit(data):
     """Signals to stop are for the process that the workers serve; the global random state is left alone."""
     state, augment = torch.get_rng_state(), Augment(**PAPER, size=24)
@@ -279,6 +280,7 @@ def is_alive(pid):
     return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["error", "kill"])
 def test_no_worker_outlives_the_process_that_it_serves(data, end):
     """Not one that has hardly started either. Takes 10 s: the programs import torch."""
