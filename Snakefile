@@ -14,6 +14,18 @@ include: "workflow/rules/evidence.smk"
 include: "workflow/rules/theory.smk"
 
 
+onstart:
+    begin_run()
+
+
+onsuccess:
+    end_run(WHERE_RESULTS_ARE)
+
+
+onerror:
+    end_run("The logs of failed jobs are above. The same command again computes only what is missing.")
+
+
 if FROM_TABLES:
 
     EVIDENCE = [*PUBLISHED_TABLE]

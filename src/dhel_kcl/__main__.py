@@ -1,9 +1,11 @@
 """``dhel-kcl <step> ...``, the same as ``python -m dhel_kcl <step> ...``: the one command line of the package."""
 
 import ast
+import socket
 import sys
 from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 
 STEPS = {
     "data": ("fetch", "split"),
@@ -28,18 +30,39 @@ def usage() -> str:
 
 
 def main() -> None:
-    """Run the step that the first argument names."""
+    """Run the step that the first argument names, in a child of the warm process if there is one."""
+    from dhel_kcl.runtime import warm
+
+    status = warm.hand_over(sys.argv[1:])
+    if status is not None:
+        warm.end_as(status)
+    run(sys.argv[1:])
+
+
+def run(arguments: list[str]) -> None:
+    """Run the step that the first argument names, here."""
     from dhel_kcl.runtime import cli
 
     known = [name for names in STEPS.values() for name in names]
-    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    name = arguments[0] if arguments else "--help"
     if name in ("-h", "--help"):
         print(usage(), end="")
         return
     if name not in known:
         sys.exit(f"error: {cli.unknown('step', name, known)}; `dhel-kcl --help` says what each does")
-    sys.argv = [f"dhel-kcl {name}", *sys.argv[2:]]
+    sys.argv = [f"dhel-kcl {name}", *arguments[1:]]
     cli.run(import_module(f"dhel_kcl.steps.{name}").main)
+
+
+def serve() -> None:
+    """Be the warm process of `runtime.warm`, which calls this with the descriptor of its socket: import all there is."""
+    from dhel_kcl.runtime import warm
+
+    listener = socket.socket(fileno=int(sys.argv[1]))
+    for module in walk_packages([str(Path(__file__).parent)], "dhel_kcl."):
+        if module.name != __name__:
+            import_module(module.name)
+    warm.serve(listener, run)
 
 
 if __name__ == "__main__":
