@@ -55,7 +55,7 @@ def run(arguments: list[str]) -> None:
 
 
 def serve() -> None:
-    """Be the warm process of `runtime.warm`, which calls this with the descriptor of its socket: import all there is."""
+    """Be the warm process that `runtime.warm` starts with the descriptor of its socket: import all there is."""
     from dhel_kcl.runtime import warm
 
     listener = socket.socket(fileno=int(sys.argv[1]))

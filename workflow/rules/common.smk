@@ -88,8 +88,9 @@ wildcard_constraints:
 
 
 WHERE_RESULTS_ARE = (
-    "Tables are in results/, figures in paper_figures/, a folder for each suite; `make report` puts all on one page."
-)
+    f"Tables are in {layout.RESULTS} and {Path(layout.TABLE).parent}, figures in {Path(layout.FIGURE).parent}; "
+    "`make report` puts all on one page."
+).replace("{suite}", "<suite>")
 FOLLOWED = []
 
 

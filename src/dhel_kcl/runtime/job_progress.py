@@ -107,9 +107,8 @@ class JobProgress(logging.Handler):
         estimate = self.estimate
         left = estimate.seconds_left(now)
         failed = f", {estimate.failed} failed" if estimate.failed else ""
-        return (
-            f"{estimate.done} of {estimate.total} jobs{failed}; {duration(now - estimate.started)} gone, "
-            + ("time left not known yet" if left is None else f"about {duration(left)} left")
+        return f"{estimate.done} of {estimate.total} jobs{failed}; {duration(now - estimate.started)} gone, " + (
+            "time left not known yet" if left is None else f"about {duration(left)} left"
         )
 
     def clear(self) -> None:

@@ -23,7 +23,6 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, NoReturn
 
 ADDRESS = "DHEL_KCL_WARM"
@@ -144,7 +143,7 @@ def _watch(child: int, connection: socket.socket) -> int:
     """Exit status of the child, negative for a signal."""
     ended = os.pidfd_open(child)
     while True:
-        ready, _, _ = select.select([ended, connection], [], [])
+        ready, _, _ = select.select([ended, connection.fileno()], [], [])
         if ended in ready:
             return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         number = connection.recv(1)
