@@ -258,7 +258,8 @@ def test_a_leftover_run_reaches_no_table(clone):
 DIFFER = {"results/smoke/costs.csv", "results/runs/smoke/plan.csv", "results/smoke/provenance.json"}
 DIFFER |= {f"paper_figures/smoke/{table}.{extension}" for table in ("costs", "runs") for extension in FORMATS}
 DIFFER_BY_NAME = {"provenance.json"}
-"""What holds times, revisions or the machine's state, and so differs between two runs: cost tables, provenance. And log.csv differs in its column views_per_second, runs.csv in git_revision; logs/ holds progress bars."""
+"""What holds times, revisions or the machine's state, and so differs between two runs: cost tables, provenance. And
+log.csv differs in its column views_per_second, runs.csv in git_revision; logs/ holds progress bars."""
 
 
 def artefacts(folder):
