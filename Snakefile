@@ -46,6 +46,7 @@ else:
             suite_results(DEFAULT_SUITE),
             THEORY,
             PUBLISHED_TABLE,
+            layout.PUBLISHED_MARK,
 
     rule theory:
         input:
@@ -66,3 +67,12 @@ else:
                     f"{suite_name}_{dataset}"
                 input:
                     run_records(suite_name, dataset),
+
+    # Any name that is no target's.
+    rule explain_target:
+        input:
+            explain,
+        output:
+            "{misspelt}",
+        wildcard_constraints:
+            misspelt="[^/]+",

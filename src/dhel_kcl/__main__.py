@@ -29,8 +29,9 @@ def usage() -> str:
 
 def main() -> None:
     """Run the step that the first argument names."""
-    from dhel_kcl.runtime import cli
+    from dhel_kcl.runtime import cli, surroundings
 
+    surroundings.keep_out()
     known = [name for names in STEPS.values() for name in names]
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in ("-h", "--help"):
