@@ -1,3 +1,4 @@
+import matplotlib
 from matplotlib.lines import Line2D
 
 from dhel_kcl.presentation import style
@@ -20,6 +21,14 @@ def test_the_same_figure_gives_the_same_bytes_without_time_or_version(tmp_path):
         assert first.read_bytes() == second.read_bytes()
         assert b"CreationDate" not in first.read_bytes()
         assert b"Software" not in first.read_bytes()
+
+
+def test_settings_of_the_user_change_no_byte(tmp_path):
+    style.save(line(), tmp_path / "usual")
+    with matplotlib.rc_context({"font.size": 30, "lines.linewidth": 9, "savefig.facecolor": "red"}):
+        style.save(line(), tmp_path / "users")
+    assert (tmp_path / "usual.png").read_bytes() == (tmp_path / "users.png").read_bytes()
+    assert matplotlib.font_manager.findfont("sans-serif").startswith(matplotlib.get_data_path())
 
 
 def test_widths_are_those_of_a_column_and_a_page():
