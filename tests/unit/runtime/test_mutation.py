@@ -37,8 +37,9 @@ CHANGES = """
     data.catalogue  data.fetching            -
     data.sources.cifar                       fetch cifar10, fetch cifar100
     data.sources.*                           fetch {module}
-    data.archives  data.download             fetch *, not fetch digits
-    data.writing                             fetch *
+    data.archives  data.download             fetch *, not fetch digits, not fetch imagenet100
+    data.arrays  data.writing                fetch *
+    data.images                              fetch *, * streamed, plan
     data.split                               split, collect
     data.prepared                            fetch *, split, pretrain *, evaluate *, transfer *, plan, collect
 
