@@ -37,6 +37,7 @@ CHANGES = """
     data.catalogue  data.fetching            -
     data.sources.cifar                       fetch cifar10, fetch cifar100
     data.sources.*                           fetch {module}
+    data.copies                              fetch cifar10, fetch cifar100, fetch stl10
     data.archives                            fetch *, not fetch digits, not fetch imagenet100
     data.download                            fetch *, not fetch digits
     data.arrays  data.writing                fetch *
