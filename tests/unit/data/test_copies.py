@@ -3,6 +3,7 @@
 import io
 import pickle
 import re
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -25,10 +26,11 @@ def here(tmp_path, monkeypatch):
 
 
 def official(name, monkeypatch):
-    """The manifest from the official archive, which then goes away; returns its files too."""
+    """The manifest from the official archive, which then goes away with what was prepared; returns its files too."""
     publish(name, monkeypatch)
     manifest = prepare(name)
     Path("mirror", CLASSES[name].filename).unlink()
+    shutil.rmtree("out")
     return manifest, MAKERS[name]()[0]
 
 
