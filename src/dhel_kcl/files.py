@@ -109,10 +109,22 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     write_text(path, text.getvalue())
 
 
+def read_text(path: Path) -> str:
+    """A text that someone wrote by hand, in UTF-8 with or without a byte-order mark. Raises ValueError that names the
+    file, with the remedy, if it is in another encoding."""
+    content = Path(path).read_bytes()
+    if b"\0" in content:  # half of the bytes, where each character takes two
+        raise ValueError(f"{path} is UTF-16, or no text: save it as UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8: save it as UTF-8") from None
+
+
 def read_json(path: Path) -> Any:
     """Content of a JSON file. Raises DamagedError if it is not JSON."""
     with reading(path, "delete it and run again to rebuild it"):
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(read_text(path))
 
 
 def sha256(path: Path) -> str:

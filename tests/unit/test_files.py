@@ -4,7 +4,17 @@ import os
 
 import pytest
 
-from dhel_kcl.files import DamagedError, atomic, exclusive, make_writable, read_json, reading, write_json, write_rows
+from dhel_kcl.files import (
+    DamagedError,
+    atomic,
+    exclusive,
+    make_writable,
+    read_json,
+    read_text,
+    reading,
+    write_json,
+    write_rows,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -62,6 +72,24 @@ def test_a_damaged_file_is_named_once_and_a_missing_one_as_missing(tmp_path):
         {}["x"]
     with pytest.raises(FileNotFoundError), reading("outer", ""):
         read_json(tmp_path / "missing.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("größe: 1".encode("utf-16"), "is UTF-16, or no text: save it as UTF-8"),
+        ("größe: 1".encode("latin-1"), "is not UTF-8: save it as UTF-8"),
+        ("größe: 1".encode(), None),
+        ("größe: 1".encode("utf-8-sig"), None),
+    ],
+)
+def test_a_text_in_another_encoding_is_named_with_the_remedy(tmp_path, content, message):
+    (tmp_path / "text").write_bytes(content)
+    if message is None:
+        assert read_text(tmp_path / "text") == "größe: 1"
+        return
+    with pytest.raises(ValueError, match=f"text {message}$"):
+        read_text(tmp_path / "text")
 
 
 def test_a_folder_is_held_by_one_process_at_a_time(tmp_path):

@@ -1,4 +1,5 @@
 import matplotlib
+from matplotlib.font_manager import FontProperties, findfont
 from matplotlib.lines import Line2D
 
 from dhel_kcl.presentation import style
@@ -28,7 +29,7 @@ def test_settings_of_the_user_change_no_byte(tmp_path):
     with matplotlib.rc_context({"font.size": 30, "lines.linewidth": 9, "savefig.facecolor": "red"}):
         style.save(line(), tmp_path / "users")
     assert (tmp_path / "usual.png").read_bytes() == (tmp_path / "users.png").read_bytes()
-    assert matplotlib.font_manager.findfont("sans-serif").startswith(matplotlib.get_data_path())
+    assert findfont(FontProperties(family=["sans-serif"])).startswith(matplotlib.get_data_path())
 
 
 def test_widths_are_those_of_a_column_and_a_page():

@@ -95,6 +95,13 @@ def test_a_batch_larger_than_the_data_is_an_error(pretrain_spec, train, tmp_path
     assert said == "error: batch_size 101 is larger than the training set of 100 images\n"
 
 
+def test_the_data_of_another_set_than_the_specs_are_not_trained_on(pretrain_spec, train, tmp_path):
+    code, said = train(tmp_path, content=pretrain_spec | {"dataset": "fashion_mnist"})
+    assert code == 1
+    assert "error: the spec is for the data set fashion_mnist, and" in said
+    assert "holds digits (1,797 images): give --data of fashion_mnist" in said
+
+
 def test_images_that_are_not_had_as_the_spec_says_are_an_error(pretrain_spec, train, tmp_path):
     code, said = train(tmp_path, content=pretrain_spec | {"images": "streamed"})
     assert code == 1
