@@ -22,7 +22,7 @@ WHO = {"GIT_AUTHOR_NAME": "test", "GIT_AUTHOR_EMAIL": "test@example.org"}
 WHO |= {"GIT_COMMITTER_NAME": "test", "GIT_COMMITTER_EMAIL": "test@example.org"}
 # Not what the user's own configuration says of signatures, hooks, line ends, caches.
 WHO |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-WHO |= {f"DVC_{level}_CONFIG_DIR": os.devnull for level in ("GLOBAL", "SYSTEM")}
+WHO |= {f"DVC_{level}_CONFIG_DIR": "/nowhere" for level in ("GLOBAL", "SYSTEM")}
 SMOKE = Suite.load(ROOT, "smoke")
 COMBINED = {"collect_results", "judge_claims", "record_provenance", "all"}
 COMBINED |= {f"draw_figure {name}" for name in figures_of(SMOKE)}
