@@ -3,13 +3,12 @@
 import os
 import shutil
 import sys
-import zipfile
-from pathlib import Path
 
 import pytest
 
+from dhel_kcl.presentation.table_files import FORMATS
 from tests import pipeline
-from tests.pipeline import ROOT, dvc, edit, git, jobs, run, snakemake
+from tests.pipeline import ROOT, dvc, git, jobs, run, snakemake
 from tests.workflow.test_nothing_stale import artefacts
 
 ELSEWHERE = ("data", "scratch", "results/runs")
@@ -46,8 +45,8 @@ SETTINGS = {
 
 @pytest.fixture
 def machine(clone, tmp_path, monkeypatch):
-    """A clone with pulled results on a machine with all that at once: a disk that refuses chmod under the data, nobody's
-    user id, no home yet, a strict umask, a matplotlibrc."""
+    """A clone with pulled results on a machine with all that at once: data on a disk that refuses chmod, nobody's user
+    id, no home yet, a strict umask, a matplotlibrc."""
     disk = tmp_path / "disk"
     for name in ELSEWHERE:
         (clone / name).mkdir(exist_ok=True)
@@ -187,17 +186,70 @@ def test_make_gives_a_home_and_a_name_to_a_user_without(installed, home):
     assert f"home {installed}, name me" in output
 
 
+# A package that needs another one, built without any other package.
 BACKEND = """
-import zipfile
+from zipfile import ZipFile
 
-def build_wheel(folder, *_, name="{name}", **__):
-    with zipfile.ZipFile(f"{{folder}}/{{name}}-1-py3-none-any.whl", "w") as wheel:
-        info = f"{{name}}-1.dist-info"
-        wheel.writestr(f"{{name}}.py", "")
-        wheel.writestr(f"{{info}}/METADATA", f"Metadata-Version: 2.1\\nName: {{name}}\\nVersion: 1\\n{more}")
-        wheel.writestr(f"{{info}}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-        wheel.writestr(f"{{info}}/RECORD", "")
-    return f"{{name}}-1-py3-none-any.whl"
+def build_wheel(folder, *_, **__):
+    return wheel(folder, "toy", "Requires-Dist: needed")
+
+def wheel(folder, name, more=""):
+    info, file = f"{name}-1.dist-info", f"{name}-1-py3-none-any.whl"
+    with ZipFile(f"{folder}/{file}", "w") as content:
+        content.writestr(f"{name}.py", "")
+        content.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\\nName: {name}\\nVersion: 1\\n{more}\\n")
+        content.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        content.writestr(f"{info}/RECORD", "")
+    return file
 
 build_editable = build_wheel
 """
+PROJECT = """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+
+[project]
+name = "toy"
+version = "1"
+"""
+
+
+def test_pip_installs_into_the_environment_from_where_the_user_says(tmp_path):
+    shutil.copy2(ROOT / "Makefile", tmp_path)
+    for name, text in (("backend.py", BACKEND), ("pyproject.toml", PROJECT), ("requirements.lock", "needed==1\n")):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "index").mkdir()
+    code, output = run(tmp_path, sys.executable, "-c", "import backend; backend.wheel('index', 'needed')")
+    assert code == 0, output
+    places = "target = /nowhere\nprefix = /nowhere\nroot = /nowhere\n"
+    (tmp_path / "pip.conf").write_text(f"[install]\n{places}", encoding="utf-8")
+    environ = {"PIP_CONFIG_FILE": tmp_path / "pip.conf", "PIP_NO_INDEX": 1, "PIP_FIND_LINKS": tmp_path / "index"}
+    environ |= {"PIP_USER": 1, "PIP_NO_DEPS": 1, "PIP_CONSTRAINT": "/nowhere"}
+    pairs = [f"{name}={value}" for name, value in environ.items()]
+    code, output = run(tmp_path, "env", *pairs, "make", "install", f"PYTHON={sys.executable}")
+    assert code == 0, output
+    code, output = run(tmp_path, ".venv/bin/python", "-c", "import needed, toy")
+    assert code == 0, output
+
+
+def test_a_name_that_is_no_targets_is_explained(clone):
+    for name, meant in (("smke", "smoke"), ("cifar10_paper", "paper_cifar10"), ("theorie", "theory")):
+        code, output = snakemake(clone, "-n", name)
+        assert code != 0
+        assert f"unknown target {name!r} (did you mean {meant!r}?); allowed: all, theory, digits, " in output
+        assert "No rule to produce" not in output
+
+
+def test_no_run_ends_with_jobs_of_which_nothing_is_recorded(clone, project, tmp_path):
+    """The table of what others published is in Git, which gives files any date."""
+    git(project, "clone", "--quiet", str(project), str(tmp_path / "bare"))
+    for folder in (clone, tmp_path / "bare"):
+        for extension in FORMATS:
+            (folder / f"paper_figures/published.{extension}").touch()
+    code, output = snakemake(clone)
+    assert code == 0
+    assert "Nothing to be done" in output
+    assert "missing provenance" not in output
+    assert "tabulate_published" in jobs(tmp_path / "bare")
