@@ -34,14 +34,14 @@ def wasserstein() -> float:
 def importing(statement: str) -> float:
     """Seconds of an import in a new interpreter that has imported torch."""
     code = f"import time, torch; start = time.perf_counter(); {statement}; print(time.perf_counter() - start)"
-    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True).stdout)
 
 
 def planning(target: str, *options: str) -> tuple[float, str]:
     """Seconds and output of `snakemake -n`. Raises ValueError if it fails."""
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "-n", "--quiet", "rules", *options, target]
     start = time.perf_counter()
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8")
     if result.returncode:
         raise ValueError(f"{' '.join(command)} failed:\n{result.stderr[-2000:]}")
     return time.perf_counter() - start, result.stdout + result.stderr

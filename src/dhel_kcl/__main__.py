@@ -41,8 +41,9 @@ def main() -> None:
 
 def run(arguments: list[str]) -> None:
     """Run the step that the first argument names, here."""
-    from dhel_kcl.runtime import cli
+    from dhel_kcl.runtime import cli, surroundings
 
+    surroundings.keep_out()
     known = [name for names in STEPS.values() for name in names]
     name = arguments[0] if arguments else "--help"
     if name in ("-h", "--help"):
@@ -56,8 +57,9 @@ def run(arguments: list[str]) -> None:
 
 def serve() -> None:
     """Be the warm process that `runtime.warm` starts with the descriptor of its socket: import all there is."""
-    from dhel_kcl.runtime import warm
+    from dhel_kcl.runtime import surroundings, warm
 
+    surroundings.keep_out()
     listener = socket.socket(fileno=int(sys.argv[1]))
     for module in walk_packages([str(Path(__file__).parent)], "dhel_kcl."):
         if module.name != __name__:

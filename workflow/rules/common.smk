@@ -16,7 +16,7 @@ from dhel_kcl.evidence.figures import FIGURES, figures_of
 from dhel_kcl.evidence.published import PUBLISHED
 from dhel_kcl.evidence.tables import TABLES, tables_of
 from dhel_kcl.presentation.table_files import FORMATS
-from dhel_kcl.runtime import cli, job_progress, origins, records, science, warm
+from dhel_kcl.runtime import cli, job_progress, origins, provenance, records, science, warm
 from dhel_kcl.study import layout
 from dhel_kcl.study.config import ConfigError, load_global, suite_names
 from dhel_kcl.study.suite import FLOORS, Suite, dataset_title
@@ -52,6 +52,9 @@ for file in records.unrecorded(layout.versioned(SUITES.values(), EXPERIMENTS)):
         "Go back to the last versioned results with `dvc pull --force`, or delete the file (or all of "
         "results/runs) to compute it anew."
     )
+
+if hindrance := provenance.git_revision()[1]:
+    print(f"Warning: {hindrance}", file=sys.stderr)
 
 if "DVC_STAGE" in os.environ:
     print(
@@ -124,6 +127,12 @@ def run_of(wildcards):
     if folder not in runs:
         raise WorkflowError(f"{folder} is not a run of suite {wildcards.suite}")
     return runs[folder]
+
+
+def explain(wildcards):
+    """What was meant by a target that does not exist; Snakemake would only say "No rule to produce"."""
+    parts = [f"{name}_{dataset}" for name, suite in SUITES.items() for dataset in suite.datasets]
+    raise WorkflowError(cli.unknown("target", wildcards.misspelt, ["all", "theory", *SUITES, *parts]))
 
 
 def are_there(files):

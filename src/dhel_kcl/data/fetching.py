@@ -34,8 +34,9 @@ def fetch(name: str, folder: Path) -> Prepared:
 def check(name: str, data: Prepared) -> None:
     """Raise ValueError unless a prepared data set is what the catalogue says: plans and configs rely on it."""
     dataset = CATALOGUE[name]
-    stated: dict[str, int | bool] = {"streamed": dataset.streamed, "channels": dataset.channels}
-    found: dict[str, int | bool] = {"streamed": data.encoded, "channels": data.channels}
+    stated: dict[str, int | bool | str] = {"streamed": dataset.streamed, "channels": dataset.channels, "name": name}
+    found: dict[str, int | bool | str] = {"streamed": data.encoded, "channels": data.channels}
+    found["name"] = data.manifest.description.name
     if not dataset.approximate:
         stated |= {"classes": dataset.classes} | {part: getattr(dataset, part) for part in PARTS}
         found |= {"classes": data.classes} | {part: int((data.part == code).sum()) for part, code in PARTS.items()}

@@ -121,8 +121,10 @@ def read(folder: Path, verify: bool = False) -> Prepared:
     if manifest.encoded and not _are_files(images, count):
         raise ValueError(f"{folder / 'images.npy'} does not hold the {count} files its manifest states; {remedy}")
     shape = (count,) if manifest.encoded else images.shape
-    if shape != manifest.images or len(labels) != count or len(part) != count:
+    if shape != manifest.images or labels.shape != (count,) or part.shape != (count,):
         raise ValueError(f"{folder} holds arrays whose shapes disagree with its manifest; {remedy}")
+    if (images.dtype, labels.dtype, part.dtype) != (np.uint8, np.int64, np.uint8):
+        raise ValueError(f"{folder} holds arrays of other types than uint8, int64 and uint8; {remedy}")
     return Prepared(images, labels, part, manifest)
 
 

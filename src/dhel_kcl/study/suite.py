@@ -203,6 +203,7 @@ class Suite:
         """Content of `EvaluationSpec` for encoders that see images of a data set, as JSON has it."""
         settings = self._as_json[dataset]
         return settings["probe"] | {
+            "dataset": dataset,
             "images": CATALOGUE[dataset].images,
             "augment": settings["augment"],
             "precision": self.config.precision,

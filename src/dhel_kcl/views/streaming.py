@@ -5,7 +5,6 @@ colours, grey and blur follow in batches on the device. All that is random is dr
 what a batch holds depends neither on the number of workers nor on what is prepared ahead.
 """
 
-import io
 import multiprocessing
 import os
 import signal
@@ -24,6 +23,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from dhel_kcl.data.images import decode
 from dhel_kcl.data.prepared import Prepared, offsets_of
 from dhel_kcl.views.augment import Augment
 from dhel_kcl.views.crops import Crops
@@ -64,9 +64,8 @@ class Files(Dataset[Tensor]):
         start, end = offsets_of(self.content, self.count)[task.row : task.row + 2]
         try:
             squares = cut(self.content[start:end].tobytes(), task.size, task.copies, task.crops)
-        except Exception as error:  # damaged files make PIL raise many kinds
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise ValueError(f"{self.path}: image {task.row} cannot be decoded ({reason})") from error
+        except ValueError as error:
+            raise ValueError(f"{self.path}: image {task.row} cannot be decoded ({error})") from error
         return torch.from_numpy(np.stack([np.asarray(square) for square in squares]))
 
 
@@ -172,8 +171,7 @@ def collate(squares: list[Tensor]) -> Tensor:
 
 def cut(content: bytes, size: int, copies: int, crops: Crops | None) -> list[Image.Image]:
     """`copies` squares of size x size pixels from an encoded image, bicubic and antialiased."""
-    with Image.open(io.BytesIO(content)) as file:
-        image = file.convert("RGB")
+    image = decode(content)
     if crops is None:
         return [central(image, size)] * copies
     boxes = crops.boxes(image.height, image.width).astype(int).tolist()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dhel_kcl.data import prepared
+from dhel_kcl.data import prepared, writing
 from dhel_kcl.data.sources import imagenet100
 from dhel_kcl.data.sources.imagenet100_cmc import CLASSES
 
@@ -146,6 +146,27 @@ def listed(text):
     return make
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "latin-1"])
+def test_a_class_list_of_another_encoding_is_read_or_named_with_the_remedy(monkeypatch, encoding):
+    listed("# é\n")(monkeypatch)
+    Path("list.txt").write_bytes(("n00000001\r\nn00000002\r\n" + "é" * (encoding == "latin-1")).encode(encoding))
+    if encoding == "utf-8-sig":
+        assert details()["class_ids"] == ["n00000001", "n00000002"]
+        return
+    with pytest.raises(ValueError, match=r"^list\.txt is (UTF-16, or no text|not UTF-8): save it as UTF-8"):
+        prepare()
+
+
+def test_stray_files_of_systems_are_no_images(monkeypatch):
+    folder_of()
+    before = prepare().manifest
+    for name in ("._a.JPEG", ".hidden.png", "Thumbs.db", "list.txt"):
+        Path("imagenet/train", IDS[0], name).write_bytes(b"stray")
+    for name in ("._n00000001", ".DS_Store", "n00000001.tar"):
+        Path("imagenet/train", name).write_bytes(b"stray")
+    assert prepare().manifest == before
+
+
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
@@ -171,8 +192,7 @@ def test_bad_input_is_named(monkeypatch, fault, message):
 
 def test_a_file_that_changes_meanwhile_is_named(monkeypatch):
     folder_of()
-    monkeypatch.setattr(imagenet100, "_check_images", lambda paths: "")
-    monkeypatch.setattr(Path, "read_bytes", lambda path: b"")
+    monkeypatch.setattr(writing, "checksums", lambda files: ["0" * 64] * len(files))
     with pytest.raises(ValueError, match=r"n00000001_0\.JPEG changed while it was read"):
         prepare()
     assert not any(Path("out").iterdir())

@@ -37,8 +37,11 @@ CHANGES = """
     data.catalogue  data.fetching            -
     data.sources.cifar                       fetch cifar10, fetch cifar100
     data.sources.*                           fetch {module}
-    data.archives  data.download             fetch *, not fetch digits
-    data.writing                             fetch *
+    data.copies                              fetch cifar10, fetch cifar100, fetch stl10
+    data.archives                            fetch *, not fetch digits, not fetch imagenet100
+    data.download                            fetch *, not fetch digits
+    data.arrays  data.writing                fetch *
+    data.images                              fetch *, * streamed, plan
     data.split                               split, collect
     data.prepared                            fetch *, split, pretrain *, evaluate *, transfer *, plan, collect
 

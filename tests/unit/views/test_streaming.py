@@ -17,9 +17,9 @@ from scipy.stats import ks_2samp
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, RandomResizedCrop, Resize
 from torchvision.transforms import functional as tv
 
-from dhel_kcl.data import prepared
+from dhel_kcl.data import prepared, writing
 from dhel_kcl.data.sources import imagenet100
-from dhel_kcl.data.writing import write_encoded
+from dhel_kcl.files import sha256
 from dhel_kcl.runtime import cli
 from dhel_kcl.views import streaming
 from dhel_kcl.views.augment import Augment
@@ -48,13 +48,17 @@ def photos():
 
 
 def encoded(folder, contents):
-    """A prepared data set of encoded images."""
+    """A prepared data set of encoded images, the damaged ones as if they had been sound when they were prepared."""
     folder.mkdir(exist_ok=True)
     paths = [folder / str(k) for k in range(len(contents))]
     for path, content in zip(paths, contents, strict=True):
         path.write_bytes(content)
     count = len(contents)
-    write_encoded(folder / "out", paths, np.zeros(count, np.int64), np.zeros(count, np.uint8), imagenet100.DESCRIPTION)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(writing, "checksums", lambda paths: [sha256(path) for path in paths])
+        writing.write_encoded(
+            folder / "out", paths, np.arange(count) % 2, np.zeros(count, np.uint8), imagenet100.DESCRIPTION
+        )
     return prepared.read(folder / "out")
 
 
@@ -121,7 +125,7 @@ def test_crops_follow_the_law_of_torchvision(tmp_path):
     """Place and extent of 1,600 crops of an image whose colour states the position."""
     y, x = np.mgrid[:90, :120]
     ramp = torch.from_numpy(np.stack([2 * x, 2 * y, 0 * x]).astype(np.uint8))
-    source = opened(encoded(tmp_path, [png(ramp)]))
+    source = opened(encoded(tmp_path, [png(ramp)] * 2))
     augment = Augment(crop_scale=(0.08, 1.0), size=8)
     ours = views_of(source, np.zeros(800, dtype=int), augment, 0)
     torch.manual_seed(0)
