@@ -10,9 +10,14 @@ STEPS = {
     "training and evaluation": ("pretrain", "evaluate", "transfer", "select"),
     "theory": ("compute",),
     "evidence": ("collect", "judge", "tabulate", "draw", "record"),
-    "beside the pipeline": ("plan", "interim", "compare", "document"),
+    "beside the pipeline": ("new-suite", "plan", "interim", "compare", "document"),
 }
 """In the order of the data."""
+
+
+def module(step: str) -> str:
+    """Name of a step's module in `steps`."""
+    return step.replace("-", "_")
 
 
 def usage() -> str:
@@ -21,7 +26,7 @@ def usage() -> str:
     for stage, names in STEPS.items():
         lines += ["", f"{stage}:"]
         for name in names:
-            text = Path(__file__).with_name("steps").joinpath(f"{name}.py").read_text(encoding="utf-8")
+            text = Path(__file__).with_name("steps").joinpath(f"{module(name)}.py").read_text(encoding="utf-8")
             first = (ast.get_docstring(ast.parse(text)) or "").splitlines()[0]
             lines.append(f"  {name:<10}{first}")
     return "\n".join([*lines, ""])
@@ -39,7 +44,7 @@ def main() -> None:
     if name not in known:
         sys.exit(f"error: {cli.unknown('step', name, known)}; `dhel-kcl --help` says what each does")
     sys.argv = [f"dhel-kcl {name}", *sys.argv[2:]]
-    cli.run(import_module(f"dhel_kcl.steps.{name}").main)
+    cli.run(import_module(f"dhel_kcl.steps.{module(name)}").main)
 
 
 if __name__ == "__main__":

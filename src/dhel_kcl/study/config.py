@@ -20,6 +20,7 @@ from dhel_kcl.study.choices import AnyBackbone, CompactResNet, Losses
 from dhel_kcl.study.mistakes import MOST, ConfigError, did_you_mean, listed, mistake
 from dhel_kcl.study.section import Named, Section
 from dhel_kcl.study.values import (
+    OWN_NAME,
     AnyList,
     BatchSize,
     Count,
@@ -223,8 +224,8 @@ def _known(datasets: dict[str, Settings]) -> dict[str, Settings]:
         if isinstance(settings, Own):
             if name in CATALOGUE:
                 raise mistake("is the name of a public data set; give your own images another", key=name)
-            if name == "splits" or not re.fullmatch("[a-z0-9][a-z0-9_-]*", name):
-                raise mistake("is no name for a data set; use a-z, 0-9, _ and - (but not splits)", key=name)
+            if name == "splits" or not re.fullmatch(OWN_NAME, name):
+                raise mistake("is no name for a data set; use a-z, 0-9 and _ (but not splits)", key=name)
         elif name not in CATALOGUE:
             own = "; images of your own need the key 'folder'"
             raise mistake(f"{name!r} is unknown{did_you_mean(name, CATALOGUE)}{own}")
@@ -435,6 +436,7 @@ def _of_images(dataset: str, settings: Settings) -> Iterator[str]:
     except ValueError as error:
         yield f"folder: {error}"
         return
+    yield from _of_views(entry, settings.augment)
     if not entry.train:  # a folder that is not there: who asks for its images is told
         return
     try:
@@ -449,3 +451,11 @@ def _of_images(dataset: str, settings: Settings) -> Iterator[str]:
     ):
         if size > images[subset]:
             yield f"{key}: {size} is above the {images[subset]} training images; {remedy}"
+
+
+def _of_views(dataset: Dataset, augment: Augment) -> Iterator[str]:
+    """Whether images of many sizes can be augmented so."""
+    if dataset.streamed and augment.rotation:
+        yield "augment: images that stay files go with neither rotation nor pad"
+    elif dataset.streamed and augment.size is None:
+        yield "augment: images that stay files need size, the views' height and width"

@@ -36,7 +36,7 @@ START = "spawn"
 """How workers start. A fork is unsafe beside NCCL and keeps this process's file locks; workers of a fork server are
 not its children and outlive it."""
 STRIP = 16
-"""Longer sides per shorter one from which on an image counts as a strip."""
+"""From how many times its shorter side on an image counts as a strip."""
 FEW = 1000
 """Images that this process decodes itself in less time than workers take to start."""
 STOP = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
@@ -182,21 +182,14 @@ def cut(image: Image.Image, size: int, copies: int, crops: Crops | None) -> list
     return [part.resize((size, size), Image.Resampling.BICUBIC) for part in parts]
 
 
-def without_ends(image: Image.Image) -> Image.Image:
-    """A strip without its ends, which no central square reaches: resized whole, one of a pixel's width would need
-    gigabytes."""
-    short, (width, height) = min(image.size), image.size
-    if max(image.size) <= STRIP * short:
-        return image
-    left, top = (max(0, side - STRIP // 2 * short) // 2 for side in (width, height))
-    return image.crop((left, top, width - left, height - top))
-
-
 def central(image: Image.Image, size: int) -> Image.Image:
     """The central square of the image after its shorter side is resized to size / CENTRE."""
     short = round(size / CENTRE)
-    image = without_ends(image)
     width, height = (short * side // min(image.size) for side in image.size)
     left, top = round((width - size) / 2), round((height - size) / 2)
+    if max(width, height) > STRIP * short:  # resized whole, a strip of a pixel's width would need gigabytes
+        across, down = image.width / width, image.height / height
+        box = (left * across, top * down, (left + size) * across, (top + size) * down)
+        return image.resize((size, size), Image.Resampling.BICUBIC, box)
     resized = image.resize((width, height), Image.Resampling.BICUBIC)
     return resized.crop((left, top, left + size, top + size))
