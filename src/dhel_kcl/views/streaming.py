@@ -36,7 +36,7 @@ START = "spawn"
 """How workers start. A fork is unsafe beside NCCL and keeps this process's file locks; workers of a fork server are
 not its children and outlive it."""
 STRIP = 16
-"""From how many times its shorter side on an image counts as a strip."""
+"""Shorter sides that the longer one of an image keeps at most."""
 FEW = 1000
 """Images that this process decodes itself in less time than workers take to start."""
 STOP = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
@@ -184,12 +184,17 @@ def cut(image: Image.Image, size: int, copies: int, crops: Crops | None) -> list
 
 def central(image: Image.Image, size: int) -> Image.Image:
     """The central square of the image after its shorter side is resized to size / CENTRE."""
-    short = round(size / CENTRE)
+    short, image = round(size / CENTRE), without_ends(image)
     width, height = (short * side // min(image.size) for side in image.size)
     left, top = round((width - size) / 2), round((height - size) / 2)
-    if max(width, height) > STRIP * short:  # resized whole, a strip of a pixel's width would need gigabytes
-        across, down = image.width / width, image.height / height
-        box = (left * across, top * down, (left + size) * across, (top + size) * down)
-        return image.resize((size, size), Image.Resampling.BICUBIC, box)
     resized = image.resize((width, height), Image.Resampling.BICUBIC)
     return resized.crop((left, top, left + size, top + size))
+
+
+def without_ends(image: Image.Image) -> Image.Image:
+    """A strip without the ends that are far from its central square: resized whole, one of a pixel's width would need
+    gigabytes. Even multiples of the shorter side go, so that the square stays where it was in whole pixels, halves rounded
+    to even."""
+    side = min(image.size)
+    left, top = (max(0, (length // side - STRIP) // 4) * 2 * side for length in image.size)
+    return image.crop((left, top, image.width - left, image.height - top)) if left or top else image
