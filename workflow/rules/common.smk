@@ -18,7 +18,7 @@ from dhel_kcl.evidence.tables import TABLES, tables_of
 from dhel_kcl.presentation.table_files import FORMATS
 from dhel_kcl.runtime import cli, job_progress, origins, provenance, records, science, warm
 from dhel_kcl.study import layout
-from dhel_kcl.study.config import ConfigError, load_global, suite_names
+from dhel_kcl.study.config import ConfigError, load_global, own_images, suite_names
 from dhel_kcl.study.suite import FLOORS, Suite, dataset_title
 from dhel_kcl.theory import EXPERIMENTS
 from dhel_kcl.theory import TABLES as THEORY_TABLES
@@ -33,6 +33,7 @@ shell.prefix(f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 try:
     DEFAULT_SUITE = {**load_global(ROOT).model_dump(), **config}["default_suite"]
     SUITES = {name: Suite.load(ROOT, name) for name in suite_names(ROOT)}
+    OWN_IMAGES = own_images({name: suite.config for name, suite in SUITES.items()})
 except ConfigError as error:
     raise WorkflowError(str(error))
 
@@ -183,6 +184,15 @@ def threads_of(wildcards):
 def suite_spec(wildcards):
     """Digest of all that a suite decides: config, runs, titles."""
     return SUITES[wildcards.suite].digest()
+
+
+def own_arguments(wildcards):
+    """Where the images of a data set of one's own lie, and what becomes of them; nothing for a public one."""
+    if wildcards.dataset not in OWN_IMAGES:
+        return ""
+    own = OWN_IMAGES[wildcards.dataset]
+    streamed = {None: "", True: " --streamed", False: " --no-streamed"}[own.streamed]
+    return f"--folder {shlex.quote(own.folder)} --size {own.size}{streamed}"
 
 
 def split_arguments(wildcards):

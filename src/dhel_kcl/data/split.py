@@ -1,6 +1,7 @@
 """A suite's subsets of a data set: train, validation, test and pretrain, stratified by class, by a fixed seed.
 
-Where the data set has an official test part, that is the pool for the test images; otherwise all images are.
+Where the data set has an official test part, that is the pool for the test images, and likewise for validation;
+otherwise all images are.
 Evaluation fits on train, and pretraining uses train with all unlabeled images where there are some; hyperparameters
 are selected on validation, test is only reported.
 """
@@ -63,12 +64,15 @@ def draw(
 
     everything = np.arange(len(labels))
     pool = everything[part == PARTS["train"]]
-    official_test = everything[part == PARTS["test"]]
+    official_test, official_validation = (everything[part == PARTS[name]] for name in ("test", "validation"))
     if len(official_test):
         chosen_test, _ = take(official_test, test)
     else:
         chosen_test, pool = take(pool, test)
-    chosen_validation, pool = take(pool, validation)
+    if len(official_validation):
+        chosen_validation, _ = take(official_validation, validation)
+    else:
+        chosen_validation, pool = take(pool, validation)
     chosen_train, _ = take(pool, len(pool) if train is None else train)
     pretrain = np.sort(np.concatenate([chosen_train, everything[part == PARTS["unlabeled"]]]))
     return {"train": chosen_train, "validation": chosen_validation, "test": chosen_test, "pretrain": pretrain}

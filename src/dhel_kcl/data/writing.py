@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dhel_kcl.data.arrays import check_classes, check_images, check_labels
-from dhel_kcl.data.images import checksums
+from dhel_kcl.data.images import checksums, digest_of
 from dhel_kcl.data.prepared import FILES, PARTS, Description, Manifest
 from dhel_kcl.files import atomic, sha256, write_json
 
@@ -66,9 +66,17 @@ def write_parts(
 
 
 def write_encoded(
-    folder: Path, files: Iterable[Path], labels: NDArray, part: NDArray, description: Description
+    folder: Path,
+    files: Iterable[Path],
+    labels: NDArray,
+    part: NDArray,
+    description: Description,
+    *,
+    upright: bool = False,
 ) -> None:
     """Write a prepared data set of colour images as the bytes of their own files (JPEG, PNG), N of them.
+
+    upright: whether readers turn the images as their EXIF data say.
 
     Each file is decoded once. manifest.json gets a SHA-256 over the folder, name and content of every file.
 
@@ -79,9 +87,8 @@ def write_encoded(
     check_labels(description.name, labels, part, len(files))
     check_classes(description.name, labels, part)
     contents = checksums(files)
-    lines = [f"{path.parent.name}/{path.name} {content}\n" for path, content in zip(files, contents, strict=True)]
-    listing = hashlib.sha256("".join(lines).encode()).hexdigest()
-    description = replace(description, details={**description.details, "files_sha256": listing})
+    details = {**description.details, "files_sha256": digest_of(files, contents)}
+    description = replace(description, details=details)
     sizes = [path.stat().st_size for path in files]
     offsets = np.cumsum([8 * (len(files) + 1), *sizes], dtype="<i8")
     with atomic(folder / "images.npy") as stored:
@@ -93,17 +100,24 @@ def write_encoded(
             if hashlib.sha256(content).hexdigest() != checksum:
                 raise ValueError(f"{path} changed while it was read; run the same command again")
             stored.write(content)
-    _complete(folder, (len(files),), labels, part, description, encoded=True)
+    _complete(folder, (len(files),), labels, part, description, encoded=True, upright=upright)
 
 
 def _write(folder: Path, images: NDArray, labels: NDArray, part: NDArray, description: Description) -> None:
     with atomic(folder / "images.npy") as file:
         np.save(file, images, allow_pickle=False)
-    _complete(folder, images.shape, labels, part, description, encoded=False)
+    _complete(folder, images.shape, labels, part, description)
 
 
 def _complete(
-    folder: Path, shape: tuple[int, ...], labels: NDArray, part: NDArray, description: Description, *, encoded: bool
+    folder: Path,
+    shape: tuple[int, ...],
+    labels: NDArray,
+    part: NDArray,
+    description: Description,
+    *,
+    encoded: bool = False,
+    upright: bool = False,
 ) -> None:
     """Write what comes after the images."""
     labels, part = labels.astype(np.int64), part.astype(np.uint8)
@@ -111,5 +125,5 @@ def _complete(
         with atomic(folder / name) as file:
             np.save(file, array, allow_pickle=False)
     sums = {name: sha256(folder / name) for name in FILES}
-    manifest = Manifest(description, shape, int(labels.max()) + 1, sums, encoded)
+    manifest = Manifest(description, shape, int(labels.max()) + 1, sums, encoded, upright)
     write_json(folder / "manifest.json", manifest.as_dict())

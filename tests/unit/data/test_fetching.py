@@ -43,7 +43,7 @@ def test_what_is_prepared_is_what_the_catalogue_says(name, monkeypatch):
     publish(name, monkeypatch)
     data = fetch(name, Path("out"))
     np.testing.assert_array_equal(data.images, read(Path("out")).images)
-    check(name, data)
+    check(name, data, CATALOGUE[name])
 
 
 def test_the_official_digits_are_those_of_the_catalogue():

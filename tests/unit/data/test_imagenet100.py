@@ -157,6 +157,42 @@ def test_a_class_list_of_another_encoding_is_read_or_named_with_the_remedy(monke
         prepare()
 
 
+def test_a_hundred_classes_by_list_of_all_that_imagenet_holds(monkeypatch):
+    """As in the true folder: PNG and CMYK under .JPEG names, images that say they are turned, sides of a pixel."""
+    monkeypatch.setattr(imagenet100, "COUNT", 100)
+    monkeypatch.setattr(imagenet100, "CMC_CLASSES", CLASSES)
+    more = [f"n0000{number:04}" for number in range(10)]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for part in ("train", "val"):
+        for number, class_id in enumerate([*CLASSES, *more]):
+            place = Path("imagenet", part, class_id)
+            place.mkdir(parents=True)
+            image = Image.new("RGB", [(30, 28), (1, 40), (40, 1), (1, 1)][number % 4], (2 * number, 0, 0))
+            mode, form = [("RGB", "JPEG"), ("CMYK", "JPEG"), ("L", "JPEG"), ("RGBA", "PNG"), ("RGB", "PNG")][number % 5]
+            image.convert(mode).save(place / f"{class_id}_1.JPEG", form, exif=exif)
+            (place / f"._{class_id}_1.JPEG").write_bytes(b"Mac OS X")
+    data = prepare()
+    assert data.manifest.description.details["class_list"] == "CMC"
+    assert data.manifest.description.details["class_ids"] == sorted(CLASSES)
+    assert data.labels.tolist() == [*range(100)] * 2
+    assert not data.manifest.upright
+    Path("list.txt").write_text("\n".join([*CLASSES[:90], *more]))
+    monkeypatch.setenv(imagenet100.CLASS_LIST, "list.txt")
+    assert details()["class_ids"] == sorted([*CLASSES[:90], *more])
+
+
+def test_every_damaged_image_is_named():
+    folder_of()
+    bad = [Path("imagenet", part, IDS[number], f"{IDS[number]}_0.JPEG") for part, number in (("train", 0), ("val", 2))]
+    for path in bad:
+        path.write_bytes(b"<html>404</html>")
+    with pytest.raises(ValueError, match="2 of 12 images: replace them or take them away") as error:
+        prepare()
+    assert all(f"{path} cannot be read: it is no image" in str(error.value) for path in bad)
+    assert not Path("out").exists()
+
+
 def test_stray_files_of_systems_are_no_images(monkeypatch):
     folder_of()
     before = prepare().manifest

@@ -35,11 +35,12 @@ CHANGES = """
     study.*                                  -
 
     data.catalogue  data.fetching            -
+    data.folders  data.sources.folder        fetch own
     data.sources.cifar                       fetch cifar10, fetch cifar100
     data.sources.*                           fetch {module}
     data.copies                              fetch cifar10, fetch cifar100, fetch stl10
-    data.archives                            fetch *, not fetch digits, not fetch imagenet100
-    data.download                            fetch *, not fetch digits
+    data.archives                            fetch *, not fetch digits, not fetch imagenet100, not fetch own
+    data.download                            fetch *, not fetch digits, not fetch own
     data.arrays  data.writing                fetch *
     data.images                              fetch *, * streamed, plan
     data.split                               split, collect
@@ -135,6 +136,7 @@ def every_step(code):
     """{step: digest} of each kind of result that there is."""
     digests = {f"fetch {name}": science.of_fetching(name, code) for name in ("digits", "fashion_mnist", "cifar10")}
     digests |= {f"fetch {name}": science.of_fetching(name, code) for name in ("cifar100", "stl10", "imagenet100")}
+    digests["fetch own"] = science.of_fetching("own", code)
     for name, loss in LOSSES.items():
         digests[f"pretrain {name}"] = science.of_pretraining(loss, "compact_resnet", "memory", code)
     digests["pretrain resnet"] = science.of_pretraining({"name": "supervised"}, "resnet18", "memory", code)

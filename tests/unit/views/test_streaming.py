@@ -3,10 +3,12 @@ import itertools
 import multiprocessing
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -220,6 +222,44 @@ def test_plain_images_are_those_of_torchvision(data, size):
     assert torch.equal(torch.cat(batches), torch.stack([evaluate(picture(data, row)) for row in rows]))
     whole = views_of(source, np.arange(18), Augment(size=size), 0, copies=1)
     assert torch.equal(whole, torch.cat(batches))
+
+
+@pytest.mark.parametrize("shape", [(2, 90), (90, 3), (4, 300), (1, 64)])
+def test_the_centre_of_a_strip_is_that_of_torchvision(shape):
+    strip = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8))
+    expected = CenterCrop(24)(Resize(round(24 / 0.875), InterpolationMode.BICUBIC)(strip))
+    ours, theirs = (np.asarray(image).astype(int) for image in (streaming.central(strip, 24), expected))
+    assert np.abs(ours - theirs).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(1, 50_000), (50_000, 1), (1, 1), (3, 9000)])
+def test_sides_of_a_pixel_take_no_gigabytes(tmp_path, size):
+    content = io.BytesIO()
+    Image.new("RGB", size, (200, 100, 50)).save(content, "PNG")
+    source = opened(encoded(tmp_path, [content.getvalue()] * 2))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    (plain,) = source.plain(2, 224)
+    views = views_of(source, np.arange(2), CROP, 0)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kilobytes
+    for images in (plain, views):
+        torch.testing.assert_close(images.amax(dim=(0, 2, 3)), torch.tensor([200, 100, 50]) / 255)
+
+
+def test_images_stand_as_the_manifest_says(tmp_path):
+    """As they were taken where it says upright, and otherwise as torchvision reads them."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    content = io.BytesIO()
+    picture = Image.fromarray(pixels(1, height=40, width=60)[0].permute(1, 2, 0).numpy())
+    picture.save(content, "PNG", exif=exif)
+    data = encoded(tmp_path, [content.getvalue()] * 2)
+    turned = prepared.Prepared(data.images, data.labels, data.part, replace(data.manifest, upright=True))
+    for source, expected in (
+        (data, picture),
+        (turned, picture.transpose(Image.Transpose.ROTATE_270)),
+    ):
+        (plain,) = opened(source).plain(2, 24)
+        assert torch.equal(plain[0], tv.to_tensor(streaming.central(expected, 24)))
 
 
 @pytest.mark.parametrize("workers", [0, 1])

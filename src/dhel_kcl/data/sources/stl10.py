@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dhel_kcl.data.archives import opening
 from dhel_kcl.data.copies import official_files
-from dhel_kcl.data.prepared import PARTS, Description
+from dhel_kcl.data.prepared import Description
 from dhel_kcl.data.writing import write_parts
 
 if TYPE_CHECKING:
@@ -38,6 +38,6 @@ def prepare(folder: Path, dataset: type["STL10"]) -> None:
         licence="none stated; the images come from ImageNet, whose terms allow non-commercial research only",
     )
     with official_files(dataset, UNPACKED) as copy, opening(copy.path):
-        official = {part: dataset(copy.root, split=part) for part in PARTS}
+        official = {part: dataset(copy.root, split=part) for part in ("train", "test", "unlabeled")}
         arrays = {part: (read.data, read.labels) for part, read in official.items()}
         write_parts(folder, arrays, CLASSES, replace(description, details=copy.details))
