@@ -42,6 +42,7 @@ CHANGES = """
     data.split                               split, collect
     data.prepared                            fetch *, split, pretrain *, evaluate *, transfer *, plan, collect
 
+    geometry.collapse                        -
     geometry.metrics                         evaluate *, theory uniformity, theory batch_size
     geometry.sphere                          {losses}, {theory}, theory uniformity, evaluate *, plan, figure sim*
     kernels.base                             {losses}, {theory}, plan
