@@ -10,7 +10,7 @@ STEPS = {
     "training and evaluation": ("pretrain", "evaluate", "transfer", "select"),
     "theory": ("compute",),
     "evidence": ("collect", "judge", "tabulate", "draw", "record"),
-    "beside the pipeline": ("plan", "interim", "compare", "document"),
+    "beside the pipeline": ("plan", "interim", "compare", "identify", "document"),
 }
 """In the order of the data."""
 

@@ -47,7 +47,7 @@ CHANGES = """
     geometry.sphere                          {losses}, {theory}, theory uniformity, evaluate *, plan, figure sim*
     kernels.base                             {losses}, {theory}, plan
     kernels.*                                pretrain kcl {module}, {theory}, plan
-    losses.__init__                          -
+    losses.__init__  losses.identification   -
     losses.base                              pretrain *, {theory}, plan
     losses.blocks                            {losses}, {theory}, plan
     losses.log_sum_exp  losses.negatives     {losses}, not pretrain kcl *, {theory}, plan
