@@ -39,7 +39,7 @@ def main() -> None:
     if name not in known:
         sys.exit(f"error: {cli.unknown('step', name, known)}; `dhel-kcl --help` says what each does")
     sys.argv = [f"dhel-kcl {name}", *sys.argv[2:]]
-    cli.run(import_module(f"dhel_kcl.steps.{name}").main)
+    cli.run(lambda: import_module(f"dhel_kcl.steps.{name}").main())
 
 
 if __name__ == "__main__":
