@@ -96,7 +96,7 @@ def identify(loss: Callable[..., Any], batch_sizes: Sequence[int] = (6, 10)) -> 
         >>> print(identify(loss))
         InfoNCE, anchors of z0 alone, τ = 0.07, times 1.00, plus 0.00
 
-    Raises ValueError for a callable that gives no finite number in any way of calling it, and for a constant one.
+    Raises ValueError for a callable that gives no finite number in any way of calling it, or always the same one.
     """
     raw = [_views(size) for size in batch_sizes]
     unit = [normalize(z, dim=-1) for z in raw]
@@ -133,9 +133,12 @@ def _views(size: int) -> Tensor:
 def _values(loss: Callable[..., Any], call: str, z: Tensor) -> Tensor:
     """The callable's values, shape (DRAWS,), from float32 where it takes no float64."""
     try:
-        return torch.stack([_scalar(loss(*CALLS[call](z0, z1))) for z0, z1 in zip(*z, strict=True)])
+        values = torch.stack([_scalar(loss(*CALLS[call](z0, z1))) for z0, z1 in zip(*z, strict=True)])
     except RuntimeError:
-        return torch.stack([_scalar(loss(*CALLS[call](z0, z1))) for z0, z1 in zip(*z.float(), strict=True)])
+        values = torch.stack([_scalar(loss(*CALLS[call](z0, z1))) for z0, z1 in zip(*z.float(), strict=True)])
+    if values.max() == values.min():
+        raise ValueError(f"returns {values[0].item():g} whatever the embeddings are")
+    return values
 
 
 def _scalar(value: Any) -> Tensor:
@@ -152,8 +155,6 @@ def _scalar(value: Any) -> Tensor:
 def _nearest(values: list[Tensor], views: list[Tensor]) -> Identified:
     """values: (DRAWS,) of each batch size; views: its unit vectors."""
     target = torch.cat(values)
-    if target.max() == target.min():
-        raise ValueError(f"the callable returns {target[0].item():g} whatever the embeddings are: it is no loss")
     counts = [z.shape[2] for z in views]
     targets = [target, torch.cat([value / count for value, count in zip(values, counts, strict=True)])]
     found: list[Identified] = []
@@ -194,9 +195,11 @@ def _fit(
     parts = terms(value)[name]
     columns = torch.stack([*(parts if free else [sum(parts)]), torch.ones_like(target)], dim=1).numpy()
     factors = np.linalg.lstsq(columns, target.numpy(), rcond=None)[0]
-    times, plus = float(factors[0]), float(factors[-1])
+    span, times, plus = np.ptp(target.numpy()), float(factors[0]), float(factors[-1])
+    if abs(plus) <= SAME * span:
+        plus = 0.0  # rounding, of a callable in float32
     weight = float(factors[1] / factors[0]) if free else 1.0
-    deviation = np.abs(columns @ factors - target.numpy()).max() / np.ptp(target.numpy())
+    deviation = np.abs(columns @ factors - target.numpy()).max() / span
     # An energy without alignment, or one that attracts, is none of the losses, however it fits.
     sound = times != 0 and 1e-3 < weight < 1e5
     return Identified(name, parameter, value, weight, summed, times, plus, float(deviation) if sound else math.inf)
@@ -261,8 +264,8 @@ def _kernels(parameter: str, z: Tensor, value: float) -> Terms:
 
 
 def _number(value: float) -> str:
-    """With two decimals, unless they would hide it; no minus before a zero."""
-    return f"{value:.3g}" if 1e-6 < abs(value) < 0.1 else f"{value + 0.0:.2f}".replace("-0.00", "0.00")
+    """With two decimals, unless they would hide it."""
+    return f"{value:.3g}" if 0 < abs(value) < 0.1 else f"{value:.2f}"
 
 
 FAMILIES = {"τ": _log_sum_exp} | {parameter: partial(_kernels, parameter) for parameter in ("t", "c", "q", "s")}

@@ -120,6 +120,21 @@ def test_it_is_called_as_it_wants_to_be(loss, name, call, inputs):
     assert (found.call, found.inputs) == (call, inputs)
 
 
+def of_float32_alone(z0, z1):
+    layer = torch.nn.Linear(8, 8)
+    torch.nn.init.eye_(layer.weight), torch.nn.init.zeros_(layer.bias)
+    return SimCLRLoss(0.5)(layer(z0), layer(z1))
+
+
+def constant_but_for_one_tensor(z, other=None):
+    return torch.zeros(()) if other is not None else stacked(z)
+
+
+@pytest.mark.parametrize("loss", [of_float32_alone, constant_but_for_one_tensor])
+def test_what_fails_in_one_way_is_tried_in_the_others(loss):
+    assert str(identify(loss)) == "SimCLR, τ = 0.5, times 1.00, plus 0.00"
+
+
 def two_temperatures(z0, z1):
     within, across, _ = exponentials(z0, z1, 0.3)
     positive = exponentials(z0, z1, 0.5)[1].diagonal()
@@ -206,7 +221,7 @@ def test_the_formulas_written_out_once_more_are_those_of_the_losses(temperature)
         (lambda z0, z1: {"loss": 1.0}, "returns a dict, not a scalar"),
         (lambda z0, z1: torch.tensor(math.nan), "returns nan"),
         (lambda z0, z1: np.zeros(3), "returns a ndarray, not a scalar"),
-        (lambda z0, z1: 0.0, "returns 0 whatever the embeddings are"),
+        (lambda *views: 0.0, "returns 0 whatever the embeddings are"),
     ],
 )
 def test_what_is_no_loss_is_said_to_be_none(loss, said):
