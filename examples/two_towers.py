@@ -16,10 +16,11 @@ meaning = torch.randn(128, 8)
 images, texts = meaning @ torch.randn(8, 64), meaning @ torch.randn(8, 32)
 for _step in range(50):
     u, v = normalize(image_tower(images), dim=1), normalize(text_tower(texts), dim=1)
-    temperature = (-log_scale.clamp(max=math.log(100))).exp()  # never below 0.01
-    loss = infonce(u, v, temperature)  # the functions take unit vectors
+    loss = infonce(u, v, temperature=(-log_scale).exp())  # the functions take unit vectors
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
+    with torch.no_grad():
+        log_scale.clamp_(max=math.log(100))  # never below 0.01; `log_scale.clamp` would have no gradient from there on
 assert loss < 0.1
 assert log_scale.item() != math.log(1 / 0.07)

@@ -1,6 +1,7 @@
 """The code in docs/losses.md as it stands there; examples/, which docs/examples.md shows, as they stand there."""
 
 import doctest
+import math
 import os
 import re
 import subprocess
@@ -9,9 +10,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.nn.functional import normalize
 
-from dhel_kcl.losses.dhel_loss import DHELLoss
+from dhel_kcl.losses.dcl_loss import dcl
+from dhel_kcl.losses.dhel_loss import DHELLoss, dhel
 from dhel_kcl.losses.identification import identify
+from dhel_kcl.losses.infonce_loss import infonce
 from tests.pipeline import ROOT
 from tests.unit.losses.test_identification import NTXentLoss, positive_in_the_denominator
 
@@ -63,6 +67,23 @@ def test_in_a_method_of_solo_learn():
 def test_what_identify_is_said_to_say_it_says():
     said = re.search(r"NTXentLoss\n(.*)\ncalled as .*\n.*\n(.*)\n```", PAGE)
     assert said.groups() == (str(identify(NTXentLoss())), str(identify(positive_in_the_denominator)))
+
+
+@pytest.mark.parametrize(("loss", "ends_there"), [(infonce, False), (dhel, True), (dcl, True)])
+def test_a_learned_temperature_ends_at_its_bound_where_the_loss_falls_without_bound(loss, ends_there):
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(64, 8, generator=generator)
+    z0, z1 = z.clone().requires_grad_(), (z + 0.5 * torch.randn(64, 8, generator=generator)).requires_grad_()
+    log_scale = torch.tensor(math.log(1 / 0.07), requires_grad=True)
+    optimizer = torch.optim.Adam([z0, z1, log_scale], lr=0.05)
+    for _step in range(100):
+        value = loss(normalize(z0), normalize(z1), temperature=(-log_scale).exp())
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        with torch.no_grad():
+            log_scale.clamp_(max=math.log(100))
+    assert (log_scale.item() > math.log(99)) == ends_there
 
 
 def test_the_page_shows_the_examples():
