@@ -12,7 +12,7 @@ STEPS = {
     "training and evaluation": ("pretrain", "evaluate", "transfer", "select"),
     "theory": ("compute",),
     "evidence": ("collect", "judge", "tabulate", "draw", "record"),
-    "beside the pipeline": ("new-suite", "plan", "interim", "compare", "document"),
+    "beside the pipeline": ("new-suite", "plan", "interim", "compare", "identify", "document"),
 }
 """In the order of the data."""
 
@@ -57,7 +57,7 @@ def run(arguments: list[str]) -> None:
     if name not in known:
         sys.exit(f"error: {cli.unknown('step', name, known)}; `dhel-kcl --help` says what each does")
     sys.argv = [f"dhel-kcl {name}", *arguments[1:]]
-    cli.run(import_module(f"dhel_kcl.steps.{module(name)}").main)
+    cli.run(lambda: import_module(f"dhel_kcl.steps.{module(name)}").main())
 
 
 def serve() -> None:
@@ -67,7 +67,7 @@ def serve() -> None:
     surroundings.keep_out()
     listener = socket.socket(fileno=int(sys.argv[1]))
     for found in walk_packages([str(Path(__file__).parent)], "dhel_kcl."):
-        if found.name != __spec__.name:
+        if found.name != __name__:
             import_module(found.name)
     warm.serve(listener, run)
 

@@ -44,7 +44,9 @@ def without_encoding(tree):
         given = {keyword.arg: keyword.value for keyword in call.keywords}
         name = ast.unparse(call.func)
         words = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
-        modes = [word for word in [*words, *(v.value for k, v in given.items() if k == "mode")] if isinstance(word, str)]
+        modes = [
+            word for word in [*words, *(v.value for k, v in given.items() if k == "mode")] if isinstance(word, str)
+        ]
         binary = any("b" in mode and set(mode) <= set("rwaxbt+") for mode in modes)
         opens = name == "open" or (name.endswith(".open") and (modes or not (call.args or given)))
         foreign = name.split(".")[0] in ("gzip", "tarfile", "Image", "os")
@@ -59,7 +61,7 @@ def test_no_text_is_read_or_written_in_the_locales_encoding():
     trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in paths}
     assert len(trees) > 100
     assert {f"{path}:{line}" for path, tree in trees.items() for line in without_encoding(tree)} == set()
-    assert list(without_encoding(ast.parse("open(a)\na.open('w')\na.read_text()\na.write_text(b)\nrun(text=True)"))) == [
-        *range(1, 6)
-    ]
+    assert list(
+        without_encoding(ast.parse("open(a)\na.open('w')\na.read_text()\na.write_text(b)\nrun(text=True)"))
+    ) == [*range(1, 6)]
     assert not list(without_encoding(ast.parse("open(a, 'rb')\na.open('xb')\na.read_text('utf-8')\nImage.open(a)")))
