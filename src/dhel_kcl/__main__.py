@@ -30,7 +30,7 @@ def usage() -> str:
         for name in names:
             text = Path(__file__).with_name("steps").joinpath(f"{module(name)}.py").read_text(encoding="utf-8")
             first = (ast.get_docstring(ast.parse(text)) or "").splitlines()[0]
-            lines.append(f"  {name:<10}{first}")
+            lines.append(f"  {name:<11}{first}")
     return "\n".join([*lines, ""])
 
 
