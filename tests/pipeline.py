@@ -17,7 +17,17 @@ from dhel_kcl.runtime.repository import ELSEWHERE
 from dhel_kcl.study.suite import Suite
 
 ROOT = Path(__file__).parents[1]
-SOURCES = (".dvcignore", ".gitattributes", ".gitignore", "Snakefile", "config", "dvc.yaml", "profiles", "src", "workflow")
+SOURCES = (
+    ".dvcignore",
+    ".gitattributes",
+    ".gitignore",
+    "Snakefile",
+    "config",
+    "dvc.yaml",
+    "profiles",
+    "src",
+    "workflow",
+)
 WHO = {"GIT_AUTHOR_NAME": "test", "GIT_AUTHOR_EMAIL": "test@example.org"}
 WHO |= {"GIT_COMMITTER_NAME": "test", "GIT_COMMITTER_EMAIL": "test@example.org"}
 # Not what the user's own configuration says of signatures, hooks, line ends, caches.

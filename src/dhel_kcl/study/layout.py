@@ -65,7 +65,7 @@ TABLE = f"{FIGURES}/{{suite}}/{{table}}.{{format}}"
 PUBLISHED = f"{FIGURES}/published.{{format}}"
 """What others published."""
 PUBLISHED_MARK = "results/runs/published"
-"""Says that the table of it was made here. Git restores the table alone, and Snakemake would not know how it was made."""
+"""Says that its table was made here. Git restores the table alone, and nothing would say how it was made."""
 FIGURE_FORMATS = ("pdf", "png")
 
 THEORY_RESULTS = "results/theory"
