@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.artist import Artist
@@ -46,7 +45,7 @@ def set_theme() -> None:
     sns.set_theme(style="ticks", context="paper", font_scale=0.85, rc=own)
 
 
-def grid(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Figure, NDArray[np.object_]]:
+def grid(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Figure, NDArray[Any]]:
     """A figure of `size` (width, height) in inches, and its (rows, columns) Axes; `options` are those of `subplots`.
 
     Without pyplot, which would ask for a window, or for a notebook's, where the user's settings say so.

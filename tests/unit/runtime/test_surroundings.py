@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 
@@ -38,30 +39,43 @@ def test_a_backend_and_a_matplotlibrc_change_no_byte_of_a_figure(tmp_path, backe
         assert (tmp_path / f"users.{extension}").read_bytes() == (tmp_path / f"usual.{extension}").read_bytes()
 
 
-def without_encoding(tree):
-    """Lines that read or write text in whatever encoding the user's locale has."""
-    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-        given = {keyword.arg: keyword.value for keyword in call.keywords}
-        name = ast.unparse(call.func)
-        words = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
-        modes = [
-            word for word in [*words, *(v.value for k, v in given.items() if k == "mode")] if isinstance(word, str)
-        ]
-        binary = any("b" in mode and set(mode) <= set("rwaxbt+") for mode in modes)
-        opens = name == "open" or (name.endswith(".open") and (modes or not (call.args or given)))
-        foreign = name.split(".")[0] in ("gzip", "tarfile", "Image", "os")
-        texts = name.endswith((".read_text", ".write_text")) and len(call.args) < 1 + name.endswith(".write_text")
-        text_pipe = any(ast.unparse(given[key]) == "True" for key in given.keys() & {"text", "universal_newlines"})
-        if "encoding" not in given and (texts or text_pipe or (opens and not binary and not foreign)):
+BINARY = ("gzip", "tarfile", "Image", "os")
+"""Modules whose `open` reads and writes bytes."""
+
+
+def reads_text(call):
+    """Whether a call reads or writes text."""
+    given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+    module, _, name = ast.unparse(call.func).rpartition(".")
+    modes = [text for text in map(ast.unparse, call.args) if re.fullmatch("'[rwaxbt+]+'", text)]
+    modes += [given["mode"]] if "mode" in given else []
+    if name == "open" and module not in BINARY and (not module or modes or not call.args):
+        return not any("b" in mode for mode in modes)
+    texts = module and name in ("read_text", "write_text")
+    return texts or "True" in (given.get("text"), given.get("universal_newlines"))
+
+
+def without_encoding(source):
+    """Lines that do so in whatever encoding the user's locale has."""
+    for call in (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)):
+        named = any(keyword.arg == "encoding" for keyword in call.keywords)
+        placed = ast.unparse(call.func).endswith(".read_text") and call.args
+        if reads_text(call) and not named and not placed:
             yield call.lineno
 
 
 def test_no_text_is_read_or_written_in_the_locales_encoding():
     paths = [path for folder in (SOURCE, ROOT / "benchmarks") for path in folder.rglob("*.py")]
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in paths}
-    assert len(trees) > 100
-    assert {f"{path}:{line}" for path, tree in trees.items() for line in without_encoding(tree)} == set()
-    assert list(
-        without_encoding(ast.parse("open(a)\na.open('w')\na.read_text()\na.write_text(b)\nrun(text=True)"))
-    ) == [*range(1, 6)]
-    assert not list(without_encoding(ast.parse("open(a, 'rb')\na.open('xb')\na.read_text('utf-8')\nImage.open(a)")))
+    found = {path: list(without_encoding(path.read_text(encoding="utf-8"))) for path in paths}
+    assert len(found) > 100
+    assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["open(a)", "a.open()", "a.open('w')", "open(a, mode='r')", "a.read_text()", "a.write_text(b)", "run(text=True)"],
+)
+def test_a_line_without_encoding_is_found(line):
+    assert list(without_encoding(line)) == [1]
+    assert list(without_encoding(line.replace(")", ", encoding='utf-8')").replace("(, ", "("))) == []
+    assert list(without_encoding("open(a, 'rb')\na.open('xb')\na.read_text('utf-8')\nImage.open(a)")) == []
