@@ -31,7 +31,6 @@ WEIGHTS = ("spec.json", "encoder.safetensors", "projector.safetensors")
 EVALUATED = ("probe.json", "predictions.csv", "geometry.json", "spectrum.csv", "similarities.csv")
 TRANSFER = f"{RUN}/transfer/{{target}}.json"
 """Evaluation of a run's encoder on another data set."""
-BENCHMARK = f"{RUN}/benchmark.tsv"
 SELECTED_RUN = "{method}_m{batch_size}_selected"
 """Name of the runs of a selected setting."""
 SELECTED = f"{SUITE_RUNS}/{{dataset}}/{SELECTED_RUN}/selected.json"
