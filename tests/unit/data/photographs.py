@@ -30,10 +30,10 @@ def lay_out_photographs(folder, counts, form="jpg"):
     return folder
 
 
-def lay_out_digits(folder, count):
-    """The first `count` digits as PNG, in folders named by the digit."""
+def lay_out_digits(folder, count, first=0):
+    """`count` digits as PNG, in folders named by the digit."""
     digits = load_digits()
-    for k in range(count):
+    for k in range(first, first + count):
         place = folder / str(digits.target[k])
         place.mkdir(parents=True, exist_ok=True)
         Image.fromarray((digits.images[k] * 15).astype(np.uint8)).save(place / f"{k:04}.png")
