@@ -114,11 +114,11 @@ def read_text(path: Path) -> str:
     file, with the remedy, if it is in another encoding."""
     content = Path(path).read_bytes()
     if b"\0" in content:  # half of the bytes, where each character takes two
-        raise ValueError(f"{path} is UTF-16, or no text: save it as UTF-8")
+        raise ValueError(f"{path}: UTF-16, or no text; save it as UTF-8")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8: save it as UTF-8") from None
+        raise ValueError(f"{path}: not UTF-8; save it as UTF-8") from None
 
 
 def read_json(path: Path) -> Any:
