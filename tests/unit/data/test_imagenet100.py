@@ -153,7 +153,7 @@ def test_a_class_list_of_another_encoding_is_read_or_named_with_the_remedy(monke
     if encoding == "utf-8-sig":
         assert details()["class_ids"] == ["n00000001", "n00000002"]
         return
-    with pytest.raises(ValueError, match=r"^list\.txt is (UTF-16, or no text|not UTF-8): save it as UTF-8"):
+    with pytest.raises(ValueError, match=r"^list\.txt: (UTF-16, or no text|not UTF-8); save it as UTF-8"):
         prepare()
 
 
