@@ -24,6 +24,7 @@ from dhel_kcl.theory import EXPERIMENTS
 from dhel_kcl.theory import TABLES as THEORY_TABLES
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.settings.enums import Quietness
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 ROOT = Path(workflow.basedir)
@@ -95,23 +96,24 @@ WHERE_RESULTS_ARE = (
     f"Tables are in {layout.RESULTS} and {Path(layout.TABLE).parent}, figures in {Path(layout.FIGURE).parent}; "
     "`make report` puts all on one page."
 ).replace("{suite}", "<suite>")
-FOLLOWED = []
+# What lives as long as this Snakemake: the warm process, which ends when its standard input is closed.
+STARTED = {}
 
 
 def begin_run():
     """Start what makes jobs start at once, and the line that says how far they are."""
     if workflow.exec_mode != ExecMode.DEFAULT:  # a single job, which another Snakemake sent to a cluster's node
         return
-    warm.start()
-    if not (workflow.output_settings.verbose or workflow.output_settings.printshellcmds):
-        dag = workflow.dag
+    STARTED["warm"] = warm.start()
+    asked, dag = workflow.output_settings, workflow.dag
+    if not (asked.verbose or asked.printshellcmds or {Quietness.ALL, Quietness.PROGRESS} & set(asked.quiet or ())):
         kinds = {dag.jobid(job): kind_of(job) for job in dag.needrun_jobs()}
-        FOLLOWED.append(job_progress.follow(logger, kinds))
+        STARTED["progress"] = job_progress.follow(logger, kinds)
 
 
 def end_run(message):
-    for progress in FOLLOWED:
-        progress.end(message)
+    if "progress" in STARTED:
+        STARTED["progress"].end(message)
 
 
 def kind_of(job):

@@ -4,6 +4,7 @@ import ctypes
 import platform
 import resource
 import sys
+from pathlib import Path
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's mallopt."""
@@ -23,6 +24,10 @@ def keep_freed_memory() -> None:
 
 
 def resident_peak() -> int:
-    """Bytes of main memory that this process held at most."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
+    """Bytes of main memory that this process held at most, what it shares with others included."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+    except OSError:  # no Linux, where getrusage would count what the process was forked from
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else 1024 * peak
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])

@@ -2,9 +2,8 @@
 
 import logging
 import sys
-import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Mapping
 from statistics import fmean
 from typing import Any, TextIO
@@ -52,7 +51,8 @@ class Estimate:
         spent = sum(map(sum, self.durations.values()))
         if spent == 0:
             return None
-        left = sum(map(self._expected, self.waiting.values())) - sum(now - start for start in self.running.values())
+        expected = sum(jobs * self._expected(kind) for kind, jobs in Counter(self.waiting.values()).items())
+        left = expected - sum(now - start for start in self.running.values())
         at_once = max(1.0, spent / (now - self.started))
         return max(0.0, left) / at_once
 
@@ -74,16 +74,14 @@ class JobProgress(logging.Handler):
         self.clock: Callable[[], float] = time.monotonic
         self.estimate = Estimate(kinds, self.clock())
         self.shown = self.clock()
-        self.mutex = threading.Lock()
 
     def emit(self, record: logging.LogRecord) -> None:
         event, now = str(getattr(record, "event", None)), self.clock()
-        with self.mutex:
-            self._count(event, record, now)
-            if not is_dropped(record):
-                self.clear()
-            elif event in ("job_info", "job_finished"):
-                self._show(now)
+        self._count(event, record, now)
+        if not is_dropped(record):
+            self.clear()
+        elif event in ("job_info", "job_finished"):
+            self._show(now)
 
     def _count(self, event: str, record: Any, now: float) -> None:
         if event == "job_info":

@@ -5,9 +5,9 @@ process (`start`), and `dhel-kcl` hands it a job (`hand_over`): arguments, folde
 A child of it runs the step; signals are passed on to it, its end is that of `dhel-kcl`, and if `dhel-kcl` is killed, so
 is the child. The process ends with the Snakemake that started it.
 
-Where there is no such process - a step by hand, a node of a cluster, a system without Linux's process descriptors - a
-step runs where it was started, and gives the same result. So does a job that may use several threads: the libraries
-read that number when they are loaded.
+Where there is no such process - a step by hand, a node of a cluster, a system without Linux's process descriptors, a
+folder for temporary files where no socket can be - a step runs where it was started, and gives the same result. So does
+a job that may use several threads: the libraries read that number when they are loaded.
 """
 
 import gc
@@ -34,7 +34,7 @@ STATUS = struct.Struct("i")
 
 
 def start() -> subprocess.Popen[bytes] | None:
-    """Start the process and name it in the environment; None where the system has no process descriptors.
+    """Start the process and name it in the environment; None where the system has not what it needs.
 
     It lives until its standard input is closed, which happens when the caller ends, however it does.
     """
@@ -44,7 +44,11 @@ def start() -> subprocess.Popen[bytes] | None:
     address = os.path.join(folder, "socket")
     # It is made here, so that a job can wait in the queue while the process still imports.
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(address)
+        try:
+            listener.bind(address)
+        except OSError:  # a path of more than 107 bytes, or a disk that has no sockets
+            os.rmdir(folder)
+            return None
         listener.listen(128)
         process = subprocess.Popen(
             [sys.executable, "-P", "-c", "from dhel_kcl.__main__ import serve; serve()", str(listener.fileno())],

@@ -25,3 +25,17 @@ def test_a_step_finds_its_memory_where_the_last_one_left_it():
     first, later = map(int, result.stdout.split())
     assert first > 30_000
     assert later < 1000
+
+
+def test_the_peak_of_memory_is_what_was_held_not_what_is():
+    text = """
+from dhel_kcl.runtime.allocator import resident_peak
+before = resident_peak()
+held = bytearray(b"1") * 200_000_000
+del held
+print(before, resident_peak())
+"""
+    result = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    before, after = map(int, result.stdout.split())
+    assert before < 150_000_000
+    assert 200_000_000 <= after < 400_000_000

@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -142,6 +143,16 @@ def test_a_job_is_left_to_the_caller_if_the_process_dies_before_it_is_taken(monk
     monkeypatch.setattr(subprocess, "Popen", popen)
     assert ended("pass")[2] == "not taken\n"
     process.wait()
+
+
+def test_without_a_place_for_a_socket_there_is_no_process(tmp_path, monkeypatch):
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.delenv(warm.ADDRESS, raising=False)
+    assert warm.start() is None
+    assert warm.ADDRESS not in os.environ
+    assert list(folder.iterdir()) == []
 
 
 def test_the_command_line_runs_there_as_it_does_here(tmp_path, monkeypatch):
