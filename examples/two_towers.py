@@ -1,4 +1,7 @@
-"""Two towers with a learned temperature, as in CLIP: the logarithm of its inverse is learned, and clamped."""
+"""Two towers with a learned temperature, as in CLIP: the logarithm of its inverse is learned, and clamped.
+
+For at most 256 pairs: in larger batches the gradient of the temperature is not yet complete.
+"""
 
 import math
 
