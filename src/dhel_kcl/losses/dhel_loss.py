@@ -65,10 +65,10 @@ def dhel_terms(
     with full_precision(u):
         pairs = tempered(u, v, negatives, temperature)
         alignment = -pairs.positives().mean()
-        energy = pairs.within(pairs.u).mean()
+        energies = pairs.within(pairs.u)
         if form != "anchor":
-            energy = energy + pairs.within(pairs.v).mean()
-        energy = energy * (between(energy_weight) / 2 if form == "mean" else between(energy_weight))
+            energies = energies + pairs.within(pairs.v)
+        energy = energies.mean() * (between(energy_weight) / 2 if form == "mean" else between(energy_weight))
         return Terms(alignment + energy, alignment, energy)
 
 

@@ -14,7 +14,7 @@ def squared_distances(u: Tensor, v: Tensor) -> tuple[Tensor, int]:
 
     u and v have shape (M, d). The gradient of coincident points is finite wherever that of the distance is.
     """
-    count = len(u) * (len(u) - 1) // 2
+    count = u.shape[0] * (u.shape[0] - 1) // 2
     if torch.compiler.is_compiling() or transformed() or u.device.type not in ("cpu", "cuda"):
         return _from_differences(u, v), count
     return _Distances.apply(u, v), count
@@ -22,7 +22,7 @@ def squared_distances(u: Tensor, v: Tensor) -> tuple[Tensor, int]:
 
 def pairs(z: Tensor) -> tuple[Tensor, Tensor]:
     """Numbers i < j of all pairs of rows, in the order of `squared_distances`."""
-    i, j = torch.triu_indices(len(z), len(z), 1, device=z.device)
+    i, j = torch.triu_indices(z.shape[0], z.shape[0], 1, device=z.device)
     return i, j
 
 
@@ -45,17 +45,24 @@ class _Distances(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         u, v = ctx.saved_tensors
-        count = len(u) * (len(u) - 1) // 2
-        within_u, within_v, positives = gradient.split([count, count, len(u)])
-        i, j = pairs(u)
-        place = i * len(u) + j
+        size = u.shape[0]
+        within, positives = gradient.split([size * (size - 1), size])
         with full_precision(u):
             pull = 2 * positives[:, None] * (u - v)
-            return _gradient(u, within_u, place) + pull, _gradient(v, within_v, place) - pull
+            weights_u, weights_v = _square(within, u)
+            return _gradient(u, weights_u) + pull, _gradient(v, weights_v) - pull
 
 
-def _gradient(z: Tensor, weights: Tensor, place: Tensor) -> Tensor:
+def _square(weights: Tensor, z: Tensor) -> Tensor:
+    """Weights of the pairs i < j of both views as two symmetric matrices, shape (2, M, M)."""
+    i, j = pairs(z)
+    size = z.shape[0]
+    upper = weights.new_zeros(2, size**2).scatter(1, (i * size + j).expand(2, -1), weights.view(2, -1))
+    upper = upper.view(2, size, size)
+    return upper + upper.mT
+
+
+def _gradient(z: Tensor, weights: Tensor) -> Tensor:
     """sum_j 2 w_ij (z_i - z_j), of points z - z.mean(), which loses less where all are close."""
-    half = weights.new_zeros(len(z) ** 2).scatter(0, place, weights).view(len(z), len(z))
-    square, centred = half + half.T, z - z.mean(dim=0)
-    return torch.addmm(square.sum(dim=1, keepdim=True) * centred, square, centred, beta=2, alpha=-2)
+    centred = z - z.mean(dim=0)
+    return torch.addmm(weights.sum(dim=1, keepdim=True) * centred, weights, centred, beta=2, alpha=-2)

@@ -43,15 +43,16 @@ def check_shapes(z0: Tensor, z1: Tensor) -> None:
 
 
 def on_sphere(z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:
-    """Project the rows of two views (M, d) on the unit sphere, in float32 or better. Raises what `two_views` does.
+    """Both views (M, d) `normalised`, in float32 or better. Raises what `two_views` does."""
+    z0, z1 = two_views(z0, z1)
+    return normalised(z0), normalised(z1)
+
+
+def normalised(z: Tensor) -> Tensor:
+    """Rows of (M, d) projected on the unit sphere.
 
     A row that is the zero vector or has an entry that is NaN or infinite becomes NaN: `check_values` finds it.
     """
-    z0, z1 = two_views(z0, z1)
-    return _normalised(z0), _normalised(z1)
-
-
-def _normalised(z: Tensor) -> Tensor:
     # Divided by the largest entry first: squares of entries beyond 1e19 or below 1e-23 leave float32's range.
     scaled = z / z.detach().abs().amax(dim=1, keepdim=True)
     return scaled / torch.linalg.vector_norm(scaled, dim=1, keepdim=True)

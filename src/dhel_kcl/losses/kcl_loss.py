@@ -66,14 +66,15 @@ def kcl_terms(u: Tensor, v: Tensor, negatives: Negatives, kernel: Kernel, gamma:
 def _means(u: Tensor, v: Tensor, negatives: Negatives, kernel: Kernel) -> tuple[Tensor, Tensor]:
     """Mean of K_A over the positives, and the sum over both views of the mean of K_U over pairs of negatives."""
     r2, count = squared_distances(u, v)
-    within, positives = r2.split([2 * count, len(u)])
     excluded = negatives.excluded()
-    if excluded is None:
-        return kernel.alignment(positives).mean(), 2 * kernel.energy(within).mean()
-    excluded = excluded[pairs(u)].repeat(2)
-    # Those that are left out get a harmless distance: a diverging kernel would give inf * 0.
-    values = kernel.energy(within.masked_fill(excluded, 1.0)).masked_fill(excluded, 0.0)
-    return kernel.alignment(positives).mean(), values.sum() / negatives.pairs(len(u))
+    if excluded is not None:
+        # Those that are left out get a harmless distance: a diverging kernel would give inf * 0.
+        excluded = excluded[pairs(u)].repeat(2)
+        r2 = torch.cat([r2[: 2 * count].masked_fill(excluded, 1.0), r2[2 * count :]])
+    energies, alignments = kernel.energy_and_alignment(r2, 2 * count)
+    if excluded is not None:
+        energies = energies.masked_fill(excluded, 0.0)
+    return alignments.mean(), energies.sum() / negatives.pairs(u.shape[0])
 
 
 def _large_means(u: Tensor, v: Tensor, negatives: Negatives, kernel: Kernel) -> tuple[Tensor, Tensor]:
@@ -81,7 +82,7 @@ def _large_means(u: Tensor, v: Tensor, negatives: Negatives, kernel: Kernel) -> 
     # Of the differences, not 2 - 2 u.v, which loses four digits near alignment.
     aligned = kernel.alignment((u - v).square().sum(dim=1)).mean()
     total = large_energy(u, kernel, negatives) + large_energy(v, kernel, negatives)
-    return aligned, total / negatives.pairs(len(u))
+    return aligned, total / negatives.pairs(u.shape[0])
 
 
 class KCLLoss(ContrastiveLoss):
