@@ -64,11 +64,12 @@ def dhel_terms(
 ) -> Terms:
     with full_precision(u):
         pairs = tempered(u, v, negatives, temperature)
-        alignment = -pairs.positives().mean()
+        alignment = pairs.alignment()
         energies = pairs.within(pairs.u)
         if form != "anchor":
             energies = energies + pairs.within(pairs.v)
-        energy = energies.mean() * (between(energy_weight) / 2 if form == "mean" else between(energy_weight))
+        weight = between(energy_weight) / 2 if form == "mean" else between(energy_weight)
+        energy = energies.sum() * (weight / u.shape[0])
         return Terms(alignment + energy, alignment, energy)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dhel_kcl.kernels.parameters import transformed
+from dhel_kcl.kernels.parameters import traced
 from dhel_kcl.losses.base import full_precision
 
 
@@ -15,7 +15,7 @@ def squared_distances(u: Tensor, v: Tensor) -> tuple[Tensor, int]:
     u and v have shape (M, d). The gradient of coincident points is finite wherever that of the distance is.
     """
     count = u.shape[0] * (u.shape[0] - 1) // 2
-    if torch.compiler.is_compiling() or transformed() or u.device.type not in ("cpu", "cuda"):
+    if traced() or u.device.type not in ("cpu", "cuda"):
         return _from_differences(u, v), count
     return _Distances.apply(u, v), count
 
@@ -46,23 +46,20 @@ class _Distances(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         u, v = ctx.saved_tensors
         size = u.shape[0]
-        within, positives = gradient.split([size * (size - 1), size])
+        count = size * (size - 1) // 2
+        i, j = pairs(u)
+        place = i * size + j
         with full_precision(u):
-            pull = 2 * positives[:, None] * (u - v)
-            weights_u, weights_v = _square(within, u)
-            return _gradient(u, weights_u) + pull, _gradient(v, weights_v) - pull
+            pull = (u - v).mul_(2 * gradient[2 * count :, None])
+            return (
+                _gradient(u, gradient[:count], place).add_(pull),
+                _gradient(v, gradient[count : 2 * count], place).sub_(pull),
+            )
 
 
-def _square(weights: Tensor, z: Tensor) -> Tensor:
-    """Weights of the pairs i < j of both views as two symmetric matrices, shape (2, M, M)."""
-    i, j = pairs(z)
+def _gradient(z: Tensor, weights: Tensor, place: Tensor) -> Tensor:
+    """sum_j 2 w_ij (z_i - z_j), for weights of i < j, whose places in the flat matrix of all pairs are given."""
     size = z.shape[0]
-    upper = weights.new_zeros(2, size**2).scatter(1, (i * size + j).expand(2, -1), weights.view(2, -1))
-    upper = upper.view(2, size, size)
-    return upper + upper.mT
-
-
-def _gradient(z: Tensor, weights: Tensor) -> Tensor:
-    """sum_j 2 w_ij (z_i - z_j), of points z - z.mean(), which loses less where all are close."""
-    centred = z - z.mean(dim=0)
-    return torch.addmm(weights.sum(dim=1, keepdim=True) * centred, weights, centred, beta=2, alpha=-2)
+    upper = weights.new_zeros(size * size).scatter(0, place, weights).view(size, size)
+    square = upper + upper.T
+    return torch.addmm(square.sum(dim=1, keepdim=True) * z, square, z, beta=2, alpha=-2)
