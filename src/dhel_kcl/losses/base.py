@@ -158,7 +158,8 @@ def sound(loss: Tensor, pairs: Negatives) -> Tensor:
 def full_precision(u: Tensor) -> AbstractContextManager[None]:
     """Switch autocast off: a bfloat16 matrix product would lose 2-3 digits of every similarity."""
     kind = u.device.type
-    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+    enabled = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return torch.autocast(kind, enabled=False) if enabled else nullcontext()
 
 
 def softplus(x: Tensor) -> Tensor:

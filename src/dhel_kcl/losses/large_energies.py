@@ -64,16 +64,14 @@ class _Energy(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        z, *_, differentiate = inputs[:6]
-        learned = [x for x in inputs[6:] if isinstance(x, Tensor)]
         ctx.is_tensor = [isinstance(x, Tensor) for x in inputs[6:]]
         ctx.mark_non_differentiable(*output[1:])
-        if differentiate:
-            ctx.save_for_backward(z, *learned, *output[1:])
+        ctx.save_for_backward(*output)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        of_points, *of_parameters = _Gradients.apply(gradient, *ctx.saved_tensors)
+        total, *found = ctx.saved_tensors
+        of_points, *of_parameters = [_Gradient.apply(gradient, x, total) for x in found]
         remaining = iter(of_parameters)
         return of_points, *5 * (None,), *(next(remaining) if tensor else None for tensor in ctx.is_tensor)
 
@@ -82,21 +80,21 @@ class _Energy(torch.autograd.Function):
         return one_by_one(_Energy.apply, info, in_dims, *arguments)
 
 
-class _Gradients(torch.autograd.Function):
-    """A factor times the gradients of inputs. The inputs are passed for their own derivative to be refused."""
+class _Gradient(torch.autograd.Function):
+    """A factor times the gradient of a total. The total is passed for the derivative of that to be refused."""
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(factor: Tensor, *inputs_and_gradients: Tensor) -> tuple[Tensor, ...]:
-        return tuple(factor * x for x in inputs_and_gradients[len(inputs_and_gradients) // 2 :])
+    def forward(factor: Tensor, found: Tensor, total: Tensor) -> Tensor:
+        return factor * found
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         pass
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> None:
+    def backward(ctx: Any, gradient: Tensor) -> None:
         refuse_second_derivative()
 
 
@@ -106,23 +104,23 @@ class _Distances:
     def __init__(self, z: Tensor, smooth: bool) -> None:
         """smooth: whether rounding errors of 1e-7 don't matter; else they are made in float64, or, on a device that
         has none, from differences, which takes ten times as long."""
-        # Centred, so that rounding errors are relative to the spread of the points.
-        self.z, self.smooth = z - z.mean(dim=0), smooth
-        self.exact = None if smooth else in_float64(self.z)
-        points = self.z if self.exact is None else self.exact
-        self.points, self.squares = points, points.square().sum(dim=1)
+        # Centred, rounding errors are relative to the spread of the points; but to centre has one of its own.
+        self.smooth, self.centred, exact = smooth, z - z.mean(dim=0), None if smooth else in_float64(z)
+        self.by_products = smooth or exact is not None
+        self.points = self.centred if smooth else z if exact is None else exact
+        self.squares = self.points.square().sum(dim=1)
 
     def of(self, block: Block) -> Tensor:
         x, y = self.points[block.rows], self.points[block.columns]
-        if not self.smooth and self.exact is None:
+        if not self.by_products:
             return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").square_()
         products = torch.addmm(self.squares[block.columns], x, y.T, alpha=-2)
-        r2 = products.add_(self.squares[block.rows, None]).to(self.z.dtype)
+        r2 = products.add_(self.squares[block.rows, None]).to(self.centred.dtype)
         return r2.clamp_(min=0) if self.smooth else torch.threshold_(r2, COINCIDENT, 0.0)
 
     def add_gradient(self, gradient: Tensor, slopes: Tensor, block: Block) -> None:
         """Add sum_j 2 K'(r_ij^2) (z_i - z_j) over the pairs of one block, for slopes that have its weights."""
-        z, slopes = self.z, 2 * slopes
+        z, slopes = self.centred, 2 * slopes
         block.not_mirrored(slopes).mul_(2)
         gradient[block.rows] += slopes.sum(dim=1, keepdim=True) * z[block.rows]
         gradient[block.rows].addmm_(slopes, z[block.columns], alpha=-1)
