@@ -95,34 +95,31 @@ def test_ids_of_each_batch_in_a_stack(case, large, sized):
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=0)
 
 
+def assert_one_graph(loss, kept, backend):
+    """Compiled without a break, forward and backward are what they are eagerly, and NaN makes NaN."""
+    views = noise((2, 7, 4), 1)
+    torch._dynamo.reset()
+    compiled = torch.compile(lambda z0, z1: loss(z0, z1, **kept), fullgraph=True, backend=backend)
+    expected = value_and_gradients(partial(loss, **kept), *views)
+    for x, y in zip(value_and_gradients(compiled, *views), expected, strict=True):
+        torch.testing.assert_close(x, y, rtol=1e-9, atol=1e-12)
+    assert compiled(views[0] * torch.nan, views[1]).isnan()
+
+
+@LARGE
+@pytest.mark.parametrize("case", ["infonce", "simclr", "dcl", "dhel-sum", "gaussian", "riesz"])
+def test_compiled_in_one_graph(case, large, sized):
+    sized(large)
+    assert_one_graph(build(case, 0.3), {}, backend="eager")
+
+
 @pytest.mark.slow
 @LARGE
-@pytest.mark.parametrize("case", REPRESENTATIVE)
-def test_compiled_in_one_graph(case, large, sized):
-    """Takes 3 to 10 s a case."""
+@pytest.mark.parametrize("case", ["simclr", "gaussian"])
+def test_learned_parameters_and_ids_compiled_in_one_graph(case, large, sized):
+    """Derivatives are compiled, too. Takes 3 to 10 s a case."""
     sized(large)
-    views = noise((2, 7, 4), 1)
-    for kept, loss in zip(({}, {"ids": IDS}), (build(case, 0.3), [*settings(case)][-1]), strict=True):
-        torch._dynamo.reset()
-        compiled = torch.compile(
-            lambda z0, z1, loss=loss, kept=kept: loss(z0, z1, **kept), fullgraph=True, backend="aot_eager"
-        )
-        found = value_and_gradients(compiled, *views)
-        expected = value_and_gradients(partial(loss, **kept), *views)
-        for x, y in zip(found, expected, strict=True):
-            torch.testing.assert_close(x, y, rtol=1e-9, atol=1e-12)
-        assert compiled(views[0] * torch.nan, views[1]).isnan()
-
-
-@LARGE
-@pytest.mark.parametrize("case", ["dhel-sum", "gaussian"])
-def test_one_graph_has_the_loss(case, large, sized):
-    """The same by the quick compiler that runs what was traced."""
-    sized(large)
-    torch._dynamo.reset()
-    views, loss = noise((2, 7, 4), 1), build(case, 0.3)
-    compiled = torch.compile(lambda z0, z1: loss(z0, z1), fullgraph=True, backend="eager")
-    assert compiled(*views).item() == pytest.approx(loss(*views).item(), rel=1e-12)
+    assert_one_graph([*settings(case)][-1], {"ids": IDS}, backend="aot_eager")
 
 
 @LARGE
