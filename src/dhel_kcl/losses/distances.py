@@ -47,19 +47,17 @@ class _Distances(torch.autograd.Function):
         u, v = ctx.saved_tensors
         size = u.shape[0]
         count = size * (size - 1) // 2
-        i, j = pairs(u)
-        place = i * size + j
+        above = torch.ones(size, size, dtype=torch.bool, device=u.device).triu_(1)
         with full_precision(u):
             pull = (u - v).mul_(2 * gradient[2 * count :, None])
             return (
-                _gradient(u, gradient[:count], place).add_(pull),
-                _gradient(v, gradient[count : 2 * count], place).sub_(pull),
+                _gradient(u, gradient[:count], above).add_(pull),
+                _gradient(v, gradient[count : 2 * count], above).sub_(pull),
             )
 
 
-def _gradient(z: Tensor, weights: Tensor, place: Tensor) -> Tensor:
-    """sum_j 2 w_ij (z_i - z_j), for weights of i < j, whose places in the flat matrix of all pairs are given."""
-    size = z.shape[0]
-    upper = weights.new_zeros(size * size).scatter(0, place, weights).view(size, size)
+def _gradient(z: Tensor, weights: Tensor, above: Tensor) -> Tensor:
+    """sum_j 2 w_ij (z_i - z_j), for weights of the pairs above the diagonal of a matrix of all pairs."""
+    upper = weights.new_zeros(above.shape).masked_scatter(above, weights)
     square = upper + upper.T
     return torch.addmm(square.sum(dim=1, keepdim=True) * z, square, z, beta=2, alpha=-2)

@@ -52,12 +52,12 @@ class Tempered(NamedTuple):
         return torch.logaddexp(torch.stack([self.within(self.u), self.within(self.v)]), self.across())
 
     def _exponents(self, x: Tensor, y: Tensor) -> Tensor:
-        exponents = x @ y.T
+        exponents, excluded = x @ y.T, self.negatives.excluded()
+        if excluded is not None:
+            bias = exponents.new_zeros(exponents.shape).masked_fill(excluded, -torch.inf)
+            exponents = exponents + bias
         with torch.no_grad():  # exp(-inf) is 0, and so are its derivatives
             exponents.diagonal().fill_(-torch.inf)
-        excluded = self.negatives.excluded()
-        if excluded is not None:
-            exponents = exponents.masked_fill(excluded, -torch.inf)
         return exponents.exp_() if self.bounded else exponents
 
     def _log_sum(self, exponents: Tensor, dim: int) -> Tensor:
