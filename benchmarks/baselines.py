@@ -33,13 +33,16 @@ def pictures(images: Tensor) -> list[Image.Image]:
     return [Image.fromarray(image.squeeze(2).numpy()) for image in images.permute(0, 2, 3, 1)]
 
 
-def exp_then_log_dhel(z0: Tensor, z1: Tensor, temperature: float) -> Tensor:
-    """DHEL in the form `sum`."""
+def exp_then_log_dhel(
+    z0: Tensor, z1: Tensor, temperature: float | Tensor, mask: Callable[[Tensor], Tensor] | None = None
+) -> Tensor:
+    """DHEL in the form `sum`; `mask` gives what are negatives of each other, bool (M, M)."""
     u, v = normalize(z0, dim=1), normalize(z1, dim=1)
     diagonal = torch.eye(len(u), dtype=torch.bool, device=u.device)
+    left_out = diagonal if mask is None else diagonal | ~mask(u)
     loss = -(u * v).sum(dim=1).mean() / temperature
     for z in (u, v):
-        loss = loss + torch.exp(z @ z.T / temperature).masked_fill(diagonal, 0.0).sum(dim=1).log().mean()
+        loss = loss + torch.exp(z @ z.T / temperature).masked_fill(left_out, 0.0).sum(dim=1).log().mean()
     return loss
 
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from dhel_kcl.losses.base import ContrastiveLoss, gathered, on_sphere
+from dhel_kcl.losses.base import ContrastiveLoss
+from dhel_kcl.losses.gather import gathered
+from dhel_kcl.losses.inputs import on_sphere
 from dhel_kcl.registry import resolve
 from dhel_kcl.training.backbones.base import Backbone
 from dhel_kcl.training.networks import build_encoder, build_projector
@@ -18,6 +20,9 @@ class Objective(nn.Module):
     minimum: float | None = None
     """Least value of the loss, where it is known."""
 
+    def check(self) -> None:
+        """Raise the ValueError that says why the last loss is not finite, if that is known of its input."""
+
 
 class Contrastive(Objective):
     """Projector and contrastive loss of two views' features."""
@@ -25,10 +30,12 @@ class Contrastive(Objective):
     def __init__(self, projector: nn.Module, loss: ContrastiveLoss, minimum: float | None = None) -> None:
         super().__init__()
         self.projector, self.loss, self.minimum = projector, loss, minimum
+        self.projections: tuple[Tensor, ...] = ()
 
     def forward(self, features: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         z = self.projector(features).chunk(2)
-        u, v = on_sphere(*(gathered(*z) if self.loss.gather else z))
+        self.projections = tuple(x.detach() for x in z)
+        u, v = on_sphere(*(gathered(*z)[:2] if self.loss.gather else z))
         terms = self.loss.terms(u, v)
         parts = {
             "alignment_term": terms.alignment,
@@ -36,6 +43,10 @@ class Contrastive(Objective):
             "alignment": (u - v).square().sum(dim=1).mean(),
         }
         return terms.loss, parts
+
+    def check(self) -> None:
+        if self.projections:
+            self.loss.check(*self.projections)
 
 
 class Supervised(Objective):

@@ -14,7 +14,7 @@ from dhel_kcl.training.checkpoint import Store
 from dhel_kcl.training.device import Place
 from dhel_kcl.training.objective import Model, Networks, build_networks
 from dhel_kcl.training.optimiser import MomentumSGD
-from dhel_kcl.training.progress import Progress
+from dhel_kcl.training.progress import Diverged, Progress
 from dhel_kcl.training.schedule import Schedule
 from dhel_kcl.training.spec import PretrainSpec
 from dhel_kcl.views.augment import Augment
@@ -49,6 +49,15 @@ class Trainer:
         loss.backward()
         self.optimiser.step(rate)
         return {"loss": loss.detach()} | {name: part.detach() for name, part in parts.items()}
+
+    def cause(self) -> str:
+        """What is wrong with the input of the last loss, as the end of a sentence; "" if nothing is. Every process has
+        to ask."""
+        try:
+            self.networks.objective.check()
+        except ValueError as error:
+            return f"; {error}"
+        return ""
 
     def is_finite(self) -> bool:
         """Whether no weight or statistic is NaN or infinite."""
@@ -138,7 +147,10 @@ class Pretraining:
             rate = self.schedule.learning_rate(progress.done)
             values = trainer.step(*upcoming, rate)
             upcoming = next(batches, None)  # a GPU is still at this step when the next batch is queued
-            progress.record(place.group.means(values), rate)
+            try:
+                progress.record(place.group.means(values), rate)
+            except Diverged as error:
+                raise Diverged(f"{error}{trainer.cause()}") from None
             for report in on_step:
                 report(progress)
             stopping = place.group.any(stop())

@@ -141,3 +141,27 @@ def test_parameter_is_a_finite_number_above_zero(kernel, name, value):
 def test_riesz_exponent_is_between_0_and_2(q):
     with pytest.raises(ValueError, match=r"0 < q < 2.*gaussian_riesz"):
         RieszKernel(q=q)
+
+
+@pytest.mark.parametrize(("kernel", "energy", "alignment"), FORMULAS, ids=map(str, KERNELS))
+def test_energy_and_alignment_in_one_go(kernel, energy, alignment):
+    r2 = torch.tensor([0.1, 1.0, 2.0, 3.7], dtype=torch.float64)
+    energies, alignments = kernel.energy_and_alignment(r2, 3)
+    assert energies.tolist() == kernel.energy(r2[:3]).tolist()
+    assert alignments.tolist() == kernel.alignment(r2[3:]).tolist()
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=str)
+def test_gradient_of_the_parameter_is_finite_at_zero_distance(kernel):
+    (name,) = kernel.parameter_names
+    learned = type(kernel)(**{name: torch.tensor(getattr(kernel, name), dtype=torch.float64, requires_grad=True)})
+    r2 = torch.tensor([0.0, 0.5, 2.0], dtype=torch.float64)
+    values = learned.energy(r2[kernel.energy(r2).isfinite()])
+    (gradient,) = torch.autograd.grad(values.sum(), getattr(learned, name))
+    assert gradient.isfinite()
+    assert learned.uniform_mean(8) == pytest.approx(kernel.uniform_mean(8))
+
+
+def test_repr_shows_the_parameters():
+    assert repr(LogKernel(t=3.0)) == "LogKernel(t=3.0, released_alignment=False)"
+    assert repr(GaussianKernel()) == "GaussianKernel(t=2.0)"

@@ -1,15 +1,16 @@
 """gather=True: two processes against one on the concatenated batch. Starting them takes 5 to 20 s, once."""
 
 import re
+from functools import partial
 
 import pytest
 import torch
 from torch import distributed, multiprocessing, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from dhel_kcl.losses.base import gathered
 from dhel_kcl.losses.dcl_loss import DCLLoss
 from dhel_kcl.losses.dhel_loss import DHELLoss
+from dhel_kcl.losses.gather import gathered
 from dhel_kcl.losses.infonce_loss import InfoNCELoss
 from dhel_kcl.losses.kcl_loss import KCLLoss
 from dhel_kcl.losses.simclr_loss import SimCLRLoss
@@ -81,6 +82,19 @@ def process(rank, folder):
     loss = build("dhel", gather=True)
     results["one instance each"] = loss(z0[:1], z1[:1]).item()
     results["unequal"] = message(loss, z0[: SIZE - rank], z1[: SIZE - rank])
+    ids = torch.arange(WORLD * SIZE) % 4
+    for kept, part in (("ids", ids), ("mask", ids[:, None] != ids)):
+        for name in ("dcl", "dhel", "kcl"):
+            own_part = {kept: part[rank * SIZE : (rank + 1) * SIZE]}
+            loss = build(name, gather=True)
+            results[name, kept] = embedding_gradients(partial(loss, **own_part), z0, z1)
+            results[name, kept, "no negative"] = message(
+                partial(loss.check, **{kept: torch.zeros_like(own_part[kept])}), z0, z1
+            )
+    loss = build("dhel", gather=True)
+    some = {"ids": ids[:SIZE]} if rank == 0 else {}
+    results["ids in one"] = message(partial(loss, **some), z0, z1)
+    results["own mask"] = message(partial(loss, mask=torch.ones(SIZE, SIZE, dtype=torch.bool)), z0, z1)
     spoilt = z0.clone()
     spoilt[0, 0] = torch.nan if rank == 1 else 1.0
     results["NaN elsewhere"] = message(loss, spoilt, z1)
@@ -115,6 +129,28 @@ def test_gradients_of_a_data_parallel_model(results, name):
     for rank in range(WORLD):
         for gradient, wanted in zip(results[rank][name]["parameter"], expected, strict=True):
             torch.testing.assert_close(gradient, wanted, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("kept", ["ids", "mask"])
+@pytest.mark.parametrize("name", ["dcl", "dhel", "kcl"])
+def test_ids_and_masks_of_all_processes_count(results, name, kept):
+    """Of a mask each process has its own rows."""
+    x, encoder = inputs()
+    ids = torch.arange(WORLD * SIZE) % 4
+    whole = {"ids": ids} if kept == "ids" else {"mask": ids[:, None] != ids}
+    value, *gradients = embedding_gradients(partial(build(name, gather=False), **whole), *encoder(x))
+    for rank in range(WORLD):
+        rank_value, *rank_gradients = results[rank][name, kept]
+        torch.testing.assert_close(rank_value, value, rtol=1e-12, atol=0)
+        for own, all_rows in zip(rank_gradients, gradients, strict=True):
+            torch.testing.assert_close(own, WORLD * all_rows[rank * SIZE : (rank + 1) * SIZE], rtol=1e-10, atol=1e-14)
+        assert f"row 0 of {kept} has no negative" in results[rank][name, kept, "no negative"]
+
+
+def test_ids_in_some_processes_and_masks_of_a_wrong_shape_are_refused(results):
+    for rank in range(WORLD):
+        assert "ids in every process or in none" in results[rank]["ids in one"]
+        assert f"mask must be bool of shape ({SIZE}, {WORLD * SIZE})" in results[rank]["own mask"]
 
 
 def test_one_instance_in_each_process_is_a_batch_of_two(results):

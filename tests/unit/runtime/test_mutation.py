@@ -49,14 +49,17 @@ CHANGES = """
     geometry.collapse                        -
     geometry.metrics                         evaluate *, theory uniformity, theory batch_size
     geometry.sphere                          {losses}, {theory}, theory uniformity, evaluate *, plan, figure sim*
-    kernels.base                             {losses}, {theory}, plan
+    kernels.parameters                       pretrain *, {theory}, plan
+    kernels.base                             pretrain kcl *, {theory}, plan
     kernels.*                                pretrain kcl {module}, {theory}, plan
     losses.__init__  losses.identification   -
-    losses.base                              pretrain *, {theory}, plan
+    losses.base  losses.gather               pretrain *, {theory}, plan
+    losses.inputs  losses.negatives          pretrain *, {theory}, plan
     losses.blocks                            {losses}, {theory}, plan
-    losses.log_sum_exp  losses.negatives     {losses}, not pretrain kcl *, {theory}, plan
-    losses.kcl_loss                          pretrain kcl *, {theory}, plan
-    losses.dcl_loss                          pretrain dcl, pretrain simclr, {theory}, plan
+    losses.log_sum_exp  losses.tempered      {losses}, not pretrain kcl *, {theory}, plan
+    losses.large_log_sums                    {losses}, not pretrain kcl *, {theory}, plan
+    losses.kcl_loss  losses.distances        pretrain kcl *, {theory}, plan
+    losses.large_energies                    pretrain kcl *, {theory}, plan
     losses.*_loss                            pretrain {module}, {theory}, plan
 
     views.memory                             pretrain *, evaluate *, transfer *, not * streamed, plan

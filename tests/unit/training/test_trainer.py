@@ -148,6 +148,20 @@ def test_a_loss_that_is_not_finite_stops_the_run(pretrain_spec, build, tmp_path,
     assert not (tmp_path / "last.pt").exists()
 
 
+@pytest.mark.parametrize(
+    ("spoil", "cause"),
+    [
+        (lambda z: z.index_fill(0, torch.tensor(3), 0.0), "row 3 of z0 is the zero vector"),
+        (lambda z: z.index_fill(0, torch.tensor(17), torch.nan), "contains NaN or infinite values, in row 1 of z1"),
+    ],
+)
+def test_a_run_that_stops_says_what_is_wrong_with_the_embeddings(pretrain_spec, build, tmp_path, spoil, cause):
+    run = build(pretrain_spec)
+    run.trainer.networks.projector.register_forward_hook(lambda module, inputs, output: spoil(output))
+    with pytest.raises(Diverged, match=f"became nan in epoch 1, step 1, .*no step was finite; .*{cause}"):
+        run.run(Store(tmp_path / "last.pt", "same"))
+
+
 def test_building_a_run_leaves_no_choice_to_who_builds_it(pretrain_spec, build):
     """The random state that it finds does not count."""
     runs: list[Pretraining] = []
