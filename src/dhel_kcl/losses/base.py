@@ -1,13 +1,19 @@
-"""What every contrastive loss shares: input checks, precision, the interface of the modules, several processes."""
+"""What every contrastive loss shares: the interface of the modules and of the functions, and its precision."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, distributed, nn
-from torch.nn.functional import logsigmoid, normalize
+from torch import Tensor, distributed
+from torch.nn.functional import logsigmoid
+
+from dhel_kcl.kernels.parameters import Parametric, may_read
+from dhel_kcl.losses.gather import gathered
+from dhel_kcl.losses.inputs import check_values, halves, on_sphere, one_if_unit, two_views
+from dhel_kcl.losses.negatives import ALL, Negatives, negatives
 
 
 class Terms(NamedTuple):
@@ -21,129 +27,140 @@ class Terms(NamedTuple):
     energy: Tensor
 
 
-class ContrastiveLoss(nn.Module, ABC):
+class ContrastiveLoss(Parametric, ABC):
     """Base of the loss modules: takes raw embeddings, puts them on the sphere, returns a scalar.
 
     A subclass defines `terms(u, v)`, and overrides what is known of its values at least-energy and at uniform anchors.
 
-    With `gather=True` each of W processes passes its own embeddings, and all of them get the loss of the W M instances
-    together: see `gathered`. It says how to compute, not what, so it is no hyperparameter: keyword only, in no config.
+    Args:
+        gather: with True each of W processes passes its own embeddings, and all of them get the loss of the W M
+            instances together: see `gather.gathered`. It says how to compute, not what, so it is no hyperparameter of
+            a study: keyword only, in no config.
     """
+
+    gather: bool
 
     def __init__(self, *, gather: bool = False) -> None:
         super().__init__()
-        self.gather = gather
+        self.keep(gather=gather)
 
-    def forward(self, z0: Tensor, z1: Tensor) -> Tensor:
-        """Loss of two batches of embeddings, shape (M, d) each, normalised here; returns shape ().
+    def forward(
+        self, z0: Tensor, z1: Tensor | None = None, *, ids: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        """Loss of two batches of embeddings, which are normalised here.
 
-        Raises ValueError for unequal shapes, M < 2, NaN or infinite entries, or a zero vector; with `gather` also
-        without a process group or for batches that differ in size between the processes.
+        Eagerly on the CPU, bad values are refused. Compiled, inside torch.func or on another device, nobody looks at
+        values, so nobody waits: the loss is NaN then, and `check` says why.
+
+        Args:
+            z0: the first view's embeddings, shape (M, d), M >= 2, d >= 1, floating point, on any device; of half
+                precision the loss is computed in float32. Without z1 those of both views one below the other,
+                shape (2M, d): first M rows of the first view, then M rows of the second.
+            z1: the second view's, of the same shape and on the same device; row i is the positive of row i of z0.
+            ids: integers of shape (M,): instances with equal ids are never negatives of each other, as duplicate
+                captions, takes of one song or images of one class. With `gather` those of the process's own instances.
+            mask: bool of shape (M, M), True where instance j is a negative of instance i, within and across views
+                alike. Symmetric; the diagonal is ignored, and positives always stay. With `gather` the process's own
+                rows, shape (M, W M).
+
+        Returns:
+            Scalar, shape (), in float32 (float64 for float64 input).
+
+        Raises:
+            ValueError: unequal shapes, M < 2, d < 1, types that are no floating point; ids or mask of another shape or
+                type, or both of them; with `gather` no process group or batches of different sizes. Eagerly on the CPU
+                also NaN or infinite entries, a zero vector, an instance without negatives, an asymmetric mask, and
+                a learned parameter out of its range.
         """
-        if self.gather:
-            z0, z1 = gathered(z0, z1)
-        return self.terms(*on_sphere(z0, z1)).loss
+        batch = self._batch(z0, z1, ids, mask)
+        loss = sound(self.terms(*on_sphere(*batch[:2]), batch[2]).loss, batch[2])
+        if may_read(loss) and not math.isfinite(loss.item()):
+            self._check(*batch)
+        return loss
+
+    def check(
+        self, z0: Tensor, z1: Tensor | None = None, *, ids: Tensor | None = None, mask: Tensor | None = None
+    ) -> None:
+        """Say why the loss of this batch is NaN: raise the ValueError that names the argument, its value and the rule.
+
+        Takes what `forward` takes, on any device, and reads values on the host. With `gather` every process must call
+        it. Returns None if there is nothing wrong with the batch and the loss's own parameters.
+        """
+        self._check(*self._batch(z0, z1, ids, mask))
+
+    def _batch(
+        self, z0: Tensor, z1: Tensor | None, ids: Tensor | None, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor, Negatives]:
+        if not self.gather:
+            z0, z1 = two_views(z0, z1)
+            return z0, z1, negatives(len(z0), ids, mask)
+        z0, z1 = halves(z0, z1)
+        processes = distributed.get_world_size() if distributed.is_initialized() else 1
+        return gathered(z0, z1, negatives(len(z0), ids, mask, processes))
+
+    def _check(self, z0: Tensor, z1: Tensor, pairs: Negatives) -> None:
+        self.check_parameters(read=True)
+        check_values(z0, z1)
+        pairs.check_values()
+
+    def check_parameters(self, *, read: bool = False) -> None:
+        """Raise ValueError for a parameter out of its range; with `read` look at tensors on any device, too."""
 
     @abstractmethod
-    def terms(self, u: Tensor, v: Tensor) -> Terms:
-        """Loss, alignment part and energy part of unit vectors u, v of shape (M, d)."""
+    def terms(self, u: Tensor, v: Tensor, negatives: Negatives = ALL) -> Terms:
+        """Loss, alignment part and energy part of unit vectors u, v of shape (M, d), in float32 or float64."""
 
-    def minimum(self, batch_size: int, dim: int) -> float | None:
+    def minimum(
+        self, batch_size: int, dim: int, *, ids: Tensor | None = None, mask: Tensor | None = None
+    ) -> float | None:
         """Known least value over all u, v in (S^(dim-1))^batch_size, or None where none is known.
 
-        Known for batch_size <= dim + 1 (simplex) and batch_size = 2 dim (cross-polytope); see `sphere.optimal_cosines`.
+        Known for batch_size <= dim + 1 (simplex) and batch_size = 2 dim (cross-polytope), see `sphere.optimal_cosines`,
+        if all instances are negatives of each other: None with ids or mask.
         """
         return None
 
     def uniform_limit(self, dim: int) -> float | None:
         """Limit of the expected loss, less what grows with log(M - 1), for M -> inf at aligned positives with
-        independent anchors uniform on S^(dim-1), or None where it is not known."""
+        independent anchors uniform on S^(dim-1), or None where it is not known. All instances are negatives."""
         return None
 
     def expected_at_uniform(self, batch_size: int, dim: int) -> float | None:
         """Expected loss of a batch of aligned positives with independent anchors uniform on S^(dim-1), or None where
-        it is not known."""
+        it is not known. All instances are negatives of each other."""
         return None
 
 
-def gathered(z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:
-    """Embeddings of all W processes, shape (W M, d) each, in the order of their ranks.
-
-    The gradient of the process's own rows is multiplied by W: `DistributedDataParallel` takes the mean of the
-    parameters' gradients over the processes, which is then the gradient of the global loss, as if one process
-    had trained on the concatenated batch. Every process must call `backward` on the same function of the loss.
-
-    Raises ValueError without an initialised process group, or for different shapes between views or processes.
-    """
-    if not (distributed.is_available() and distributed.is_initialized()):
-        raise ValueError("gather=True needs torch.distributed.init_process_group to have been called")
-    check_shapes(z0, z1)
-    shape = torch.tensor(z0.shape, device=z0.device)
-    shapes = [torch.empty_like(shape) for _ in range(distributed.get_world_size())]
-    distributed.all_gather(shapes, shape)
-    if any(not torch.equal(other, shape) for other in shapes):
-        sizes = ", ".join(str(tuple(other.tolist())) for other in shapes)
-        raise ValueError(f"gather=True needs the same shape (M, d) in every process; got {sizes}")
-    both = _Gather.apply(torch.stack([z0, z1], dim=1))
-    return both[:, 0], both[:, 1]
+def of_unit_vectors(
+    terms: Callable[[Tensor, Tensor, Negatives], Terms],
+    u: Tensor,
+    v: Tensor,
+    ids: Tensor | None,
+    mask: Tensor | None,
+) -> Tensor:
+    """The loss that `terms` gives of unit vectors, with the checks that all functions of unit vectors share."""
+    u, v = two_views(u, v)
+    pairs = negatives(len(u), ids, mask)
+    loss = sound(terms(u, v, pairs).loss, pairs) * one_if_unit(u, v)
+    if may_read(loss) and not math.isfinite(loss.item()):
+        check_values(u, v, unit=True)
+        pairs.check_values()
+    return loss
 
 
-class _Gather(torch.autograd.Function):
-    """Concatenates the rows of all processes; backward takes its own rows of the gradient times their number."""
-
-    @staticmethod
-    def forward(ctx: Any, z: Tensor) -> Tensor:
-        parts = [torch.empty_like(z) for _ in range(distributed.get_world_size())]
-        distributed.all_gather(parts, z.contiguous())
-        return torch.cat(parts)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        world_size = distributed.get_world_size()
-        return world_size * gradient.chunk(world_size)[distributed.get_rank()]
-
-
-def on_sphere(z0: Tensor, z1: Tensor) -> tuple[Tensor, Tensor]:
-    """Check two (M, d) batches and project their rows on the unit sphere, in float32 or better."""
-    check_views(z0, z1)
-    return _normalised(at_least_float32(z0), "z0"), _normalised(at_least_float32(z1), "z1")
-
-
-def _normalised(z: Tensor, name: str) -> Tensor:
-    # Divided by the largest entry first: squares of entries beyond 1e19 or below 1e-23 leave float32's range.
-    largest = z.detach().abs().amax(dim=1, keepdim=True)
-    if (largest == 0).any():
-        row = int((largest == 0).nonzero()[0, 0])
-        raise ValueError(f"row {row} of {name} is the zero vector, which has no direction on the sphere")
-    return normalize(z / largest, dim=1)
-
-
-def check_views(u: Tensor, v: Tensor) -> None:
-    """Raise ValueError unless u and v are finite floating-point tensors of one shape (M >= 2, d)."""
-    check_shapes(u, v)
-    if u.shape[0] < 2:
-        raise ValueError(f"a contrastive loss needs at least M = 2 instances for a negative; got M = {u.shape[0]}")
-    if not (u.is_floating_point() and v.is_floating_point()):
-        raise ValueError(f"embeddings must be floating point; got {u.dtype} and {v.dtype}")
-    for name, z in (("first", u), ("second", v)):
-        if not torch.isfinite(z).all():
-            raise ValueError(f"the {name} view contains NaN or infinite values")
-
-
-def check_shapes(u: Tensor, v: Tensor) -> None:
-    """Raise ValueError unless u and v have one shape (M, d)."""
-    if u.ndim != 2 or u.shape != v.shape:
-        raise ValueError(f"both views need the same shape (M, d); got {tuple(u.shape)} and {tuple(v.shape)}")
-
-
-def at_least_float32(z: Tensor) -> Tensor:
-    return z if z.dtype == torch.float64 else z.float()
+def sound(loss: Tensor, pairs: Negatives) -> Tensor:
+    """The loss; NaN of a batch where an instance has no negative or the mask is asymmetric."""
+    factor = pairs.one_if_sound()
+    return loss if factor is None else loss * factor
 
 
 @contextmanager
 def full_precision(u: Tensor) -> Iterator[None]:
     """Switch autocast off: a bfloat16 matrix product would lose 2-3 digits of every similarity."""
-    with torch.autocast(device_type=u.device.type, enabled=False):
+    if torch.is_autocast_enabled(u.device.type):
+        with torch.autocast(device_type=u.device.type, enabled=False):
+            yield
+    else:
         yield
 
 

@@ -1,53 +1,88 @@
-"""Log-sum-exp over an anchor's negatives: plainly for small batches, in blocks for large ones."""
+"""Which instances are negatives of each other, where not all of them are."""
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from dhel_kcl.losses.blocks import LARGEST_EXPONENTS, largest_exponent, log_sums
+from dhel_kcl.losses.inputs import first
 
-LARGEST_PLAIN = 256
-"""For more instances than this, blocks are faster than a matrix of all pairs (`benchmarks/losses.py`)."""
-
-
-def within(z: Tensor, temperature: float) -> Tensor:
-    """log sum_{j!=i} exp(z_i.z_j / tau), shape (M,)."""
-    if _in_blocks(temperature, z):
-        return log_sums(z[None], temperature)[0]
-    return without_diagonal(z @ z.T / temperature).logsumexp(dim=1)
+EVERYTHING = slice(None)
 
 
-def across(u: Tensor, v: Tensor, temperature: float) -> Tensor:
-    """log sum_{j!=i} exp(u_i.v_j / tau) in row 0 and log sum_{j!=i} exp(v_i.u_j / tau) in row 1, shape (2, M)."""
-    if _in_blocks(temperature, u, v):
-        return log_sums(torch.stack([u, v]), temperature)
-    cross = without_diagonal(u @ v.T / temperature)
-    return torch.stack([cross.logsumexp(dim=1), cross.logsumexp(dim=0)])
+class Negatives(NamedTuple):
+    """All instances but those of equal `ids` (M,), or those where `mask` (M, M) is True; never an instance itself."""
+
+    ids: Tensor | None = None
+    mask: Tensor | None = None
+
+    def excluded(self, rows: slice = EVERYTHING, columns: slice = EVERYTHING) -> Tensor | None:
+        """Of a block of the M x M pairs, True where j is no negative of i; the diagonal is left to the caller.
+
+        None where all of them are.
+        """
+        if self.mask is not None:
+            return ~self.mask[rows, columns]
+        if self.ids is not None:
+            return self.ids[rows, None] == self.ids[columns]
+        return None
+
+    def pairs(self, count: int) -> Tensor | int:
+        """How many pairs i < j of `count` instances are negatives of each other."""
+        if self.mask is not None:
+            return (self.mask.sum() - self.mask.diagonal().sum()) / 2
+        if self.ids is not None:
+            ordered = self.ids.sort().values
+            equal = torch.searchsorted(ordered, ordered, right=True) - torch.searchsorted(ordered, ordered)
+            return (count**2 - equal.sum()) / 2
+        return count * (count - 1) // 2
+
+    def one_if_sound(self) -> Tensor | None:
+        """1, shape (), if every instance has a negative and the mask is symmetric, else NaN; None for all instances."""
+        if self.mask is not None:
+            sound = _rows(self.mask).all() & (self.mask == self.mask.T).all()
+            return torch.where(sound, 1.0, torch.nan)
+        if self.ids is not None:
+            return torch.where((self.ids != self.ids[0]).any(), 1.0, torch.nan)
+        return None
+
+    def check_values(self) -> None:
+        """Raise ValueError for an instance without a negative, which is named, and for an asymmetric mask."""
+        if self.ids is not None and (self.ids == self.ids[0]).all():
+            raise ValueError(f"row 0 of ids has no negative: all ids are {self.ids[0].item()}")
+        if self.mask is None:
+            return
+        if (row := first((self.mask != self.mask.T).any(dim=1))) is not None:
+            column = first(self.mask[row] != self.mask[:, row])
+            pair = f"mask[{row}, {column}] is {bool(self.mask[row, column])}, mask[{column}, {row}] is not"
+            raise ValueError(f"mask must be symmetric; {pair}")
+        if (row := first(~_rows(self.mask))) is not None:
+            raise ValueError(f"row {row} of mask has no negative: it is False wherever j != {row}")
 
 
-def within_and_across(u: Tensor, v: Tensor, temperature: float) -> Tensor:
-    """Log-sum-exp over the 2(M-1) negatives of both views, anchors u_i in row 0 and v_i in row 1, shape (2, M)."""
-    if len(u) > LARGEST_PLAIN:
-        both = torch.stack([within(u, temperature), within(v, temperature)])
-        return torch.logaddexp(both, across(u, v, temperature))
-    cross = without_diagonal(u @ v.T / temperature)
-    within_u = without_diagonal(u @ u.T / temperature)
-    within_v = without_diagonal(v @ v.T / temperature)
-    return torch.stack(
-        [
-            torch.cat([cross, within_u], dim=1).logsumexp(dim=1),
-            torch.cat([cross.T, within_v], dim=1).logsumexp(dim=1),
-        ]
-    )
+ALL = Negatives()
 
 
-def without_diagonal(similarities: Tensor) -> Tensor:
-    """Square matrix with -inf on its diagonal, so that log-sum-exp over a row leaves j = i out."""
-    diagonal = torch.eye(len(similarities), dtype=torch.bool, device=similarities.device)
-    return similarities.masked_fill(diagonal, -torch.inf)
+def _rows(mask: Tensor) -> Tensor:
+    """Whether each row is True somewhere off the diagonal."""
+    return mask.sum(dim=1) > mask.diagonal().int()
 
 
-def _in_blocks(temperature: float, *views: Tensor) -> bool:
-    if len(views[0]) <= LARGEST_PLAIN:
-        return False
-    # Blocks take exponentials without a shift, which for tau < 1/600 would leave the range of float64.
-    return all(largest_exponent(z, temperature) <= LARGEST_EXPONENTS[torch.float64] for z in views)
+def negatives(count: int, ids: Tensor | None, mask: Tensor | None, processes: int = 1) -> Negatives:
+    """The negatives that `ids` or `mask` leaves of `count` instances; of a mask the own rows with several processes.
+
+    Raises ValueError, without a look at the values, for both of them, another shape or another type.
+    """
+    if ids is None and mask is None:
+        return ALL
+    if ids is not None and mask is not None:
+        raise ValueError("ids and mask both say which pairs are no negatives: pass one of them")
+    if ids is not None:
+        if ids.shape != (count,) or ids.is_floating_point() or ids.is_complex():
+            raise ValueError(f"ids must be integers of shape ({count},); got {ids.dtype} of shape {tuple(ids.shape)}")
+        return Negatives(ids=ids)
+    assert mask is not None
+    shape = (count, processes * count)
+    if mask.shape != shape or mask.dtype != torch.bool:
+        raise ValueError(f"mask must be bool of shape {shape}; got {mask.dtype} of shape {tuple(mask.shape)}")
+    return Negatives(mask=mask)

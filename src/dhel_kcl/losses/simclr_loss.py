@@ -1,14 +1,25 @@
 """SimCLR's NT-Xent loss (Chen et al. 2020), written as the softplus of DCL."""
 
+from functools import partial
+
 from torch import Tensor
 
-from dhel_kcl.kernels.base import check_positive
-from dhel_kcl.losses.base import Terms, softplus
-from dhel_kcl.losses.dcl_loss import positive_and_negatives
+from dhel_kcl.kernels.parameters import Number, between, check_positive
+from dhel_kcl.losses.base import Terms, full_precision, of_unit_vectors, softplus
 from dhel_kcl.losses.log_sum_exp import LogSumExpLoss
+from dhel_kcl.losses.negatives import ALL, Negatives
+from dhel_kcl.losses.tempered import tempered
 
 
-def simclr(u: Tensor, v: Tensor, temperature: float = 0.5, energy_weight: float = 1.0) -> Tensor:
+def simclr(
+    u: Tensor,
+    v: Tensor,
+    temperature: Number = 0.5,
+    energy_weight: Number = 1.0,
+    *,
+    ids: Tensor | None = None,
+    mask: Tensor | None = None,
+) -> Tensor:
     """NT-Xent loss of unit vectors, mean over anchors and over both roles of (u, v).
 
     Per anchor i: -u_i.v_i / tau + log( sum_j exp(u_i.v_j / tau) + sum_{j!=i} exp(u_i.u_j / tau) ),
@@ -16,35 +27,47 @@ def simclr(u: Tensor, v: Tensor, temperature: float = 0.5, energy_weight: float 
     Weighting the negatives alone keeps aligned positives optimal for every w.
 
     Args:
-        u, v: unit vectors, shape (M, d), M >= 2.
-        temperature: tau > 0.
-        energy_weight: w > 0; 1 is the published loss.
+        u: unit vectors of the first view, shape (M, d), M >= 2, floating point, on any device; of half precision the
+            loss is computed in float32.
+        v: of the second view, of the same shape and on the same device.
+        temperature: tau > 0, a float or a tensor of shape () to learn it.
+        energy_weight: w > 0, a float or a tensor of shape () to learn it; 1 is the published loss.
+        ids: integers of shape (M,): instances with equal ids are no negatives of each other.
+        mask: bool of shape (M, M), symmetric, True where j is a negative of i.
 
     Returns:
         Scalar in float32 (float64 for float64 input), above 0.
 
     Raises:
-        ValueError: unequal shapes, M < 2, NaN or infinite input, tau or w not above 0.
+        ValueError: as `dhel_loss.dhel`.
 
     Source: Chen et al. 2020, eq. 1. w is this project's.
     """
-    return simclr_terms(u, v, temperature, energy_weight).loss
+    check_positive(temperature=temperature, energy_weight=energy_weight)
+    terms = partial(simclr_terms, temperature=temperature, energy_weight=energy_weight)
+    return of_unit_vectors(terms, u, v, ids, mask)
 
 
-def simclr_terms(u: Tensor, v: Tensor, temperature: float, energy_weight: float) -> Terms:
-    check_positive(energy_weight=energy_weight)
-    positive, negatives = positive_and_negatives(u, v, temperature)
-    loss = softplus(energy_weight * negatives - positive).mean()
-    return Terms(loss, -positive.mean(), energy_weight * negatives.mean())
+def simclr_terms(u: Tensor, v: Tensor, negatives: Negatives, temperature: Number, energy_weight: Number) -> Terms:
+    with full_precision(u):
+        pairs = tempered(u, v, negatives, temperature)
+        positives, energies = pairs.positives(), between(energy_weight) * pairs.within_and_across()
+        return Terms(softplus(energies - positives).mean(), -positives.mean(), energies.mean())
 
 
 class SimCLRLoss(LogSumExpLoss):
-    """`simclr` as a module of raw embeddings (z0, z1); `gather` as in `ContrastiveLoss`."""
+    """`simclr` as a module of raw embeddings, which it normalises: `loss(z0, z1)`, or `loss(z)` of both views stacked.
+
+    Args:
+        temperature: tau > 0; a float, or a tensor of shape () to learn it: an `nn.Parameter` is registered.
+        energy_weight: w > 0; a float, or a tensor of shape () to learn it. 1 is the published loss.
+        gather: whether to take the batches of all processes as one, see `ContrastiveLoss`.
+    """
 
     copies, coupled = 2, True
 
-    def __init__(self, temperature: float = 0.5, energy_weight: float = 1.0, *, gather: bool = False) -> None:
+    def __init__(self, temperature: Number = 0.5, energy_weight: Number = 1.0, *, gather: bool = False) -> None:
         super().__init__(temperature, energy_weight, gather)
 
-    def terms(self, u: Tensor, v: Tensor) -> Terms:
-        return simclr_terms(u, v, self.temperature, self.energy_weight)
+    def terms(self, u: Tensor, v: Tensor, negatives: Negatives = ALL) -> Terms:
+        return simclr_terms(u, v, negatives, self.temperature, self.energy_weight)

@@ -9,7 +9,7 @@ e -> 0; the gap reported is that of the kernel itself.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -36,11 +36,12 @@ FLAT, SADDLE = 1e-6, -1e-6
 """Gradient below which a point counts as stationary, and curvature below which it is no local minimum."""
 
 
-@dataclass(frozen=True)
 class SmoothedRiesz(RieszKernel):
     """-(r^2 + e^2)^(q/2), smooth at r = 0."""
 
-    e: float = 0.1
+    def __init__(self, e: float) -> None:
+        super().__init__()
+        self.e = e
 
     def energy(self, r2: Tensor) -> Tensor:
         return -((r2 + self.e**2) ** (self.q / 2))

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from dhel_kcl.losses.base import ContrastiveLoss, gathered, on_sphere
+from dhel_kcl.losses.base import ContrastiveLoss
+from dhel_kcl.losses.gather import gathered
+from dhel_kcl.losses.inputs import on_sphere
 from dhel_kcl.registry import resolve
 from dhel_kcl.training.backbones.base import Backbone
 from dhel_kcl.training.networks import build_encoder, build_projector
@@ -28,7 +30,7 @@ class Contrastive(Objective):
 
     def forward(self, features: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         z = self.projector(features).chunk(2)
-        u, v = on_sphere(*(gathered(*z) if self.loss.gather else z))
+        u, v = on_sphere(*(gathered(*z)[:2] if self.loss.gather else z))
         terms = self.loss.terms(u, v)
         parts = {
             "alignment_term": terms.alignment,
