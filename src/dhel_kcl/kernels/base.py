@@ -55,6 +55,13 @@ class Kernel(Parametric, ABC):
         """K_A(r^2), elementwise."""
         return self.energy(r2)
 
+    def energy_and_alignment(self, r2: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """K_U of the first `count` squared distances, and K_A of the others; in one go where both are the same."""
+        if type(self).alignment is Kernel.alignment:
+            energy, alignment = self.energy(r2).split([count, r2.shape[0] - count])
+            return energy, alignment
+        return self.energy(r2[:count]), self.alignment(r2[count:])
+
     def uniform_mean(self, dim: int) -> float:
         """Mean of the energy kernel over two independent uniform points of S^(dim-1), dim >= 2.
 

@@ -71,9 +71,9 @@ def as_float(value: Number) -> float:
 
 def may_read(value: Tensor) -> bool:
     """Whether a tensor's value can be looked at, and nothing waits for it: eagerly, on the CPU, outside torch.func."""
-    return not torch.compiler.is_compiling() and value.device.type == "cpu" and not transformed()
+    return value.device.type == "cpu" and not traced()
 
 
-def transformed() -> bool:
-    """Whether this runs inside torch.func.grad, vmap or the like."""
-    return bool(torch._C._are_functorch_transforms_active())
+def traced() -> bool:
+    """Whether this is compiled, or runs inside torch.func.grad, vmap or the like."""
+    return torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()

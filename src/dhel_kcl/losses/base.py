@@ -2,8 +2,8 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -12,7 +12,7 @@ from torch.nn.functional import logsigmoid
 
 from dhel_kcl.kernels.parameters import Parametric, may_read
 from dhel_kcl.losses.gather import gathered
-from dhel_kcl.losses.inputs import check_values, halves, on_sphere, one_if_unit, two_views
+from dhel_kcl.losses.inputs import check_values, halves, normalised, one_if_unit, two_views
 from dhel_kcl.losses.negatives import ALL, Negatives, negatives
 
 
@@ -72,10 +72,10 @@ class ContrastiveLoss(Parametric, ABC):
                 also NaN or infinite entries, a zero vector, an instance without negatives, an asymmetric mask, and
                 a learned parameter out of its range.
         """
-        batch = self._batch(z0, z1, ids, mask)
-        loss = sound(self.terms(*on_sphere(*batch[:2]), batch[2]).loss, batch[2])
+        z0, z1, pairs = self._batch(z0, z1, ids, mask)
+        loss = sound(self.terms(normalised(z0), normalised(z1), pairs).loss, pairs)
         if may_read(loss) and not math.isfinite(loss.item()):
-            self._check(*batch)
+            self._check(z0, z1, pairs)
         return loss
 
     def check(
@@ -93,10 +93,11 @@ class ContrastiveLoss(Parametric, ABC):
     ) -> tuple[Tensor, Tensor, Negatives]:
         if not self.gather:
             z0, z1 = two_views(z0, z1)
-            return z0, z1, negatives(len(z0), ids, mask)
+            return z0, z1, negatives(z0.shape[0], ids, mask)
         z0, z1 = halves(z0, z1)
         processes = distributed.get_world_size() if distributed.is_initialized() else 1
-        return gathered(z0, z1, negatives(len(z0), ids, mask, processes))
+        z0, z1, pairs = gathered(z0, z1, negatives(z0.shape[0], ids, mask, processes))
+        return *two_views(z0, z1), pairs
 
     def _check(self, z0: Tensor, z1: Tensor, pairs: Negatives) -> None:
         self.check_parameters(read=True)
@@ -140,7 +141,7 @@ def of_unit_vectors(
 ) -> Tensor:
     """The loss that `terms` gives of unit vectors, with the checks that all functions of unit vectors share."""
     u, v = two_views(u, v)
-    pairs = negatives(len(u), ids, mask)
+    pairs = negatives(u.shape[0], ids, mask)
     loss = sound(terms(u, v, pairs).loss, pairs) * one_if_unit(u, v)
     if may_read(loss) and not math.isfinite(loss.item()):
         check_values(u, v, unit=True)
@@ -154,14 +155,10 @@ def sound(loss: Tensor, pairs: Negatives) -> Tensor:
     return loss if factor is None else loss * factor
 
 
-@contextmanager
-def full_precision(u: Tensor) -> Iterator[None]:
+def full_precision(u: Tensor) -> AbstractContextManager[None]:
     """Switch autocast off: a bfloat16 matrix product would lose 2-3 digits of every similarity."""
-    if torch.is_autocast_enabled(u.device.type):
-        with torch.autocast(device_type=u.device.type, enabled=False):
-            yield
-    else:
-        yield
+    kind = u.device.type
+    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
 
 
 def softplus(x: Tensor) -> Tensor:

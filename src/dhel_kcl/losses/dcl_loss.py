@@ -50,7 +50,7 @@ def dcl(
 def dcl_terms(u: Tensor, v: Tensor, negatives: Negatives, temperature: Number, energy_weight: Number) -> Terms:
     with full_precision(u):
         pairs = tempered(u, v, negatives, temperature)
-        alignment = -pairs.positives().mean()
+        alignment = pairs.alignment()
         energy = between(energy_weight) * pairs.within_and_across().mean()
         return Terms(alignment + energy, alignment, energy)
 

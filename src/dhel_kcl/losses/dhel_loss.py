@@ -65,11 +65,12 @@ def dhel_terms(
 ) -> Terms:
     with full_precision(u):
         pairs = tempered(u, v, negatives, temperature)
-        alignment = -pairs.positives().mean()
-        energy = pairs.within(pairs.u).mean()
+        alignment = pairs.alignment()
+        energies = pairs.within(pairs.u)
         if form != "anchor":
-            energy = energy + pairs.within(pairs.v).mean()
-        energy = energy * (between(energy_weight) / 2 if form == "mean" else between(energy_weight))
+            energies = energies + pairs.within(pairs.v)
+        weight = between(energy_weight) / 2 if form == "mean" else between(energy_weight)
+        energy = energies.sum() * (weight / u.shape[0])
         return Terms(alignment + energy, alignment, energy)
 
 

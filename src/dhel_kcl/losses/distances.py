@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dhel_kcl.kernels.parameters import transformed
+from dhel_kcl.kernels.parameters import traced
 from dhel_kcl.losses.base import full_precision
 
 
@@ -14,15 +14,15 @@ def squared_distances(u: Tensor, v: Tensor) -> tuple[Tensor, int]:
 
     u and v have shape (M, d). The gradient of coincident points is finite wherever that of the distance is.
     """
-    count = len(u) * (len(u) - 1) // 2
-    if torch.compiler.is_compiling() or transformed() or u.device.type not in ("cpu", "cuda"):
+    count = u.shape[0] * (u.shape[0] - 1) // 2
+    if traced() or u.device.type not in ("cpu", "cuda"):
         return _from_differences(u, v), count
     return _Distances.apply(u, v), count
 
 
 def pairs(z: Tensor) -> tuple[Tensor, Tensor]:
     """Numbers i < j of all pairs of rows, in the order of `squared_distances`."""
-    i, j = torch.triu_indices(len(z), len(z), 1, device=z.device)
+    i, j = torch.triu_indices(z.shape[0], z.shape[0], 1, device=z.device)
     return i, j
 
 
@@ -45,17 +45,21 @@ class _Distances(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         u, v = ctx.saved_tensors
-        count = len(u) * (len(u) - 1) // 2
-        within_u, within_v, positives = gradient.split([count, count, len(u)])
+        size = u.shape[0]
+        count = size * (size - 1) // 2
         i, j = pairs(u)
-        place = i * len(u) + j
+        place = i * size + j
         with full_precision(u):
-            pull = 2 * positives[:, None] * (u - v)
-            return _gradient(u, within_u, place) + pull, _gradient(v, within_v, place) - pull
+            pull = (u - v).mul_(2 * gradient[2 * count :, None])
+            return (
+                _gradient(u, gradient[:count], place).add_(pull),
+                _gradient(v, gradient[count : 2 * count], place).sub_(pull),
+            )
 
 
 def _gradient(z: Tensor, weights: Tensor, place: Tensor) -> Tensor:
-    """sum_j 2 w_ij (z_i - z_j), of points z - z.mean(), which loses less where all are close."""
-    half = weights.new_zeros(len(z) ** 2).scatter(0, place, weights).view(len(z), len(z))
-    square, centred = half + half.T, z - z.mean(dim=0)
-    return torch.addmm(square.sum(dim=1, keepdim=True) * centred, square, centred, beta=2, alpha=-2)
+    """sum_j 2 w_ij (z_i - z_j), for weights of i < j, whose places in the flat matrix of all pairs are given."""
+    size = z.shape[0]
+    upper = weights.new_zeros(size * size).scatter(0, place, weights).view(size, size)
+    square = upper + upper.T
+    return torch.addmm(square.sum(dim=1, keepdim=True) * z, square, z, beta=2, alpha=-2)

@@ -58,30 +58,31 @@ def kcl(
 
 def kcl_terms(u: Tensor, v: Tensor, negatives: Negatives, kernel: Kernel, gamma: Number) -> Terms:
     with full_precision(u):
-        aligned, energies = _large_means(u, v, negatives, kernel) if is_large(u) else _means(u, v, negatives, kernel)
-        alignment, energy = -2 * aligned, between(gamma) * energies
+        sums = _large_sums if is_large(u) else _sums
+        aligned, energies = sums(u, v, negatives, kernel)
+        alignment, energy = aligned * (-2 / u.shape[0]), energies * (between(gamma) / negatives.pairs(u))
         return Terms(alignment + energy, alignment, energy)
 
 
-def _means(u: Tensor, v: Tensor, negatives: Negatives, kernel: Kernel) -> tuple[Tensor, Tensor]:
-    """Mean of K_A over the positives, and the sum over both views of the mean of K_U over pairs of negatives."""
+def _sums(u: Tensor, v: Tensor, negatives: Negatives, kernel: Kernel) -> tuple[Tensor, Tensor]:
+    """Sum of K_A over the positives, and of K_U over the pairs of negatives of both views."""
     r2, count = squared_distances(u, v)
-    within, positives = r2.split([2 * count, len(u)])
     excluded = negatives.excluded()
-    if excluded is None:
-        return kernel.alignment(positives).mean(), 2 * kernel.energy(within).mean()
-    excluded = excluded[pairs(u)].repeat(2)
-    # Those that are left out get a harmless distance: a diverging kernel would give inf * 0.
-    values = kernel.energy(within.masked_fill(excluded, 1.0)).masked_fill(excluded, 0.0)
-    return kernel.alignment(positives).mean(), values.sum() / negatives.pairs(len(u))
+    if excluded is not None:
+        # Those that are left out get a harmless distance: a diverging kernel would give inf * 0.
+        excluded = excluded[pairs(u)].repeat(2)
+        r2 = torch.cat([r2[: 2 * count].masked_fill(excluded, 1.0), r2[2 * count :]])
+    energies, alignments = kernel.energy_and_alignment(r2, 2 * count)
+    if excluded is not None:
+        energies = energies.masked_fill(excluded, 0.0)
+    return alignments.sum(), energies.sum()
 
 
-def _large_means(u: Tensor, v: Tensor, negatives: Negatives, kernel: Kernel) -> tuple[Tensor, Tensor]:
+def _large_sums(u: Tensor, v: Tensor, negatives: Negatives, kernel: Kernel) -> tuple[Tensor, Tensor]:
     """The same of a large batch."""
     # Of the differences, not 2 - 2 u.v, which loses four digits near alignment.
-    aligned = kernel.alignment((u - v).square().sum(dim=1)).mean()
-    total = large_energy(u, kernel, negatives) + large_energy(v, kernel, negatives)
-    return aligned, total / negatives.pairs(len(u))
+    aligned = kernel.alignment((u - v).square().sum(dim=1)).sum()
+    return aligned, large_energy(u, kernel, negatives) + large_energy(v, kernel, negatives)
 
 
 class KCLLoss(ContrastiveLoss):

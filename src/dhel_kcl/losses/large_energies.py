@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from dhel_kcl.kernels.base import Kernel
-from dhel_kcl.kernels.parameters import Number, transformed
+from dhel_kcl.kernels.parameters import Number, traced
 from dhel_kcl.losses.blocks import Block, blocks, one_by_one, refuse_second_derivative
 from dhel_kcl.losses.negatives import Negatives
 
@@ -24,7 +24,7 @@ def large_energy(z: Tensor, kernel: Kernel, negatives: Negatives) -> Tensor:
     numbers = kernel.numbers()
     differentiate = None
     if torch.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in (z, *numbers)):
-        differentiate = _functionally if torch.compiler.is_compiling() or transformed() else _by_autograd
+        differentiate = _functionally if traced() else _by_autograd
     total: Tensor = _Energy.apply(z, *negatives, kernel.formula, kernel.smooth, differentiate, *numbers)[0]
     return total
 

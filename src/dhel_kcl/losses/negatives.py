@@ -27,15 +27,16 @@ class Negatives(NamedTuple):
             return self.ids[rows, None] == self.ids[columns]
         return None
 
-    def pairs(self, count: int) -> Tensor | int:
-        """How many pairs i < j of `count` instances are negatives of each other."""
+    def pairs(self, z: Tensor) -> Tensor | float:
+        """How many pairs i < j of the instances z, shape (M, d), are negatives of each other, in the type of z."""
+        count = z.shape[0]
         if self.mask is not None:
-            return (self.mask.sum() - self.mask.diagonal().sum()) / 2
+            return (self.mask.sum() - self.mask.diagonal().sum()).to(z.dtype) / 2
         if self.ids is not None:
             ordered = self.ids.sort().values
             equal = torch.searchsorted(ordered, ordered, right=True) - torch.searchsorted(ordered, ordered)
-            return (count**2 - equal.sum()) / 2
-        return count * (count - 1) // 2
+            return (count**2 - equal.sum()).to(z.dtype) / 2
+        return count * (count - 1) / 2
 
     def one_if_sound(self) -> Tensor | None:
         """1, shape (), if every instance has a negative and the mask is symmetric, else NaN; None for all instances."""

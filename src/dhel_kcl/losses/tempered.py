@@ -30,6 +30,10 @@ class Tempered(NamedTuple):
         """u_i.v_i / tau, shape (M,)."""
         return (self.u * self.v).sum(dim=1)
 
+    def alignment(self) -> Tensor:
+        """-mean_i u_i.v_i / tau, shape ()."""
+        return (self.u * self.v).sum() * (-1 / self.u.shape[0])
+
     def within(self, z: Tensor) -> Tensor:
         """log sum_j exp(z_i.z_j / tau) over the negatives j of i within one of the views, shape (M,)."""
         if is_large(z):
