@@ -13,8 +13,7 @@ x = torch.randn(32, 64)
 losses = []
 for _step in range(20):
     views = torch.cat([x + 0.1 * torch.randn_like(x), x + 0.1 * torch.randn_like(x)])
-    z0, z1 = encoder(views).chunk(2)
-    loss = criterion(z0, z1)
+    loss = criterion(encoder(views))  # (2M, d): first all of view 0, then all of view 1; or (z0, z1), (M, d) each
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

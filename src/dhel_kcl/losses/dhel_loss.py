@@ -38,7 +38,8 @@ def dhel(
             precision the loss is computed in float32.
         v: of the second view, the positives, of the same shape and on the same device.
         temperature: tau > 0, a float or a tensor of shape () to learn it; 0.3 is the release's default.
-        form: "anchor", "mean" or "sum". The anchor form spreads the first view alone.
+        form: "anchor", "mean" or "sum". Warning: the anchor form spreads the first view alone. Of two encoders (image
+            and text, query and passage) the second is then left with few dimensions: take "mean".
         energy_weight: w > 0, a float or a tensor of shape () to learn it; 1 is the published loss.
         ids: integers of shape (M,): instances with equal ids are no negatives of each other.
         mask: bool of shape (M, M), symmetric, True where j is a negative of i.
@@ -83,7 +84,8 @@ class DHELLoss(LogSumExpLoss):
 
     Args:
         temperature: tau > 0; a float, or a tensor of shape () to learn it: an `nn.Parameter` is registered.
-        form: "anchor", "mean" or "sum". The anchor form spreads the first view alone.
+        form: "anchor", "mean" or "sum". Warning: the anchor form spreads the first view alone. Of two encoders (image
+            and text, query and passage) the second is then left with few dimensions: take "mean".
         energy_weight: w > 0; a float, or a tensor of shape () to learn it. 1 is the published loss.
         gather: whether to take the batches of all processes as one, see `ContrastiveLoss`.
     """
