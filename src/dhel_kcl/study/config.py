@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
 from annotated_types import Ge, Le, Len
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from dhel_kcl.data.catalogue import CATALOGUE, split_sizes
 from dhel_kcl.study import layout, plain_yaml
@@ -21,6 +28,7 @@ from dhel_kcl.study.section import Section
 from dhel_kcl.study.values import (
     AnyList,
     BatchSize,
+    ByBatchSize,
     Count,
     Limits,
     List,
@@ -36,6 +44,10 @@ MERGED = ("training", "seeds", "floors", "probe")
 """Sections of a suite that a data set overrides key by key."""
 REPLACED = ("backbone", "batch_sizes", "losses", "processes")
 """Keys of a suite that a data set overrides as a whole."""
+LENGTHS = {"epochs", "updates"}
+"""Keys of a training that exclude each other."""
+EPOCHS = 200
+"""Of a training whose length is not said."""
 AnySection = TypeVar("AnySection", bound=Section)
 
 
@@ -102,8 +114,11 @@ class Augment(Section):
 class Training(Section):
     """SGD with a cosine schedule."""
 
-    epochs: Count = 200
-    """Passes over the training images."""
+    epochs: Count | None = None
+    """Passes over the training images; 200 without `updates`, which excludes it."""
+    updates: Annotated[int | dict[int, int], ByBatchSize()] | None = None
+    """Steps of the optimiser instead of epochs, whatever the number of images: one number, or one for each batch size,
+    as in {"64": 2800, "256": 700}."""
     learning_rate: Positive = 1.0
     """Peak rate at the reference batch size, scaled linearly in M."""
     reference_batch_size: Count = 256
@@ -114,6 +129,34 @@ class Training(Section):
     """Of matrices and filters, not of biases and batch normalisation."""
     warmup: Share = 0.01
     """Share of the steps with a linearly rising rate."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_a_length(cls, content: Any) -> Any:
+        unsaid = isinstance(content, dict) and not LENGTHS & content.keys()
+        return content | {"epochs": EPOCHS} if unsaid else content
+
+    @model_validator(mode="after")
+    def _has_one_length(self) -> Self:
+        if (self.epochs is None) == (self.updates is None):
+            raise mistake("give epochs or updates, one of the two")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_the_other_length(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in dump(self).items() if value is not None}
+
+    def at(self, batch_size: int) -> dict[str, Any]:
+        """Content of `TrainingSettings` of runs at a batch size, as JSON has it."""
+        content = self.model_dump(mode="json")
+        return content | {"updates": self._updates(batch_size)} if self.updates is not None else content
+
+    def steps(self, batch_size: int, images: int) -> int:
+        """Updates of a run on so many images."""
+        return (self.epochs or 0) * (images // batch_size) + self._updates(batch_size)
+
+    def _updates(self, batch_size: int) -> int:
+        return self.updates[batch_size] if isinstance(self.updates, dict) else self.updates or 0
 
 
 class Seeds(Section):
@@ -310,6 +353,10 @@ def _completed(suite: dict[str, Any]) -> dict[str, Any]:
     datasets = {}
     for name, own in suite["datasets"].items():
         merged = {key: suite.get(key, {}) | own.get(key, {}) for key in MERGED}
+        if length := LENGTHS & own.get("training", {}).keys():  # in place of the suite's, said in whatever way
+            merged["training"] = {
+                key: value for key, value in merged["training"].items() if key not in LENGTHS - length
+            }
         datasets[name] = {key: suite[key] for key in REPLACED if key in suite} | own | merged
     sections = {key: {"datasets": list(datasets)} | suite[key] for key in ("ablations", "trade_off") if suite.get(key)}
     return suite | sections | {"datasets": datasets}
@@ -355,6 +402,9 @@ def _of_batches(settings: Settings) -> Iterator[str]:
             f": a batch of {wrong[0]} cannot be shared by {settings.processes} processes; "
             "make batch_sizes multiples of processes"
         )
+    if isinstance(updates := settings.training.updates, dict):
+        for size in {*settings.batch_sizes, settings.floors.batch_size} - updates.keys():
+            yield f".training.updates: has no number for batches of {size}; add one"
 
 
 def _of_images(dataset: str, settings: Settings) -> Iterator[str]:

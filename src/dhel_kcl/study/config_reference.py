@@ -20,7 +20,7 @@ from dhel_kcl.study.choices import (
 )
 from dhel_kcl.study.config import MERGED, REPLACED, GlobalConfig, Settings, SuiteConfig
 from dhel_kcl.study.section import Section
-from dhel_kcl.study.values import OneOf
+from dhel_kcl.study.values import ByBatchSize, OneOf
 
 KINDS = {int: "integer", float: "number", str: "string", bool: "boolean"}
 SIGNS: dict[type, tuple[str, str]] = {
@@ -140,6 +140,8 @@ def _of_type(annotation: Any, metadata: tuple[Any, ...]) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _of_type(arguments[0], (*arguments[1:], *metadata))
+    if any(isinstance(one, ByBatchSize) for one in metadata):
+        return "integer >= 1, or an object of such by batch size"
     if origin in (Union, UnionType):
         return " or ".join("null" if each is NoneType else _of_type(each, ()) for each in reversed(arguments))
     for one in metadata:

@@ -190,7 +190,7 @@ class Suite:
             "backbone": settings["backbone"],
             "projector_dim": self.config.projector_dim,
             "augment": settings["augment"],
-            "training": settings["training"],
+            "training": self.settings(run.dataset).training.at(run.batch_size),
             "precision": self.config.precision,
             "compile": self.config.compile,
             "device": self.config.device,

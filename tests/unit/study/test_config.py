@@ -49,6 +49,12 @@ from tests.unit.study.conftest import edited
         ("momentum: 0.9", "momentum: true", "training.momentum: True is not of type number"),
         ("momentum: 0.9", "momentum: 1e999", "training.momentum: 1e999 is no finite number"),
         ("momentum: 0.9", "momentum: null", "training.momentum: None is not of type number"),
+        ("epochs: 1,", "epochs: 1, updates: 9,", "training: give epochs or updates, one of the two"),
+        ("epochs: 1,", "updates: 0,", "training.updates: 0 is less than the minimum of 1"),
+        ("epochs: 1,", "updates: many,", "training.updates: 'many' is not of type integer"),
+        ("epochs: 1,", 'updates: {"16": 0},', "training.updates.16: 0 is less than the minimum of 1"),
+        ("epochs: 1,", 'updates: {"all": 9},', "training.updates: 'all' is no batch size"),
+        ("epochs: 1,", 'updates: {"32": 9},', "digits.training.updates: has no number for batches of 16; add one"),
         ("training: {", "training: 3\ntransfer: {", "training: 3 is not of type object"),
         ("batch_sizes: [16]", "batch_sizes: 16", "batch_sizes: 16 is not of type list"),
         ("crop_scale: [0.6, 1.0]", "crop_scale: [0.6]", "augment.crop_scale: [0.6] is not a list of two numbers"),
@@ -120,6 +126,15 @@ def test_defaults_fill_what_is_absent(root, smoke):
     assert loaded.datasets["digits"].split.train == 100
     assert loaded.datasets["digits"].training == loaded.training
     assert loaded.ablations is None
+
+
+def test_a_data_set_has_a_length_of_its_own(root, smoke):
+    """In place of the suite's, said in the same way or in the other."""
+    smoke(lambda content: content["datasets"]["digits"].update(training={"updates": 7}))
+    loaded = config.load_suite(root, "smoke")
+    assert (loaded.training.epochs, loaded.training.updates) == (1, None)
+    own = loaded.datasets["digits"].training
+    assert (own.epochs, own.updates, own.warmup) == (None, 7, 0.01)
 
 
 @pytest.mark.parametrize(
