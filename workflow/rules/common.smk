@@ -22,8 +22,11 @@ from dhel_kcl.study.config import ConfigError, load_global, suite_names
 from dhel_kcl.study.suite import FLOORS, Suite, dataset_title
 from dhel_kcl.theory import EXPERIMENTS
 from dhel_kcl.theory import TABLES as THEORY_TABLES
+from dhel_kcl.training import cores
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.resources import Resource
+from snakemake.utils import available_cpu_count
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 ROOT = Path(workflow.basedir)
@@ -52,6 +55,10 @@ for file in records.unrecorded(layout.versioned(SUITES.values(), EXPERIMENTS)):
         "Go back to the last versioned results with `dvc pull --force`, or delete the file (or all of "
         "results/runs) to compute it anew."
     )
+
+# `--cores all` counts the cores of this process's affinity, and leaves out what its control group may use of them.
+if workflow.exec_mode == ExecMode.DEFAULT and workflow.global_resources["_cores"].value == available_cpu_count():
+    workflow.register_resource("_cores", Resource("_cores", cores.available()))
 
 if "DVC_STAGE" in os.environ:
     print(

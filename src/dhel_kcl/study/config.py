@@ -286,7 +286,8 @@ class SuiteConfig(Section):
     device: Annotated[str, OneOf(("auto", "cpu", "cuda"))] = "auto"
     """Where runs are trained and evaluated. auto: a CUDA device if there is one."""
     threads: Count = 1
-    """CPU cores of one job, for torch or for decoding images; Snakemake runs cores / threads jobs at a time."""
+    """CPU cores of one job, for torch or for decoding images; Snakemake runs cores / threads jobs at a time. A job
+    takes no more than it may use, and records how many."""
     processes: Count = 1
     """Processes of one run, one a GPU, that share each batch (torchrun, DistributedDataParallel)."""
     datasets: Annotated[dict[Annotated[str, OneOf(tuple(CATALOGUE))], Settings], Len(1)]

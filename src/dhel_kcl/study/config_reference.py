@@ -140,13 +140,11 @@ def _of_type(annotation: Any, metadata: tuple[Any, ...]) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _of_type(arguments[0], (*arguments[1:], *metadata))
-    if any(isinstance(one, ByBatchSize) for one in metadata):
-        return "integer >= 1, or an object of such by batch size"
+    for one in metadata:
+        if isinstance(one, OneOf | ByBatchSize):
+            return one.allowed
     if origin in (Union, UnionType):
         return " or ".join("null" if each is NoneType else _of_type(each, ()) for each in reversed(arguments))
-    for one in metadata:
-        if isinstance(one, OneOf):
-            return ", ".join(one.words)
     if origin is tuple:
         least = max((one.min_length for one in metadata if isinstance(one, Len)), default=0)
         count = f"at least {least}" if arguments[-1] is Ellipsis else str(len(arguments))

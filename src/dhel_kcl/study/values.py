@@ -38,6 +38,10 @@ class OneOf:
 
     words: tuple[str, ...]
 
+    @property
+    def allowed(self) -> str:
+        return ", ".join(self.words)
+
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.check)
 
@@ -50,6 +54,8 @@ class OneOf:
 @dataclass(frozen=True)
 class ByBatchSize:
     """A number from 1 on, or one for each batch size: {"64": 2800}, read as {64: 2800}."""
+
+    allowed = "integer >= 1, or an object of such by batch size"
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.check)
