@@ -71,7 +71,7 @@ else:
             input:
                 suite_results(suite_name),
 
-        for dataset in SUITES[suite_name].datasets:
+        for dataset in [] if SUITES[suite_name].is_joint else SUITES[suite_name].datasets:
 
             rule:
                 name:

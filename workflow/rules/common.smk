@@ -8,6 +8,7 @@ a set, so two swapped values in separate parameters would go unnoticed); `code` 
 import json
 import os
 import shlex
+import subprocess
 import sys
 from base64 import encodebytes
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from dhel_kcl.evidence.figures import FIGURES, figures_of
 from dhel_kcl.evidence.published import PUBLISHED
 from dhel_kcl.evidence.tables import TABLES, tables_of
+from dhel_kcl.files import sha256
 from dhel_kcl.presentation.table_files import FORMATS
 from dhel_kcl.runtime import cli, job_progress, origins, records, science, warm
 from dhel_kcl.study import layout
@@ -49,7 +51,9 @@ if FROM_TABLES not in (True, False):
 if DEFAULT_SUITE not in SUITES:
     raise WorkflowError(f"config/config.yaml: default_suite: {cli.unknown('suite', DEFAULT_SUITE, list(SUITES))}")
 
-for file in records.unrecorded(layout.versioned(SUITES.values(), EXPERIMENTS)):
+for file in records.unrecorded(
+    layout.versioned([suite for suite in SUITES.values() if not suite.is_joint], EXPERIMENTS)
+):
     raise WorkflowError(
         f"{file} is there, but nothing in .snakemake/metadata says how it was made. "
         "Go back to the last versioned results with `dvc pull --force`, or delete the file (or all of "
@@ -80,6 +84,12 @@ MAIN, REST = [
 LATER_RUN = f"({'|'.join(sorted(REST - MAIN))})_.+"
 
 
+# Suites that run something, and those that show results of others.
+SINGLE, JOINT = [
+    "|".join(name for name, suite in SUITES.items() if suite.is_joint == joint) or "(?!)" for joint in (False, True)
+]
+
+
 wildcard_constraints:
     suite="|".join(SUITES),
     dataset="[^/]+",
@@ -99,12 +109,14 @@ WHERE_RESULTS_ARE = (
     "`make report` puts all on one page."
 ).replace("{suite}", "<suite>")
 FOLLOWED = []
+PRETRAINING = {"pretrain_encoder", "pretrain_ablation"}
 
 
 def begin_run():
     """Start what makes jobs start at once, and the line that says how far they are."""
     if workflow.exec_mode != ExecMode.DEFAULT:  # a single job, which another Snakemake sent to a cluster's node
         return
+    warn_of_gpus()
     warm.start()
     if not (workflow.output_settings.verbose or workflow.output_settings.printshellcmds):
         dag = workflow.dag
@@ -115,6 +127,17 @@ def begin_run():
 def end_run(message):
     for progress in FOLLOWED:
         progress.end(message)
+
+
+def warn_of_gpus():
+    """Say how long the trainings take of a suite that is meant for a GPU, where they start and there is none."""
+    if not workflow.local_exec or workflow.dryrun:
+        return
+    trained = {job.wildcards.suite for job in workflow.dag.needrun_jobs() if job.rule.name in PRETRAINING}
+    for name in sorted(name for name in trained if SUITES[name].config.device == "auto"):
+        step = [str(Path(sys.executable).with_name("dhel-kcl")), "plan", "--root", str(ROOT), "--suite", name, "--warn"]
+        if said := subprocess.run(step, stdout=subprocess.PIPE, text=True, check=False).stdout.strip():
+            logger.warning(said)
 
 
 def kind_of(job):
@@ -153,7 +176,8 @@ def evidence(name):
 def suite_results(name):
     """Everything of a suite. Run records are named too: Git restores only tables and figures, and a bare clone
     must plan the runs."""
-    runs = [file for dataset in SUITES[name].datasets for file in run_records(name, dataset)]
+    suite = SUITES[name]
+    runs = [] if suite.is_joint else [file for dataset in suite.datasets for file in run_records(name, dataset)]
     rest = [layout.METRICS, layout.SUITE_PROVENANCE]
     return [*runs, *evidence(name), *expand(rest, suite=name)]
 
@@ -184,8 +208,31 @@ def suite_spec(wildcards):
 
 
 def split_arguments(wildcards):
-    split = SUITES[wildcards.suite].settings(wildcards.dataset).split.model_dump()
+    split = SUITES[wildcards.suite].split(wildcards.dataset).model_dump()
     return " ".join(f"--{key} {value}" for key, value in split.items() if value is not None)
+
+
+def records_of(wildcards):
+    """What the runs of a suite record of themselves."""
+    suite = SUITES[wildcards.suite]
+    return [] if suite.is_joint else [f"{run.folder}/provenance.json" for run in suite.runs if run.trained]
+
+
+def joined_tables(wildcards):
+    """Checksums of the tidy tables, of the suites that a joint one joins, that are there."""
+    suite = SUITES[wildcards.suite]
+    files = [layout.SUITE_PROVENANCE.format(suite=name) for name in suite.configs]
+    files += [layout.TIDY.format(suite=name, table=table) for name in suite.configs for table in layout.TIDY_TABLES]
+    there = {file: sha256(Path(file)) for file in files if Path(file).is_file()}
+    if not there:
+        raise WorkflowError(f"{suite.name} shows results of {', '.join(suite.configs)}: run one of these suites first")
+    return json.dumps(there)
+
+
+def origins_of(wildcards):
+    """Digests of all that the results of a suite come from."""
+    suite = SUITES[wildcards.suite]
+    return json.dumps(origins.of_suite(suite)) + (joined_tables(wildcards) if suite.is_joint else "")
 
 
 def selected_of(wildcards):
@@ -197,8 +244,7 @@ def selected_of(wildcards):
 def again(wildcards, output):
     """Makes a forced run start over: it would end at once with the checkpoint that the finished run left. Not recorded,
     like `repository`: a forced run is as good as another."""
-    rules = {"pretrain_encoder", "pretrain_ablation"}
-    forced = workflow.dag_settings.forceall or rules & set(workflow.dag_settings.forcerun)
+    forced = workflow.dag_settings.forceall or PRETRAINING & set(workflow.dag_settings.forcerun)
     return "--again" if forced else ""
 
 
@@ -239,7 +285,7 @@ def sample_sizes(suite):
     """What n is in the figures and tables of a suite, for their captions."""
     texts = []
     for dataset in suite.datasets:
-        settings, trade_off = suite.settings(dataset), suite.config.trade_off
+        settings, trade_off = suite.settings(dataset), suite.config_of(dataset).trade_off
         seeds = [f"{1 + len(settings.seeds.selected)} at selected settings, 1 at other grid points"]
         if trade_off and dataset in trade_off.datasets:
             seeds.append(f"{len(trade_off.seeds)} on trade-off curves")

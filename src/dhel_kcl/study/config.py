@@ -23,7 +23,7 @@ from pydantic import (
 from dhel_kcl.data.catalogue import CATALOGUE, split_sizes
 from dhel_kcl.study import layout, plain_yaml
 from dhel_kcl.study.choices import AnyBackbone, CompactResNet, Losses
-from dhel_kcl.study.mistakes import MOST, ConfigError, listed, mistake
+from dhel_kcl.study.mistakes import MOST, ConfigError, did_you_mean, listed, mistake
 from dhel_kcl.study.section import Section
 from dhel_kcl.study.values import (
     AnyList,
@@ -44,6 +44,9 @@ MERGED = ("training", "seeds", "floors", "probe")
 """Sections of a suite that a data set overrides key by key."""
 REPLACED = ("backbone", "batch_sizes", "losses", "processes")
 """Keys of a suite that a data set overrides as a whole."""
+EXTRAS = ("ablations", "trade_off", "transfer")
+"""Sections of a suite besides its main comparison."""
+DatasetName = Annotated[str, OneOf(tuple(CATALOGUE))]
 LENGTHS = {"epochs", "updates"}
 """Keys of a training that exclude each other."""
 EPOCHS = 200
@@ -265,12 +268,22 @@ class TradeOff(Section):
         return self
 
 
+class Target(Section):
+    """How its images are had for it."""
+
+    split: Split | None = None
+    """Of a data set that is none of the suite's; the suite's are split as there."""
+    size: Count | None = None
+    """Height and width of its images, likewise; null keeps them."""
+
+
 class Transfer(Section):
-    """Probes of the selected settings' frozen encoders on the suite's other data sets, on cached features; none if
-    absent."""
+    """Probes of the selected settings' frozen encoders on other data sets, on cached features; none if absent."""
 
     batch_size: BatchSize
     """One of batch_sizes."""
+    datasets: Annotated[dict[DatasetName, Target], Len(1)]
+    """Data sets to probe on, each by encoders that were trained on another one with as many channels."""
 
 
 class SuiteConfig(Section):
@@ -290,7 +303,7 @@ class SuiteConfig(Section):
     takes no more than it may use, and records how many."""
     processes: Count = 1
     """Processes of one run, one a GPU, that share each batch (torchrun, DistributedDataParallel)."""
-    datasets: Annotated[dict[Annotated[str, OneOf(tuple(CATALOGUE))], Settings], Len(1)]
+    datasets: Annotated[dict[DatasetName, Settings], Len(1)]
     """Data sets by name, as in docs/datasets.md."""
     backbone: AnyBackbone = CompactResNet()
     projector_dim: Annotated[int, Ge(2)] = 64
@@ -303,9 +316,20 @@ class SuiteConfig(Section):
     ablations: Ablations | None = None
     trade_off: TradeOff | None = None
     transfer: Transfer | None = None
+    leave_out: AnyList[Annotated[str, OneOf(EXTRAS)]] = Field(default=(), exclude=True)
+    """Sections above that are not run, as if they were absent."""
     seeds: Seeds
     floors: Floors = Floors()
     probe: Probe = Probe()
+
+
+class JointConfig(Section):
+    """A suite of suites (config/suites/<suite>.yaml), which runs nothing of its own"""
+
+    title: str
+    """Name of the suite in captions."""
+    suites: List[str]
+    """Suites whose results its tables and figures show side by side, each on other data sets."""
 
 
 class GlobalConfig(Section):
@@ -321,15 +345,32 @@ def load_global(root: Path) -> GlobalConfig:
     return _checked(GlobalConfig, path, plain_yaml.read(path))
 
 
+def load_suites(root: Path, name: str) -> dict[str, SuiteConfig]:
+    """{name: config} of the suite `name` below `root`, or of each suite that it joins.
+
+    Raises ConfigError naming the file, the key and what is allowed.
+    """
+    path, content = _content(root, name)
+    if not _is_joint(content):
+        return {name: load_suite(root, name)}
+    joint, suites = _checked(JointConfig, path, content), {}
+    for each in joint.suites:
+        if each not in suite_names(root) or _is_joint(_content(root, each)[1]):
+            allowed = [other for other in suite_names(root) if not _is_joint(_content(root, other)[1])]
+            raise ConfigError(f"{path}: suites: {each!r} is unknown{did_you_mean(each, allowed)}")
+        suites[each] = load_suite(root, each)
+    for one, other in itertools.combinations(suites, 2):
+        if both := [dataset for dataset in suites[one].datasets if dataset in suites[other].datasets]:
+            raise ConfigError(f"{path}: suites: {one} and {other} both have {both[0]}; name one of the two")
+    return suites
+
+
 def load_suite(root: Path, name: str) -> SuiteConfig:
     """config/suites/`name`.yaml below `root`, checked, with defaults and every data set's settings complete.
 
     Raises ConfigError naming the file, the key and what is allowed.
     """
-    path = root / layout.SUITE_CONFIG.format(suite=name)
-    if name not in suite_names(root):
-        raise ConfigError(f"{path}: there is no such suite; allowed: {', '.join(suite_names(root))}")
-    content = plain_yaml.read(path)
+    path, content = _content(root, name)
     _checked(SuiteConfig, path, content)  # before anything is inherited, so that a mistake is named where it stands
     suite = _checked(SuiteConfig, path, _completed(content))
     if contradictions := list(itertools.islice(_contradictions(suite), MOST)):
@@ -342,6 +383,18 @@ def suite_names(root: Path) -> list[str]:
     return sorted(path.stem for path in root.glob(layout.SUITE_CONFIG.format(suite="*")))
 
 
+def _content(root: Path, name: str) -> tuple[Path, Any]:
+    """Path and content of a suite's file."""
+    path = root / layout.SUITE_CONFIG.format(suite=name)
+    if name not in suite_names(root):
+        raise ConfigError(f"{path}: there is no such suite; allowed: {', '.join(suite_names(root))}")
+    return path, plain_yaml.read(path)
+
+
+def _is_joint(content: Any) -> bool:
+    return isinstance(content, dict) and "suites" in content
+
+
 def _checked(model: type[AnySection], path: Path, content: Any) -> AnySection:
     try:
         return model.model_validate({} if content is None else content)
@@ -350,7 +403,9 @@ def _checked(model: type[AnySection], path: Path, content: Any) -> AnySection:
 
 
 def _completed(suite: dict[str, Any]) -> dict[str, Any]:
-    """Content of a suite's file in which each data set has all settings, and each section all data sets."""
+    """Content of a suite's file in which each data set has all settings, and each section all data sets; without what
+    is left out."""
+    suite = {key: value for key, value in suite.items() if key not in suite.get("leave_out", ())}
     datasets = {}
     for name, own in suite["datasets"].items():
         merged = {key: suite.get(key, {}) | own.get(key, {}) for key in MERGED}
@@ -366,6 +421,7 @@ def _completed(suite: dict[str, Any]) -> dict[str, Any]:
 def _contradictions(suite: SuiteConfig) -> Iterator[str]:
     """Settings that do not go together, each as "key: what is wrong"."""
     yield from _of_sections(suite)
+    yield from _of_transfer(suite)
     for dataset, settings in suite.datasets.items():
         yield from _of_seeds(suite, settings)
         yield from (f"datasets.{dataset}{text}" for text in _of_batches(settings))
@@ -388,6 +444,25 @@ def _of_sections(suite: SuiteConfig) -> Iterator[str]:
                 yield f"{key}.batch_size: {section.batch_size} is not one of batch_sizes {list(sizes)}"
 
 
+def _of_transfer(suite: SuiteConfig) -> Iterator[str]:
+    if suite.transfer is None:
+        return
+    channels = {CATALOGUE[dataset].channels for dataset in suite.datasets}
+    if all(suite.transfer.batch_size not in settings.batch_sizes for settings in suite.datasets.values()):
+        yield f"transfer.batch_size: {suite.transfer.batch_size} is not one of batch_sizes {list(suite.batch_sizes)}"
+    for target, asked in suite.transfer.datasets.items():
+        key = f"transfer.datasets.{target}"
+        if target in suite.datasets:
+            if asked.model_fields_set:
+                yield f"{key}: is one of the suite's datasets, which have split and size there; leave it empty: {{}}"
+        elif asked.split is None:
+            yield f"{key}: the key 'split' is missing"
+        else:
+            yield from (f"{key}.{text}" for text in _of_split(target, asked.split))
+        if CATALOGUE[target].channels not in channels:
+            yield f"{key}: has {CATALOGUE[target].channels} channels, and none of the suite's datasets has as many"
+
+
 def _of_seeds(suite: SuiteConfig, settings: Settings) -> Iterator[str]:
     further = {"seeds.selected": settings.seeds.selected}
     further["ablations.seeds"] = suite.ablations.seeds if suite.ablations else ()
@@ -408,14 +483,20 @@ def _of_batches(settings: Settings) -> Iterator[str]:
             yield f".training.updates: has no number for batches of {size}; add one"
 
 
+def _of_split(dataset: str, split: Split) -> Iterator[str]:
+    try:
+        split_sizes(dataset, train=split.train, validation=split.validation, test=split.test)
+    except ValueError as error:
+        yield f"split: {error}"
+
+
 def _of_images(dataset: str, settings: Settings) -> Iterator[str]:
     """Whether the data set has as many images as are asked for."""
     split = settings.split
-    try:
-        images = split_sizes(dataset, train=split.train, validation=split.validation, test=split.test)
-    except ValueError as error:
-        yield f"split: {error}"
+    if wrong := list(_of_split(dataset, split)):
+        yield from wrong
         return
+    images = split_sizes(dataset, train=split.train, validation=split.validation, test=split.test)
     remedy = "lower it" if split.train is None else "lower it or raise split.train"
     for key, size, subset in (
         ("batch_sizes", max(settings.batch_sizes), "pretrain"),

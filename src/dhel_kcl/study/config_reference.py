@@ -18,7 +18,7 @@ from dhel_kcl.study.choices import (
     UnknownKernel,
     UnknownLoss,
 )
-from dhel_kcl.study.config import MERGED, REPLACED, GlobalConfig, Settings, SuiteConfig
+from dhel_kcl.study.config import MERGED, REPLACED, GlobalConfig, JointConfig, Settings, SuiteConfig
 from dhel_kcl.study.section import Section
 from dhel_kcl.study.values import ByBatchSize, OneOf
 
@@ -47,7 +47,7 @@ def reference() -> str:
         "",
         "Made by `make docs` from src/dhel_kcl/study. Unknown keys are errors.",
     ]
-    for model in (GlobalConfig, SuiteConfig):
+    for model in (GlobalConfig, SuiteConfig, JointConfig):
         lines += ["", f"## {_text(model.__doc__)}", "", *_table(_rows(model, "", {}))]
     for title, variant in _variants():
         rows = (row for row in _rows(variant, "", {}) if row[0] not in ("name", "loss", "title", "kernel"))

@@ -8,7 +8,7 @@ from dhel_kcl.study.suite import Run, Suite
 
 def subset_sizes(suite: Suite, dataset: str) -> dict[str, int]:
     """Number of images by subset: pretrain, train, validation, test."""
-    split = suite.settings(dataset).split
+    split = suite.split(dataset)
     return split_sizes(dataset, train=split.train, validation=split.validation, test=split.test)
 
 

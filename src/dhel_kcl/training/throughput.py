@@ -75,11 +75,10 @@ def rate(step: Callable[[int], None], batch: int, seconds: float) -> float:
         return time.perf_counter() - started
 
     part = min(batch, 2)
+    timed(part)  # the first step, in which memory is taken and kernels are chosen, is slower than the next ones
     once = timed(part)
-    if once < seconds:  # else this first step, slower than the next ones, must do
-        once = timed(part)
-        while part < batch and 2 * once < seconds:
-            part, once = min(2 * part, batch), timed(min(2 * part, batch))
+    while part < batch and 2 * once < seconds:
+        part, once = min(2 * part, batch), timed(min(2 * part, batch))
     spent, steps = once, 1
     while spent + once < seconds:
         spent, steps = spent + timed(part), steps + 1

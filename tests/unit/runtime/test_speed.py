@@ -8,7 +8,7 @@ from tests.pipeline import ROOT
 DIGITS = Suite.load(ROOT, "digits")
 CPU = torch.device("cpu")
 TRAINING = cost.training_benchmark(DIGITS, DIGITS.runs[0], "fp32")
-EMBEDDING = cost.embedding_benchmark(DIGITS, "digits", "digits", "plain")
+EMBEDDING = cost.embedding_benchmark(DIGITS, "digits", "digits")
 
 
 @pytest.mark.parametrize("benchmark", [TRAINING, EMBEDDING])
@@ -31,7 +31,7 @@ def test_the_speed_is_that_of_the_process_not_of_the_run():
 def test_a_speed_is_measured_once_for_a_device_and_code(monkeypatch, tmp_path):
     measured = []
 
-    def measure(benchmark, place):
+    def measure(benchmark, place, seconds):
         measured.append(benchmark.key)
         return 1000.0
 

@@ -14,7 +14,7 @@ def main(monkeypatch, tmp_path):
     """Runs the step in this process, in an empty folder; every speed is 1,000 images a second."""
     monkeypatch.chdir(tmp_path)
     for kind in (speed.TrainingBenchmark, speed.EmbeddingBenchmark):
-        monkeypatch.setattr(kind, "measure", lambda benchmark, place: 1000.0)
+        monkeypatch.setattr(kind, "measure", lambda benchmark, place, seconds: 1000.0)
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["dhel-kcl plan", "--root", str(ROOT), "--device", "cpu", *arguments])

@@ -79,6 +79,41 @@ from tests.unit.study.conftest import edited
             "  batch_size: 16\n  datasets: [cifar10]\n",
             "datasets: 'cifar10' is unknown; allowed: digits",
         ),
+        (
+            "seeds: {grid",
+            "transfer: {batch_size: 16, datasets: {cifar10: {}}}\nseeds: {grid",
+            "transfer.datasets.cifar10: the key 'split' is missing",
+        ),
+        (
+            "seeds: {grid",
+            "transfer: {batch_size: 16, datasets: {cifar10: {split: {validation: 1, test: 9}}}}\nseeds: {grid",
+            "transfer.datasets.cifar10: has 3 channels, and none of the suite's datasets has as many",
+        ),
+        (
+            "seeds: {",
+            "transfer: {batch_size: 16, datasets: {fashion_mnist: {split: {validation: 1, test: 20000}}}}\nseeds: {",
+            "transfer.datasets.fashion_mnist.split: fashion_mnist: the split asks for 20000 test images of 10000",
+        ),
+        (
+            "seeds: {grid",
+            "transfer: {batch_size: 16, datasets: {digits: {size: 8}}}\nseeds: {grid",
+            "transfer.datasets.digits: is one of the suite's datasets, which have split and size there; leave it empty",
+        ),
+        (
+            "seeds: {grid",
+            "transfer: {batch_size: 16}\nseeds: {grid",
+            "transfer: the key 'datasets' is missing",
+        ),
+        (
+            "seeds: {grid",
+            "transfer: {batch_size: 64, datasets: {digits: {}}}\nseeds: {grid",
+            "transfer.batch_size: 64 is not one of batch_sizes [16]",
+        ),
+        (
+            "ablations:",
+            "leave_out: [ablation]\nablations:",
+            "leave_out.0: 'ablation' is unknown (did you mean 'ablations'",
+        ),
         ("    kcl-gaussian:", "    dhel:", "ablations.losses.dhel: the name is already used"),
         ("crop_scale: [0.6, 1.0]", "crop_scale: [0.6, 1.0], pad: 2", "digits.augment.pad: 2 needs crop_scale [1, 1]"),
         ("validation: 40", "validation: 3000", "digits.split: digits: the split asks for more training, validation"),
@@ -95,8 +130,35 @@ def test_a_mistake_is_named_with_file_key_and_allowed_values(root, old, new, mes
 
 
 def test_a_suite_that_is_not_there_is_told_which_are(root):
-    with pytest.raises(ConfigError, match=r"smokey\.yaml: there is no such suite; allowed: digits, .*smoke"):
+    with pytest.raises(ConfigError, match=r"smokey\.yaml: there is no such suite; allowed: cifar10, .*smoke"):
         config.load_suite(root, "smokey")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "[cifar10,",
+            "[cifar1,",
+            "suites: 'cifar1' is unknown (did you mean 'cifar10'?); allowed: cifar10, cifar100, dig",
+        ),
+        ("[cifar10,", "[paper,", "suites: 'paper' is unknown; allowed: cifar10, cifar100, digits"),
+        ("[cifar10,", "[rehearsal,", "suites: rehearsal and cifar100 both have cifar100; name one of the two"),
+        ("[cifar10, cifar100, stl10, imagenet100]", "[]", "suites: is empty; give at least 1"),
+        ("suites:", "training: {epochs: 3}\nsuites:", "unknown key 'training'; allowed: title, suites"),
+    ],
+)
+def test_a_mistake_in_a_joint_suite_is_named(root, old, new, message):
+    path = edited(root, old, new, "config/suites/paper.yaml")
+    with pytest.raises(ConfigError) as error:
+        config.load_suites(root, "paper")
+    assert f"{path}: {message}" in str(error.value)
+
+
+def test_a_mistake_in_a_joined_suite_is_named_there(root):
+    path = edited(root, "batch_sizes: [256]", "batch_sizes: [1]", "config/suites/stl10.yaml")
+    with pytest.raises(ConfigError, match=f"{path}: batch_sizes.0: 1 is less than the minimum of 2"):
+        config.load_suites(root, "paper")
 
 
 def test_global_settings(root):
