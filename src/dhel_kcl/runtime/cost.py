@@ -219,8 +219,8 @@ def counts(suite: Suite, works: Sequence[Work]) -> list[str]:
     return [
         f"{suite.name}: {trained} trainings, {done} of them done "
         "(by their files; `snakemake -n` says what is out of date)",
-        f"With {random} random encoders and {pixels} of raw pixels that is {len(suite.runs)} runs; Snakemake counts "
-        f"{trained + random} pretrain (random encoders too), {evaluations}, {len(settings)} select",
+        f"With {random} of the random encoder and {pixels} of raw pixels that is {len(suite.runs)} runs; Snakemake "
+        f"counts {trained + random} pretrain (the random encoder too), {evaluations}, {len(settings)} select",
         *(
             f"{name} leaves out: {', '.join(config.leave_out)}"
             for name, config in suite.configs.items()

@@ -22,8 +22,8 @@ def tabulate(results: Results) -> pd.DataFrame:
             cell = where(here, method=method)
             row = {"trained on": dataset_title(dataset), "loss": results.suite.title(method), "M": asked.batch_size}
             for target in results.suite.all_datasets:
-                asked_for = target == dataset or target in asked.datasets
-                values = cell[f"transfer_{target}"].dropna() if asked_for else None
-                row[dataset_title(target)] = "" if values is None else mean_and_spread(values, 2)
+                values = cell.get(f"transfer_{target}", pd.Series(dtype=float)).dropna()  # no column: nothing was run
+                shown = mean_and_spread(values, 2) if target in {dataset, *asked.datasets} else ""
+                row[dataset_title(target)] = shown
             rows.append(row)
     return pd.DataFrame(rows)
