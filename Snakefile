@@ -58,6 +58,7 @@ else:
             suite_results(DEFAULT_SUITE),
             THEORY,
             PUBLISHED_TABLE,
+            layout.PUBLISHED_MARK,
 
     rule theory:
         input:
@@ -78,3 +79,12 @@ else:
                     f"{suite_name}_{dataset}"
                 input:
                     run_records(suite_name, dataset),
+
+    # Any name that is no target's.
+    rule explain_target:
+        input:
+            explain,
+        output:
+            "{misspelt}",
+        wildcard_constraints:
+            misspelt="[^/]+",

@@ -12,9 +12,14 @@ STEPS = {
     "training and evaluation": ("pretrain", "evaluate", "transfer", "select"),
     "theory": ("compute",),
     "evidence": ("collect", "judge", "tabulate", "draw", "record"),
-    "beside the pipeline": ("plan", "interim", "compare", "document"),
+    "beside the pipeline": ("new-suite", "plan", "interim", "compare", "identify", "document"),
 }
 """In the order of the data."""
+
+
+def module(step: str) -> str:
+    """Name of a step's module in `steps`."""
+    return step.replace("-", "_")
 
 
 def usage() -> str:
@@ -23,9 +28,9 @@ def usage() -> str:
     for stage, names in STEPS.items():
         lines += ["", f"{stage}:"]
         for name in names:
-            text = Path(__file__).with_name("steps").joinpath(f"{name}.py").read_text(encoding="utf-8")
+            text = Path(__file__).with_name("steps").joinpath(f"{module(name)}.py").read_text(encoding="utf-8")
             first = (ast.get_docstring(ast.parse(text)) or "").splitlines()[0]
-            lines.append(f"  {name:<10}{first}")
+            lines.append(f"  {name:<11}{first}")
     return "\n".join([*lines, ""])
 
 
@@ -41,8 +46,9 @@ def main() -> None:
 
 def run(arguments: list[str]) -> None:
     """Run the step that the first argument names, here."""
-    from dhel_kcl.runtime import cli
+    from dhel_kcl.runtime import cli, surroundings
 
+    surroundings.keep_out()
     known = [name for names in STEPS.values() for name in names]
     name = arguments[0] if arguments else "--help"
     if name in ("-h", "--help"):
@@ -51,17 +57,18 @@ def run(arguments: list[str]) -> None:
     if name not in known:
         sys.exit(f"error: {cli.unknown('step', name, known)}; `dhel-kcl --help` says what each does")
     sys.argv = [f"dhel-kcl {name}", *arguments[1:]]
-    cli.run(import_module(f"dhel_kcl.steps.{name}").main)
+    cli.run(lambda: import_module(f"dhel_kcl.steps.{module(name)}").main())
 
 
 def serve() -> None:
     """Be the warm process that `runtime.warm` starts with the descriptor of its socket: import all there is."""
-    from dhel_kcl.runtime import warm
+    from dhel_kcl.runtime import surroundings, warm
 
+    surroundings.keep_out()
     listener = socket.socket(fileno=int(sys.argv[1]))
-    for module in walk_packages([str(Path(__file__).parent)], "dhel_kcl."):
-        if module.name != __name__:
-            import_module(module.name)
+    for found in walk_packages([str(Path(__file__).parent)], "dhel_kcl."):
+        if found.name != __name__:
+            import_module(found.name)
     warm.serve(listener, run)
 
 

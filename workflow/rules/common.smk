@@ -18,9 +18,9 @@ from dhel_kcl.evidence.published import PUBLISHED
 from dhel_kcl.evidence.tables import TABLES, tables_of
 from dhel_kcl.files import sha256
 from dhel_kcl.presentation.table_files import FORMATS
-from dhel_kcl.runtime import cli, job_progress, origins, records, science, warm
+from dhel_kcl.runtime import cli, job_progress, origins, provenance, records, science, warm
 from dhel_kcl.study import layout
-from dhel_kcl.study.config import ConfigError, load_global, suite_names
+from dhel_kcl.study.config import ConfigError, load_global, own_images, suite_names
 from dhel_kcl.study.suite import FLOORS, Suite, dataset_title
 from dhel_kcl.theory import EXPERIMENTS
 from dhel_kcl.theory import TABLES as THEORY_TABLES
@@ -38,6 +38,7 @@ shell.prefix(f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 try:
     DEFAULT_SUITE = {**load_global(ROOT).model_dump(), **config}["default_suite"]
     SUITES = {name: Suite.load(ROOT, name) for name in suite_names(ROOT)}
+    OWN_IMAGES = own_images({name: suite.config for name, suite in SUITES.items() if not suite.is_joint})
 except ConfigError as error:
     raise WorkflowError(str(error))
 
@@ -63,6 +64,8 @@ for file in records.unrecorded(
 # `--cores all` counts the cores of this process's affinity, and leaves out what its control group may use of them.
 if workflow.exec_mode == ExecMode.DEFAULT and workflow.global_resources["_cores"].value == available_cpu_count():
     workflow.register_resource("_cores", Resource("_cores", cores.available()))
+if hindrance := provenance.git_revision()[1]:
+    print(f"Warning: {hindrance}", file=sys.stderr)
 
 if "DVC_STAGE" in os.environ:
     print(
@@ -156,6 +159,12 @@ def run_of(wildcards):
     return runs[folder]
 
 
+def explain(wildcards):
+    """What was meant by a target that does not exist; Snakemake would only say "No rule to produce"."""
+    parts = [f"{name}_{dataset}" for name, suite in SUITES.items() for dataset in suite.datasets]
+    raise WorkflowError(cli.unknown("target", wildcards.misspelt, ["all", "theory", *SUITES, *parts]))
+
+
 def are_there(files):
     return all(Path(file).is_file() for file in files)
 
@@ -205,6 +214,15 @@ def threads_of(wildcards):
 def suite_spec(wildcards):
     """Digest of all that a suite decides: config, runs, titles."""
     return SUITES[wildcards.suite].digest()
+
+
+def own_arguments(wildcards):
+    """Where the images of a data set of one's own lie, and what becomes of them; nothing for a public one."""
+    if wildcards.dataset not in OWN_IMAGES:
+        return ""
+    own = OWN_IMAGES[wildcards.dataset]
+    streamed = {None: "", True: " --streamed", False: " --no-streamed"}[own.streamed]
+    return f"--folder {shlex.quote(own.folder)} --size {own.size}{streamed}"
 
 
 def split_arguments(wildcards):

@@ -23,6 +23,7 @@ class HeadSettings:
 class EvaluationSpec(Spec):
     """Probes and geometry of one run.
 
+    dataset: whose images are embedded.
     weight_decay: L2 penalty of the cached linear probe. neighbours: that vote in the nearest-neighbour classifier.
     augmented: settings of the linear probe on augmented images, None for no such probe.
     histogram_bins: of the similarity histogram. view_seed: of the two augmented views that alignment is measured on,
@@ -30,6 +31,7 @@ class EvaluationSpec(Spec):
     images: how the data set's images are had, by the registry's sources.
     """
 
+    dataset: str
     weight_decay: float
     neighbours: int
     augmented: HeadSettings | None

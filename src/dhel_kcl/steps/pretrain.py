@@ -19,7 +19,6 @@ from typing import Any
 
 import torch
 
-from dhel_kcl.data import prepared
 from dhel_kcl.data import split as splits
 from dhel_kcl.files import exclusive, make_writable, read_json, sha256, write_json
 from dhel_kcl.runtime import cli, preflight, science
@@ -63,7 +62,7 @@ def main() -> None:
     for folder in (args.out, args.scratch):
         make_writable(folder)
     keep_freed_memory()
-    data, split = prepared.read(args.data), splits.read(args.split)
+    data, split = splits.read_with(args.data, args.split, spec.dataset)
     store = Store(args.scratch / "last.pt", fingerprint(spec, data, split, code), args.checkpoint_seconds)
 
     with exclusive(args.scratch) if device.is_first() else nullcontext(), StopRequest() as stop:

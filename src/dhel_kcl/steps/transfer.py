@@ -9,7 +9,6 @@ Example:
 import sys
 from pathlib import Path
 
-from dhel_kcl.data import prepared
 from dhel_kcl.data import split as splits
 from dhel_kcl.evaluation.spec import EvaluationSpec
 from dhel_kcl.evaluation.transfer import transfer
@@ -31,5 +30,6 @@ def main() -> None:
     spec = EvaluationSpec.read(args.spec)
     if note := cores.shortage(spec.threads):
         print(note, file=sys.stderr)
+    data, split = splits.read_with(args.data, args.split, spec.dataset)
     keep_freed_memory()
-    write_json(args.out, transfer(spec, args.run, prepared.read(args.data), splits.read(args.split)))
+    write_json(args.out, transfer(spec, args.run, data, split))

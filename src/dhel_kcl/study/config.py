@@ -6,7 +6,8 @@ what is allowed. docs/configuration.md is made from the models.
 """
 
 import itertools
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
@@ -20,12 +21,13 @@ from pydantic import (
     model_validator,
 )
 
-from dhel_kcl.data.catalogue import CATALOGUE, split_sizes
+from dhel_kcl.data.catalogue import CATALOGUE, COLOURS, LARGEST_IN_MEMORY, Dataset, of_folder, split_sizes
 from dhel_kcl.study import layout, plain_yaml
 from dhel_kcl.study.choices import AnyBackbone, CompactResNet, Losses
 from dhel_kcl.study.mistakes import MOST, ConfigError, did_you_mean, listed, mistake
-from dhel_kcl.study.section import Section
+from dhel_kcl.study.section import Named, Section
 from dhel_kcl.study.values import (
+    OWN_NAME,
     AnyList,
     BatchSize,
     ByBatchSize,
@@ -46,7 +48,6 @@ REPLACED = ("backbone", "batch_sizes", "losses", "processes")
 """Keys of a suite that a data set overrides as a whole."""
 EXTRAS = ("ablations", "trade_off", "transfer")
 """Sections of a suite besides its main comparison."""
-DatasetName = Annotated[str, OneOf(tuple(CATALOGUE))]
 LENGTHS = {"epochs", "updates"}
 """Keys of a training that exclude each other."""
 EPOCHS = 200
@@ -226,6 +227,55 @@ class Settings(Section):
     floors: Floors = Floors()
     probe: Probe = Probe()
 
+    def dataset(self, name: str) -> Dataset:
+        """What is known of the data set that these are the settings of."""
+        return CATALOGUE[name]
+
+
+class Own(Settings):
+    """A data set of one's own images, under a name of one's choice."""
+
+    folder: str
+    """Folder of the images: one sub-folder a class, below train, val and test where there are such; images without a
+    class in a folder unlabeled."""
+    size: Count
+    """Height and width that networks see. Images in memory are cut to it when they are prepared (the shorter side
+    resized, the centre taken)."""
+    streamed: bool | None = None
+    """Whether the images stay files, of any size, which are decoded while a network trains; null does so above 96
+    pixels."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _views_have_the_size(cls, content: Any) -> Any:
+        """Views of streamed images are as large as `size` says."""
+        if not isinstance(content, dict) or not isinstance(augment := content.get("augment", {}), dict):
+            return content
+        size, streamed = content.get("size"), content.get("streamed")
+        if isinstance(size, int) and (size > LARGEST_IN_MEMORY if streamed is None else streamed is True):
+            return content | {"augment": {"size": size} | augment}
+        return content
+
+    def dataset(self, name: str) -> Dataset:
+        return of_folder(name, Path(self.folder).expanduser(), self.size, self.streamed)
+
+
+def _settings(content: dict[str, Any]) -> type[Section]:
+    return Own if "folder" in content else Settings
+
+
+def _known(datasets: dict[str, Settings]) -> dict[str, Settings]:
+    for name, settings in datasets.items():
+        if isinstance(settings, Own):
+            if name in CATALOGUE:
+                raise mistake("is the name of a public data set; give your own images another", key=name)
+            if name == "splits" or not re.fullmatch(OWN_NAME, name):
+                raise mistake("is no name for a data set; use a-z, 0-9 and _ (but not splits)", key=name)
+        elif name not in CATALOGUE:
+            own = "; images of your own need the key 'folder'"
+            raise mistake(f"{name!r} is unknown{did_you_mean(name, CATALOGUE)}{own}")
+    return datasets
+
 
 class Ablations(Section):
     """Variants run at one batch size and tabled against the losses above; none if absent."""
@@ -282,7 +332,7 @@ class Transfer(Section):
 
     batch_size: BatchSize
     """One of batch_sizes."""
-    datasets: Annotated[dict[DatasetName, Target], Len(1)]
+    datasets: Annotated[dict[str, Target], Len(1)]
     """Data sets to probe on, each by encoders that were trained on another one with as many channels."""
 
 
@@ -303,8 +353,8 @@ class SuiteConfig(Section):
     takes no more than it may use, and records how many."""
     processes: Count = 1
     """Processes of one run, one a GPU, that share each batch (torchrun, DistributedDataParallel)."""
-    datasets: Annotated[dict[DatasetName, Settings], Len(1)]
-    """Data sets by name, as in docs/datasets.md."""
+    datasets: Annotated[dict[str, Annotated[Settings, Named(_settings)]], Len(1), AfterValidator(_known)]
+    """Data sets by name: those of docs/datasets.md, or any name where `folder` says where the images lie."""
     backbone: AnyBackbone = CompactResNet()
     projector_dim: Annotated[int, Ge(2)] = 64
     """Dimension d of the embedding z. Least loss values are known for batch sizes up to d + 1 and for 2 d."""
@@ -378,6 +428,26 @@ def load_suite(root: Path, name: str) -> SuiteConfig:
     return suite
 
 
+def own_images(suites: Mapping[str, SuiteConfig]) -> dict[str, Own]:
+    """Settings of all data sets of one's own images, by name. suites: by name.
+
+    Raises ConfigError if two suites say different things of one: it is prepared once.
+    """
+    found: dict[str, tuple[str, Own]] = {}
+    for suite, config in suites.items():
+        for name, settings in config.datasets.items():
+            if isinstance(settings, Own):
+                other, first = found.setdefault(name, (suite, settings))
+                keys = [key for key in ("folder", "size", "streamed") if getattr(first, key) != getattr(settings, key)]
+                if keys:
+                    path = layout.SUITE_CONFIG.format(suite=suite)
+                    raise ConfigError(
+                        f"{path}: datasets.{name}.{keys[0]}: suite {other} says {getattr(first, keys[0])} of the data "
+                        f"set of the same name, and not {getattr(settings, keys[0])}; choose another name"
+                    )
+    return {name: settings for name, (_, settings) in found.items()}
+
+
 def suite_names(root: Path) -> list[str]:
     """Names of the suites that there are below `root`."""
     return sorted(path.stem for path in root.glob(layout.SUITE_CONFIG.format(suite="*")))
@@ -447,7 +517,6 @@ def _of_sections(suite: SuiteConfig) -> Iterator[str]:
 def _of_transfer(suite: SuiteConfig) -> Iterator[str]:
     if suite.transfer is None:
         return
-    channels = {CATALOGUE[dataset].channels for dataset in suite.datasets}
     if all(suite.transfer.batch_size not in settings.batch_sizes for settings in suite.datasets.values()):
         yield f"transfer.batch_size: {suite.transfer.batch_size} is not one of batch_sizes {list(suite.batch_sizes)}"
     for target, asked in suite.transfer.datasets.items():
@@ -455,12 +524,26 @@ def _of_transfer(suite: SuiteConfig) -> Iterator[str]:
         if target in suite.datasets:
             if asked.model_fields_set:
                 yield f"{key}: is one of the suite's datasets, which have split and size there; leave it empty: {{}}"
-        elif asked.split is None:
-            yield f"{key}: the key 'split' is missing"
+        elif target not in CATALOGUE:
+            yield f"{key}: is unknown{did_you_mean(target, [*suite.datasets, *CATALOGUE])}"
         else:
-            yield from (f"{key}.{text}" for text in _of_split(target, asked.split))
-        if CATALOGUE[target].channels not in channels:
-            yield f"{key}: has {CATALOGUE[target].channels} channels, and none of the suite's datasets has as many"
+            yield from (f"{key}{text}" for text in _of_target(suite, target, asked))
+
+
+def _of_target(suite: SuiteConfig, target: str, asked: Target) -> Iterator[str]:
+    """Of a data set that is none of the suite's."""
+    entry = CATALOGUE[target]
+    if asked.split is None:
+        yield ": the key 'split' is missing"
+    else:
+        yield from (f".{text}" for text in _of_split(target, asked.split, entry))
+    if all(_channels(name, settings) != entry.channels for name, settings in suite.datasets.items()):
+        yield f": has {entry.channels} channels, and none of the suite's datasets has as many"
+
+
+def _channels(dataset: str, settings: Settings) -> int:
+    """Of a data set's images; those of a folder are not counted for it."""
+    return COLOURS if isinstance(settings, Own) else CATALOGUE[dataset].channels
 
 
 def _of_seeds(suite: SuiteConfig, settings: Settings) -> Iterator[str]:
@@ -483,9 +566,9 @@ def _of_batches(settings: Settings) -> Iterator[str]:
             yield f".training.updates: has no number for batches of {size}; add one"
 
 
-def _of_split(dataset: str, split: Split) -> Iterator[str]:
+def _of_split(dataset: str, split: Split, entry: Dataset) -> Iterator[str]:
     try:
-        split_sizes(dataset, train=split.train, validation=split.validation, test=split.test)
+        split_sizes(dataset, train=split.train, validation=split.validation, test=split.test, dataset=entry)
     except ValueError as error:
         yield f"split: {error}"
 
@@ -493,10 +576,18 @@ def _of_split(dataset: str, split: Split) -> Iterator[str]:
 def _of_images(dataset: str, settings: Settings) -> Iterator[str]:
     """Whether the data set has as many images as are asked for."""
     split = settings.split
-    if wrong := list(_of_split(dataset, split)):
+    try:
+        entry = settings.dataset(dataset)
+    except ValueError as error:
+        yield f"folder: {error}"
+        return
+    yield from _of_views(entry, settings.augment)
+    if not entry.train:  # a folder that is not there: who asks for its images is told
+        return
+    if wrong := list(_of_split(dataset, split, entry)):
         yield from wrong
         return
-    images = split_sizes(dataset, train=split.train, validation=split.validation, test=split.test)
+    images = split_sizes(dataset, train=split.train, validation=split.validation, test=split.test, dataset=entry)
     remedy = "lower it" if split.train is None else "lower it or raise split.train"
     for key, size, subset in (
         ("batch_sizes", max(settings.batch_sizes), "pretrain"),
@@ -504,3 +595,11 @@ def _of_images(dataset: str, settings: Settings) -> Iterator[str]:
     ):
         if size > images[subset]:
             yield f"{key}: {size} is above the {images[subset]} training images; {remedy}"
+
+
+def _of_views(dataset: Dataset, augment: Augment) -> Iterator[str]:
+    """Whether images of many sizes can be augmented so."""
+    if dataset.streamed and augment.rotation:
+        yield "augment: images that stay files go with neither rotation nor pad"
+    elif dataset.streamed and augment.size is None:
+        yield "augment: images that stay files need size, the views' height and width"

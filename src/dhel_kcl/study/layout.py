@@ -63,6 +63,8 @@ FIGURE = f"{FIGURES}/{{suite}}/{{figure}}.{{format}}"
 TABLE = f"{FIGURES}/{{suite}}/{{table}}.{{format}}"
 PUBLISHED = f"{FIGURES}/published.{{format}}"
 """What others published."""
+PUBLISHED_MARK = "results/runs/published"
+"""Says that its table was made here. Git restores the table alone, and nothing would say how it was made."""
 FIGURE_FORMATS = ("pdf", "png")
 
 THEORY_RESULTS = "results/theory"

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from dhel_kcl.data.catalogue import CATALOGUE
+from dhel_kcl.data.catalogue import CATALOGUE, Dataset
 from dhel_kcl.study import layout
 from dhel_kcl.study.choices import Loss
 from dhel_kcl.study.config import Augment, Settings, Split, SuiteConfig, Target, load_suites
@@ -143,6 +143,14 @@ class Suite:
         assert self.config.transfer
         return self.config.transfer.datasets[dataset]
 
+    def dataset(self, name: str) -> Dataset:
+        """What is known of a data set before it is there."""
+        return self._entries[name] if name in self._entries else CATALOGUE[name]
+
+    @cached_property
+    def _entries(self) -> dict[str, Dataset]:
+        return {name: self.settings(name).dataset(name) for name in self.datasets}
+
     def methods_of(self, dataset: str) -> dict[str, Method]:
         """Losses of all sections that are run on a data set, by name."""
         settings = self.settings(dataset)
@@ -224,8 +232,8 @@ class Suite:
         asked = self.config_of(run.dataset).transfer
         if asked is None or (run.section, run.role, run.batch_size) != ("losses", "selected", asked.batch_size):
             return []
-        channels = CATALOGUE[run.dataset].channels
-        return [name for name in asked.datasets if name != run.dataset and CATALOGUE[name].channels == channels]
+        channels = self.dataset(run.dataset).channels
+        return [name for name in asked.datasets if name != run.dataset and self.dataset(name).channels == channels]
 
     @cached_property
     def _as_json(self) -> dict[str, dict[str, Any]]:
@@ -237,7 +245,7 @@ class Suite:
         settings, config = self._as_json[run.dataset], self.config_of(run.dataset)
         return {
             "dataset": run.dataset,
-            "images": CATALOGUE[run.dataset].images,
+            "images": self.dataset(run.dataset).images,
             "loss": run.loss,
             "batch_size": run.batch_size,
             "backbone": settings["backbone"],
@@ -261,7 +269,8 @@ class Suite:
             probe = config.probe.model_dump(mode="json") | {"augmented": None}
             augment = Augment(size=self._target(dataset).size).model_dump(mode="json")
         return probe | {
-            "images": CATALOGUE[dataset].images,
+            "dataset": dataset,
+            "images": self.dataset(dataset).images,
             "augment": augment,
             "precision": config.precision,
             "device": config.device,

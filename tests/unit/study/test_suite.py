@@ -144,6 +144,7 @@ def test_specs():
     kcl = {"loss": {"name": "kcl", "kernel": "log"}, "batch_size": 128, "seed": 1}
     assert DIGITS.pretrain_spec(further) == SPEC | kcl
     assert DIGITS.evaluation_spec("digits") == {
+        "dataset": "digits",
         "weight_decay": 1e-05,
         "neighbours": 20,
         "histogram_bins": 100,
