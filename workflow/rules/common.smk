@@ -93,6 +93,15 @@ SINGLE, JOINT = [
 ]
 
 
+# Targets of one data set of a suite that has several.
+PARTS = {
+    f"{name}_{dataset}": (name, dataset)
+    for name, suite in SUITES.items()
+    for dataset in suite.datasets
+    if len(suite.datasets) > 1 and not suite.is_joint
+}
+
+
 wildcard_constraints:
     suite="|".join(SUITES),
     dataset="[^/]+",
@@ -161,8 +170,7 @@ def run_of(wildcards):
 
 def explain(wildcards):
     """What was meant by a target that does not exist; Snakemake would only say "No rule to produce"."""
-    parts = [f"{name}_{dataset}" for name, suite in SUITES.items() for dataset in suite.datasets]
-    raise WorkflowError(cli.unknown("target", wildcards.misspelt, ["all", "theory", *SUITES, *parts]))
+    raise WorkflowError(cli.unknown("target", wildcards.misspelt, ["all", "theory", *SUITES, *PARTS]))
 
 
 def are_there(files):
