@@ -49,7 +49,7 @@ bench: install ## speed against named baselines, as ratios with targets, into be
 	python benchmarks/absolute.py --rounds $(BENCH_ROUNDS) --output benchmarks/absolute.csv
 	python benchmarks/summary.py --folder benchmarks
 
-plan: install ## what a suite costs on this machine before it is run: SUITE=paper, PLAN="--device cpu --no-measure"
+plan: install ## what a suite costs on this machine before it is run: SUITE=cifar10, PLAN="--device cpu --no-measure"
 	dhel-kcl plan --root . --suite $(SUITE) $(PLAN)
 
 interim: install ## tables and figures of what a suite has so far, in interim/<suite>; the rest is marked as not run

@@ -51,7 +51,7 @@ else:
     include: "workflow/rules/collect.smk"
 
     # `snakemake --cores all` builds the default suite and the theory, `snakemake --cores all <suite>` any other suite,
-    # `snakemake --cores all <suite>_<data set>` the runs of one data set.
+    # `snakemake --cores all <suite>_<data set>` the runs of one of its data sets.
     rule all:
         default_target: True
         input:
@@ -72,13 +72,13 @@ else:
             input:
                 suite_results(suite_name),
 
-        for dataset in SUITES[suite_name].datasets:
+    for part in PARTS:
 
-            rule:
-                name:
-                    f"{suite_name}_{dataset}"
-                input:
-                    run_records(suite_name, dataset),
+        rule:
+            name:
+                part
+            input:
+                run_records(*PARTS[part]),
 
     # Any name that is no target's.
     rule explain_target:

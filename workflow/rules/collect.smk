@@ -3,6 +3,8 @@ rule plan_suite:
         layout.PLAN,
     log:
         f"{layout.SUITE_LOGS}/plan.log",
+    wildcard_constraints:
+        suite=SINGLE,
     threads: threads_of
     resources:
         gpu=gpus(lambda w: 1),
@@ -18,18 +20,40 @@ rule plan_suite:
 rule collect_results:
     input:
         lambda w: layout.collected(SUITES[w.suite]),
-        splits=lambda w: expand(layout.SPLIT, suite=w.suite, dataset=SUITES[w.suite].datasets),
+        splits=lambda w: expand(layout.SPLIT, suite=w.suite, dataset=SUITES[w.suite].all_datasets),
         plan=layout.PLAN,
     output:
         expand(layout.TIDY, table=layout.TIDY_TABLES, allow_missing=True),
         layout.METRICS,
     log:
         f"{layout.SUITE_LOGS}/collect.log",
+    wildcard_constraints:
+        suite=SINGLE,
     localrule: True
     params:
         root=repository,
         spec=suite_spec,
         code=science.of_step("collect"),
+        out=lambda w: layout.RESULTS.format(**w),
+    shell:
+        "dhel-kcl collect --root {params.root:q} --suite {wildcards.suite} --out {params.out:q} > {log:q} 2>&1"
+
+
+# Of the tidy tables of other suites, as they lie there. They are no input: a suite that is out of date would be trained.
+rule join_results:
+    output:
+        expand(layout.TIDY, table=layout.TIDY_TABLES, allow_missing=True),
+        layout.METRICS,
+    log:
+        f"{layout.SUITE_LOGS}/join.log",
+    wildcard_constraints:
+        suite=JOINT,
+    localrule: True
+    params:
+        root=repository,
+        spec=suite_spec,
+        code=science.of_step("join"),
+        joined=joined_tables,
         out=lambda w: layout.RESULTS.format(**w),
     shell:
         "dhel-kcl collect --root {params.root:q} --suite {wildcards.suite} --out {params.out:q} > {log:q} 2>&1"

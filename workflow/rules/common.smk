@@ -8,6 +8,7 @@ a set, so two swapped values in separate parameters would go unnoticed); `code` 
 import json
 import os
 import shlex
+import subprocess
 import sys
 from base64 import encodebytes
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from dhel_kcl.evidence.figures import FIGURES, figures_of
 from dhel_kcl.evidence.published import PUBLISHED
 from dhel_kcl.evidence.tables import TABLES, tables_of
+from dhel_kcl.files import sha256
 from dhel_kcl.presentation.table_files import FORMATS
 from dhel_kcl.runtime import cli, job_progress, origins, provenance, records, science, warm
 from dhel_kcl.study import layout
@@ -22,9 +24,12 @@ from dhel_kcl.study.config import ConfigError, load_global, own_images, suite_na
 from dhel_kcl.study.suite import FLOORS, Suite, dataset_title
 from dhel_kcl.theory import EXPERIMENTS
 from dhel_kcl.theory import TABLES as THEORY_TABLES
+from dhel_kcl.training import cores
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
+from snakemake.resources import Resource
 from snakemake.settings.enums import Quietness
+from snakemake.utils import available_cpu_count
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 ROOT = Path(workflow.basedir)
@@ -34,7 +39,7 @@ shell.prefix(f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 try:
     DEFAULT_SUITE = {**load_global(ROOT).model_dump(), **config}["default_suite"]
     SUITES = {name: Suite.load(ROOT, name) for name in suite_names(ROOT)}
-    OWN_IMAGES = own_images({name: suite.config for name, suite in SUITES.items()})
+    OWN_IMAGES = own_images({name: suite.config for name, suite in SUITES.items() if not suite.is_joint})
 except ConfigError as error:
     raise WorkflowError(str(error))
 
@@ -48,13 +53,18 @@ if FROM_TABLES not in (True, False):
 if DEFAULT_SUITE not in SUITES:
     raise WorkflowError(f"config/config.yaml: default_suite: {cli.unknown('suite', DEFAULT_SUITE, list(SUITES))}")
 
-for file in records.unrecorded(layout.versioned(SUITES.values(), EXPERIMENTS)):
+for file in records.unrecorded(
+    layout.versioned([suite for suite in SUITES.values() if not suite.is_joint], EXPERIMENTS)
+):
     raise WorkflowError(
         f"{file} is there, but nothing in .snakemake/metadata says how it was made. "
         "Go back to the last versioned results with `dvc pull --force`, or delete the file (or all of "
         "results/runs) to compute it anew."
     )
 
+# `--cores all` counts the cores of this process's affinity, and leaves out what its control group may use of them.
+if workflow.exec_mode == ExecMode.DEFAULT and workflow.global_resources["_cores"].value == available_cpu_count():
+    workflow.register_resource("_cores", Resource("_cores", cores.available()))
 if hindrance := provenance.git_revision()[1]:
     print(f"Warning: {hindrance}", file=sys.stderr)
 
@@ -78,6 +88,21 @@ MAIN, REST = [
 LATER_RUN = f"({'|'.join(sorted(REST - MAIN))})_.+"
 
 
+# Suites that run something, and those that show results of others.
+SINGLE, JOINT = [
+    "|".join(name for name, suite in SUITES.items() if suite.is_joint == joint) or "(?!)" for joint in (False, True)
+]
+
+
+# Targets of one data set of a suite that has several.
+PARTS = {
+    f"{name}_{dataset}": (name, dataset)
+    for name, suite in SUITES.items()
+    for dataset in suite.datasets
+    if len(suite.datasets) > 1 and not suite.is_joint
+}
+
+
 wildcard_constraints:
     suite="|".join(SUITES),
     dataset="[^/]+",
@@ -98,12 +123,14 @@ WHERE_RESULTS_ARE = (
 ).replace("{suite}", "<suite>")
 # What lives as long as this Snakemake: the warm process, which ends when its standard input is closed.
 STARTED = {}
+PRETRAINING = {"pretrain_encoder", "pretrain_ablation"}
 
 
 def begin_run():
     """Start what makes jobs start at once, and the line that says how far they are."""
     if workflow.exec_mode != ExecMode.DEFAULT:  # a single job, which another Snakemake sent to a cluster's node
         return
+    warn_of_gpus()
     STARTED["warm"] = warm.start()
     asked, dag = workflow.output_settings, workflow.dag
     if not (asked.verbose or asked.printshellcmds or {Quietness.ALL, Quietness.PROGRESS} & set(asked.quiet or ())):
@@ -114,6 +141,17 @@ def begin_run():
 def end_run(message):
     if "progress" in STARTED:
         STARTED["progress"].end(message)
+
+
+def warn_of_gpus():
+    """Say how long the trainings take of a suite that is meant for a GPU, where they start and there is none."""
+    if not workflow.local_exec or workflow.dryrun:
+        return
+    trained = {job.wildcards.suite for job in workflow.dag.needrun_jobs() if job.rule.name in PRETRAINING}
+    for name in sorted(name for name in trained if SUITES[name].config.device == "auto"):
+        step = [str(Path(sys.executable).with_name("dhel-kcl")), "plan", "--root", str(ROOT), "--suite", name, "--warn"]
+        if said := subprocess.run(step, stdout=subprocess.PIPE, text=True, check=False).stdout.strip():
+            logger.warning(said)
 
 
 def kind_of(job):
@@ -134,8 +172,7 @@ def run_of(wildcards):
 
 def explain(wildcards):
     """What was meant by a target that does not exist; Snakemake would only say "No rule to produce"."""
-    parts = [f"{name}_{dataset}" for name, suite in SUITES.items() for dataset in suite.datasets]
-    raise WorkflowError(cli.unknown("target", wildcards.misspelt, ["all", "theory", *SUITES, *parts]))
+    raise WorkflowError(cli.unknown("target", wildcards.misspelt, ["all", "theory", *SUITES, *PARTS]))
 
 
 def are_there(files):
@@ -158,7 +195,8 @@ def evidence(name):
 def suite_results(name):
     """Everything of a suite. Run records are named too: Git restores only tables and figures, and a bare clone
     must plan the runs."""
-    runs = [file for dataset in SUITES[name].datasets for file in run_records(name, dataset)]
+    suite = SUITES[name]
+    runs = [] if suite.is_joint else [file for dataset in suite.datasets for file in run_records(name, dataset)]
     rest = [layout.METRICS, layout.SUITE_PROVENANCE]
     return [*runs, *evidence(name), *expand(rest, suite=name)]
 
@@ -198,8 +236,31 @@ def own_arguments(wildcards):
 
 
 def split_arguments(wildcards):
-    split = SUITES[wildcards.suite].settings(wildcards.dataset).split.model_dump()
+    split = SUITES[wildcards.suite].split(wildcards.dataset).model_dump()
     return " ".join(f"--{key} {value}" for key, value in split.items() if value is not None)
+
+
+def records_of(wildcards):
+    """What the runs of a suite record of themselves."""
+    suite = SUITES[wildcards.suite]
+    return [] if suite.is_joint else [f"{run.folder}/provenance.json" for run in suite.runs if run.trained]
+
+
+def joined_tables(wildcards):
+    """Checksums of the tidy tables, of the suites that a joint one joins, that are there."""
+    suite = SUITES[wildcards.suite]
+    files = [layout.SUITE_PROVENANCE.format(suite=name) for name in suite.configs]
+    files += [layout.TIDY.format(suite=name, table=table) for name in suite.configs for table in layout.TIDY_TABLES]
+    there = {file: sha256(Path(file)) for file in files if Path(file).is_file()}
+    if not there:
+        raise WorkflowError(f"{suite.name} shows results of {', '.join(suite.configs)}: run one of these suites first")
+    return json.dumps(there)
+
+
+def origins_of(wildcards):
+    """Digests of all that the results of a suite come from."""
+    suite = SUITES[wildcards.suite]
+    return json.dumps(origins.of_suite(suite)) + (joined_tables(wildcards) if suite.is_joint else "")
 
 
 def selected_of(wildcards):
@@ -211,8 +272,7 @@ def selected_of(wildcards):
 def again(wildcards, output):
     """Makes a forced run start over: it would end at once with the checkpoint that the finished run left. Not recorded,
     like `repository`: a forced run is as good as another."""
-    rules = {"pretrain_encoder", "pretrain_ablation"}
-    forced = workflow.dag_settings.forceall or rules & set(workflow.dag_settings.forcerun)
+    forced = workflow.dag_settings.forceall or PRETRAINING & set(workflow.dag_settings.forcerun)
     return "--again" if forced else ""
 
 
@@ -253,7 +313,7 @@ def sample_sizes(suite):
     """What n is in the figures and tables of a suite, for their captions."""
     texts = []
     for dataset in suite.datasets:
-        settings, trade_off = suite.settings(dataset), suite.config.trade_off
+        settings, trade_off = suite.settings(dataset), suite.config_of(dataset).trade_off
         seeds = [f"{1 + len(settings.seeds.selected)} at selected settings, 1 at other grid points"]
         if trade_off and dataset in trade_off.datasets:
             seeds.append(f"{len(trade_off.seeds)} on trade-off curves")

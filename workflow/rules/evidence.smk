@@ -127,7 +127,7 @@ else:
 
     rule record_provenance:
         input:
-            lambda w: [f"{run.folder}/provenance.json" for run in SUITES[w.suite].runs if run.trained],
+            records_of,
             lambda w: evidence(w.suite),
         output:
             layout.SUITE_PROVENANCE,
@@ -136,6 +136,6 @@ else:
         localrule: True
         params:
             root=repository,
-            spec=lambda w: json.dumps(origins.of_suite(SUITES[w.suite])),
+            spec=origins_of,
         shell:
             "dhel-kcl record --root {params.root:q} --suite {wildcards.suite} --out {output:q} > {log:q} 2>&1"

@@ -13,6 +13,8 @@ OWN = "dhel_kcl.data.sources.folder:prepare"
 """Import string of the function that prepares folders of one's own images."""
 LARGEST_IN_MEMORY = 96
 """Height and width up to which one's own images are kept in memory unless a suite says otherwise."""
+COLOURS = 3
+"""Channels of one's own images, whatever the files have."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def of_folder(name: str, folder: Path, size: int, streamed: bool | None = None) 
         title=name,
         source=OWN,
         obtained=f"from {folder}",
-        channels=3,
+        channels=COLOURS,
         side=size,
         classes=len(found.classes) if found else 0,
         disk=kept if streamed else 3 * size**2 * sum(counts.values()),

@@ -17,7 +17,7 @@ from torch.nn.functional import adaptive_avg_pool2d, normalize
 
 from dhel_kcl.data.prepared import Prepared
 from dhel_kcl.evaluation.spec import EvaluationSpec
-from dhel_kcl.training import device
+from dhel_kcl.training import cores, device
 from dhel_kcl.training.networks import build_encoder, build_projector, read_weights
 from dhel_kcl.training.spec import PretrainSpec
 from dhel_kcl.views.augment import Augment
@@ -119,10 +119,12 @@ class Embeddings:
 
 @contextmanager
 def arithmetic(threads: int) -> Iterator[None]:
-    """Inside, all libraries compute with this number of threads, and CUDA convolves in full float32.
+    """Inside, all libraries compute with this number of threads, or as many as there are cores, and CUDA convolves in
+    full float32.
 
     The number counts: sums over parts of a matrix round differently in another number of parts.
     """
+    threads = cores.taken(threads)
     torch.set_num_threads(threads)
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = False
@@ -138,7 +140,7 @@ def embed(
     Raises DamagedError naming a file of the run that is not what it should be.
     """
     place, precision = device.choose(spec.device, spec.precision)
-    images = {name: open_source(data, split[name], place, spec.threads, spec.images) for name in SUBSETS}
+    images = {name: open_source(data, split[name], place, cores.taken(spec.threads), spec.images) for name in SUBSETS}
     labels = {name: torch.from_numpy(data.labels[split[name]]).to(place) for name in SUBSETS}
     network = FrozenNetwork(run, data.channels, place, precision)
     spaces = {name: network.embed(source.plain(BATCH, spec.augment.size)) for name, source in images.items()}

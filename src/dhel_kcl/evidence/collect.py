@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dhel_kcl.evidence.run_files import REMEDY, Measured, RunFiles, has_loss, number
-from dhel_kcl.evidence.tidy import COLUMNS, CONFIGURATION, pack
+from dhel_kcl.evidence.tidy import COLUMNS, CONFIGURATION, Results, pack
 from dhel_kcl.files import reading
 from dhel_kcl.study import layout
 from dhel_kcl.study.suite import Run, Suite, dataset_title
@@ -43,6 +43,19 @@ def collect(suite: Suite, code: Callable[[Run], str], partial: bool = False) -> 
     plan = Path(layout.PLAN.format(suite=suite.name))
     asked = {(run.dataset, run.batch_size) for run in suite.runs if has_loss(run)}
     return tables(runs, {} if partial and not plan.is_file() else planned_speeds(plan, asked))
+
+
+def joined(parts: Iterable[Results]) -> dict[str, pd.DataFrame]:
+    """The tidy tables of several suites, one after the other, as texts, so that no number is rounded.
+
+    Raises FileNotFoundError or ValueError that names a table that is missing or of another version.
+    """
+    found: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
+    for part in parts:
+        for name, tables in found.items():
+            part.table(name)  # which checks it
+            tables.append(pd.read_csv(part.folder / f"{name}.csv", dtype=str, keep_default_na=False))
+    return {name: pd.concat(tables).fillna("") for name, tables in found.items()}
 
 
 def tables(runs: list[Measured], planned: Speeds) -> dict[str, pd.DataFrame]:

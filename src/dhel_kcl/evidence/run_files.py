@@ -132,7 +132,7 @@ class RunFiles:
         """Images of each subset of a data set. Raises DamagedError unless it has as many as the config says."""
 
         def read(path: Path) -> dict[str, NDArray[np.int64]]:
-            images, asked = split.read(path), self.suite.settings(dataset).split
+            images, asked = split.read(path), self.suite.split(dataset)
             with reading(path, REMEDY):
                 for name, count in {"train": asked.train, "validation": asked.validation, "test": asked.test}.items():
                     if count is not None and len(images[name]) != count:
@@ -197,8 +197,7 @@ class RunFiles:
 
     def _transfers(self, run: Run) -> Row:
         """{"transfer_<data set>": test accuracy (%)}, empty where the suite transfers nothing."""
-        targets = self.suite.datasets if self.suite.config.transfer else []
-        row: Row = dict.fromkeys(f"transfer_{target}" for target in targets)
+        row: Row = dict.fromkeys(f"transfer_{target}" for target in self.suite.targets)
         for target in self.suite.transfers(run):
             path = Path(layout.transfer(run, target))
             if path.is_file() or not self.partial:

@@ -349,7 +349,7 @@ class Effect:
     def testable(self, suite: Suite, dataset: str, pair: Pair, seeds: int) -> bool:
         of, against = self._compared(suite, dataset)
         some = len(trade_off.compared(suite, dataset, self.factor, of, against)) > 0
-        return some and len(trade_off.seeds(suite)) >= seeds
+        return some and len(trade_off.seeds(suite, dataset)) >= seeds
 
     def estimate(self, runs: DatasetRuns, pair: Pair, column: str) -> Judged:
         of, against = self._compared(runs.results.suite, runs.dataset)

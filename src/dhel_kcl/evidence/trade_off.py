@@ -37,9 +37,10 @@ def planned(suite: Suite, dataset: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["method", "parameters", *FACTORS])
 
 
-def seeds(suite: Suite) -> tuple[int, ...]:
+def seeds(suite: Suite, dataset: str) -> tuple[int, ...]:
     """Seeds of every setting; none if the suite has no trade-off."""
-    return suite.config.trade_off.seeds if suite.config.trade_off else ()
+    asked = suite.config_of(dataset).trade_off
+    return asked.seeds if asked else ()
 
 
 def compared(suite: Suite, dataset: str, factor: str, of: Level, against: Level) -> pd.Index:
@@ -64,7 +65,7 @@ def effects(results: Results, dataset: str, column: str, factor: str, of: Level,
     if both.empty:
         return pd.DataFrame()
     values = points(results, dataset).set_index(["seed", *both.names, factor])[column]
-    rows = seeds(results.suite)
+    rows = seeds(results.suite, dataset)
     sides = ([values.get((seed, *at, side), math.nan) for seed in rows for at in both] for side in (of, against))
     first, second = (np.array(side, float).reshape(len(rows), len(both)) for side in sides)
     return pd.DataFrame(first - second, index=rows, columns=both)

@@ -1,6 +1,7 @@
 """What a suite costs: its jobs and how many of them are done, hours on a device, disk; as a text."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from dhel_kcl.runtime.preflight import gigabytes, model_bytes
 from dhel_kcl.runtime.speed import Benchmark, EmbeddingBenchmark, TrainingBenchmark, measured
 from dhel_kcl.study import job_counts, layout
 from dhel_kcl.study.suite import Run, Suite
+from dhel_kcl.training import cores
 from dhel_kcl.training.networks import build_encoder, build_projector
 from dhel_kcl.views.augment import Augment
 
@@ -49,6 +51,11 @@ class Work:
         return (self.jobs - self.done) * self.images
 
 
+def of_suite(suite: Suite, precision: str) -> list[Work]:
+    """All work of a suite; `precision` in the place of "auto"."""
+    return [*of_trainings(suite, precision), *of_evaluations(suite)]
+
+
 def of_trainings(suite: Suite, precision: str) -> list[Work]:
     """Trainings by data set, group and batch size; `precision` in the place of "auto"."""
     groups: dict[tuple[str, str, int], list[Run]] = {}
@@ -67,7 +74,7 @@ def of_trainings(suite: Suite, precision: str) -> list[Work]:
 
 def of_evaluations(suite: Suite) -> Iterator[Work]:
     """Encoders evaluated on their own data set, and the transfers onto the others."""
-    for source, target in itertools.product(suite.datasets, repeat=2):
+    for source, target in itertools.product(suite.datasets, suite.all_datasets):
         runs = [run for run in suite.runs if run.dataset == source and run.trained]
         if source == target:
             what, files = "evaluations", [f"{run.folder}/probe.json" for run in runs]
@@ -79,7 +86,7 @@ def of_evaluations(suite: Suite) -> Iterator[Work]:
         done = sum(Path(file).is_file() for file in files)
         for kind, images in (("plain", plain), ("augmented", augmented)):
             if files and images:
-                benchmark = embedding_benchmark(suite, source, target, kind)
+                benchmark = embedding_benchmark(suite, source, target)
                 yield Work(source, what, kind, None, len(files), done, images, benchmark)
 
 
@@ -94,12 +101,14 @@ def training_benchmark(suite: Suite, run: Run, precision: str) -> TrainingBenchm
     return TrainingBenchmark.of(suite.pretrain_spec(run), precision, dataset.channels, dataset.side)
 
 
-def embedding_benchmark(suite: Suite, source: str, target: str, kind: str) -> EmbeddingBenchmark:
-    """Of an encoder trained on `source` that sees "plain" or "augmented" images of `target`."""
+def embedding_benchmark(suite: Suite, source: str, target: str) -> EmbeddingBenchmark:
+    """Of an encoder trained on `source` that sees images of `target`: augmented ones where its evaluation has such,
+    which are a hundred times as many as the plain ones."""
     spec, dataset = suite.evaluation_spec(target), suite.dataset(target)
-    augment = spec["augmented"]["augment"] if kind == "augmented" else {"size": spec["augment"]["size"]}
+    threads, augmented = cores.taken(spec["threads"]), source == target and spec["augmented"]
+    augment = augmented["augment"] if augmented else {"size": spec["augment"]["size"]}
     shape = (BATCH, dataset.channels, dataset.side, dataset.side)
-    return EmbeddingBenchmark(_backbone(suite, source), Augment(**augment), shape, suite.config.threads)
+    return EmbeddingBenchmark(_backbone(suite, source), Augment(**augment), shape, threads)
 
 
 def _backbone(suite: Suite, dataset: str) -> dict[str, Any]:
@@ -129,12 +138,10 @@ class Space:
 def disk(suite: Suite) -> list[Space]:
     """Data sets, while they are prepared; weights and records of runs; checkpoints."""
     spaces = []
-    for dataset in suite.datasets:
+    for dataset in suite.all_datasets:
         folder, size = layout.data_folder(dataset), suite.dataset(dataset).disk
         spaces.append(Space(folder, size, size if Path(folder, "manifest.json").is_file() else 0))
     weights = {dataset: network_bytes(suite, dataset) for dataset in suite.datasets}
-    runs = [run for run in suite.runs if run.trained]
-    done = [run for run in runs if _record(run).is_file()]
 
     def kept(runs: list[Run]) -> int:
         return sum(weights[run.dataset] + SMALL_FILES for run in runs)
@@ -143,15 +150,19 @@ def disk(suite: Suite) -> list[Space]:
         """A checkpoint has weights and momentum."""
         return sum(2 * weights[run.dataset] for run in runs)
 
-    spaces.append(Space(layout.SUITE_RUNS.format(suite=suite.name), kept(runs), kept(done)))
-    return [*spaces, Space(f"scratch/{suite.name}, checkpoints", scratch(runs), scratch(done))]
+    for part in suite.parts:
+        runs = [run for run in part.runs if run.trained]
+        done = [run for run in runs if _record(run).is_file()]
+        spaces.append(Space(layout.SUITE_RUNS.format(suite=part.name), kept(runs), kept(done)))
+        spaces.append(Space(f"scratch/{part.name}, checkpoints", scratch(runs), scratch(done)))
+    return spaces
 
 
 def network_bytes(suite: Suite, dataset: str) -> int:
     """Of the encoder and projector of a run on a data set."""
     with torch.device("meta"):
         encoder = build_encoder(_backbone(suite, dataset), suite.dataset(dataset).channels)
-        projector = build_projector(encoder.features, suite.config.projector_dim)
+        projector = build_projector(encoder.features, suite.config_of(dataset).projector_dim)
     return model_bytes(encoder) + model_bytes(projector)
 
 
@@ -159,12 +170,16 @@ def network_bytes(suite: Suite, dataset: str) -> int:
 class Hours:
     """What work takes on a device.
 
-    rates: images a second by the key of a benchmark. unit: of what is counted. threads: that a job takes of the unit.
+    rates: images a second by the key of a benchmark. of_cores: whether what is counted are the hours of the cores that
+    a job takes, and not those of a GPU.
     """
 
     rates: Mapping[str, float]
-    unit: str
-    threads: int
+    of_cores: bool
+
+    @property
+    def unit(self) -> str:
+        return "core-hours" if self.of_cores else "GPU-hours"
 
     def rate(self, work: Work) -> float:
         return self.rates[work.benchmark.key]
@@ -174,24 +189,43 @@ class Hours:
         return work.images / self.rate(work) / 3600
 
     def left(self, work: Work) -> float:
-        """Hours of all jobs that are to do, times threads."""
-        return work.left / self.rate(work) / 3600 * self.threads
+        """Hours of the unit of all jobs that are to do."""
+        return work.left / self.rate(work) / 3600 * (work.benchmark.threads if self.of_cores else 1)
 
 
 def text(suite: Suite, works: Sequence[Work], hours: Hours | None) -> str:
     """The plan: a table of the work, with its hours where they are known, and one of the disk."""
-    trainings = [work for work in works if work.kind == "training"]
-    jobs, done = sum(work.jobs for work in trainings), sum(work.done for work in trainings)
     spaces = [[space.name, gigabytes(space.needed), gigabytes(space.there)] for space in disk(suite)]
     lines = [
-        f"{suite.name}: {jobs} trainings, {done} of them done "
-        "(by their files; `snakemake -n` says what is out of date)",
+        *counts(suite, works),
         "",
         work_table(works, hours),
         "",
         tabulate(spaces, ["disk", "needed", "there"], colalign=["left", "right", "right"]),
     ]
     return "\n".join(lines)
+
+
+def counts(suite: Suite, works: Sequence[Work]) -> list[str]:
+    """How many runs there are, of which kinds, and as which jobs Snakemake counts them."""
+    trainings = [work for work in works if work.kind == "training"]
+    trained, done = sum(work.jobs for work in trainings), sum(work.done for work in trainings)
+    by_method = Counter(run.method for run in suite.runs)
+    random, pixels = by_method["random"], by_method["pixels"]
+    settings = {(run.dataset, run.method, run.batch_size) for run in suite.runs if run.role == "grid"}
+    transfers = sum(len(suite.transfers(run)) for run in suite.runs)
+    evaluations = f"{len(suite.runs)} evaluate (all runs)" + (f", {transfers} transfer" if transfers else "")
+    return [
+        f"{suite.name}: {trained} trainings, {done} of them done "
+        "(by their files; `snakemake -n` says what is out of date)",
+        f"With {random} of the random encoder and {pixels} of raw pixels that is {len(suite.runs)} runs; Snakemake "
+        f"counts {trained + random} pretrain (the random encoder too), {evaluations}, {len(settings)} select",
+        *(
+            f"{name} leaves out: {', '.join(config.leave_out)}"
+            for name, config in suite.configs.items()
+            if config.leave_out
+        ),
+    ]
 
 
 def work_table(works: Sequence[Work], hours: Hours | None) -> str:

@@ -12,7 +12,9 @@ from dhel_kcl.study.suite import Suite
 from dhel_kcl.theory import EXPERIMENTS
 
 ORIGINS = {"runs": "the runs", "tidy": "the tidy tables", "evidence": "ledger, tables and figures"}
-"""What provenance.json keeps apart: remaking one must not make the others look stale, or fresh."""
+"""What provenance.json keeps apart: remaking one must not make the others look stale, or fresh. That of a joint suite
+has the runs of each suite that it joins, RUNS_OF."""
+RUNS_OF = "runs of {}"
 
 Origins = dict[str, dict[str, Any]]
 """{origin: {"config": digest, "code": {step: digest}}}."""
@@ -20,9 +22,12 @@ Origins = dict[str, dict[str, Any]]
 
 def of_suite(suite: Suite, code: Code | None = None) -> Origins:
     """Digests of the tree, for a suite; `code` is the package's source, by default the one that is running."""
-    return {
-        "runs": {"config": suite.runs_digest(), "code": of_runs(suite, code)},
-        "tidy": {"config": suite.digest(), "code": {"collect": science.of_step("collect", code)}},
+    step, tree = "join" if suite.is_joint else "collect", {}
+    for part in suite.parts:
+        origin = RUNS_OF.format(part.name) if suite.is_joint else "runs"
+        tree[origin] = {"config": part.runs_digest(), "code": of_runs(part, code)}
+    return tree | {
+        "tidy": {"config": suite.digest(), "code": {step: science.of_step(step, code)}},
         "evidence": {"config": suite.digest(), "code": of_evidence(suite, code)},
     }
 
@@ -37,7 +42,7 @@ def of_theory(code: Code | None = None) -> Origins:
 
 def of_runs(suite: Suite, code: Code | None = None) -> dict[str, str]:
     """Digests of the code that a suite's runs come from, by step."""
-    digests = {f"fetch {dataset}": science.of_fetching(dataset, code) for dataset in suite.datasets}
+    digests = {f"fetch {dataset}": science.of_fetching(dataset, code) for dataset in suite.all_datasets}
     digests["split"] = science.of_step("split", code)
     for run in suite.runs:
         if run.trained:
@@ -53,6 +58,16 @@ def of_evidence(suite: Suite, code: Code | None = None) -> dict[str, str]:
     return digests | {f"figure {name}": science.of_figure(name, code) for name in figures_of(suite)}
 
 
+def changed(recorded: Origins, tree: Origins) -> dict[str, list[str]]:
+    """What changed in each origin between a record and the tree; a suite that was not there to be joined is left
+    out."""
+    return {
+        origin: differences(recorded.get(origin, {}), now)
+        for origin, now in tree.items()
+        if origin in recorded or origin in ORIGINS
+    }
+
+
 def differences(recorded: dict[str, Any], tree: dict[str, Any]) -> list[str]:
     """What changed in one origin between a record and the tree."""
     changed = [] if recorded.get("config") == tree.get("config") else ["config"]
@@ -63,9 +78,10 @@ def differences(recorded: dict[str, Any], tree: dict[str, Any]) -> list[str]:
 def earlier_code(path: Path, suite: Suite) -> str:
     """What readers must know of a suite whose runs, by the record at `path`, were made with other code than the tree's;
     nothing if they were not."""
-    recorded, tree = read_json(path) if path.is_file() else {}, of_suite(suite)
-    if not differences(recorded.get("runs", {}), tree["runs"]):
+    recorded = read_json(path) if path.is_file() else {}
+    stale = [name for name, what in changed(recorded, of_suite(suite)).items() if what and name.startswith("runs")]
+    if not stale:
         return ""
-    made = recorded.get("runs", {}).get("made", {}).get("git_revision", {})
+    made = [revision for name in stale for revision in recorded.get(name, {}).get("made", {}).get("git_revision", {})]
     revisions = ", ".join(sorted({revision[:10] for revision in made}))
     return f"Computed with earlier code{f' (revision {revisions})' if revisions else ''}."

@@ -17,6 +17,7 @@ FUNCTIONS = {
     "split": "data.split:draw",
     "select": "study.selection:best",
     "collect": "evidence.collect:collect",
+    "join": "evidence.collect:joined",
     "judge": "evidence.verdicts:judge",
     "plan": "training.throughput:views_per_second",
     "published": "evidence.tables.published:by_others",

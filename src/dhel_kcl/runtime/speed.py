@@ -1,24 +1,27 @@
 """How fast a device does the work of a suite: measured in seconds, and kept for this device and code."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
 from dhel_kcl.files import read_json, write_json
 from dhel_kcl.runtime import science
 from dhel_kcl.runtime.provenance import environment
-from dhel_kcl.training import device
+from dhel_kcl.training import cores, device
 from dhel_kcl.training.spec import PretrainSpec
 from dhel_kcl.training.throughput import SECONDS, embedded_per_second, views_per_second
 from dhel_kcl.views.augment import Augment
 
 LOSS = {"name": "simclr", "temperature": 0.3}
 """Of the benchmark: losses take a few per cent of a step at most."""
+TOGETHER = 4.0
+"""Seconds that all benchmarks take, and about as many again until each finds how much of a batch fits its time."""
 NEUTRAL = {
     "dataset": "",
     "images": "memory",
@@ -46,7 +49,20 @@ class Benchmark(Protocol):
     def key(self) -> str: ...
 
     @property
+    def family(self) -> str:
+        """That of all which differ in the batch size alone."""
+        ...
+
+    @property
+    def batch_size(self) -> int: ...
+
+    @property
     def backbone(self) -> str: ...
+
+    @property
+    def threads(self) -> int:
+        """That it takes here."""
+        ...
 
     def measure(self, place: torch.device, seconds: float = SECONDS) -> float:
         """Images a second."""
@@ -64,6 +80,7 @@ class TrainingBenchmark:
     def of(cls, spec: dict[str, Any], precision: str, channels: int, side: int) -> "TrainingBenchmark":
         """For a run with the content `spec` of its PretrainSpec, where "auto" gives this precision."""
         own = {"precision": precision, "batch_size": spec["batch_size"] // spec["processes"]}
+        own["threads"] = cores.taken(spec["threads"], spec["processes"])
         return cls(PretrainSpec.of(spec | NEUTRAL | own), channels, side)
 
     @property
@@ -71,9 +88,21 @@ class TrainingBenchmark:
         return json.dumps({"what": "training"} | asdict(self), sort_keys=True)
 
     @property
+    def family(self) -> str:
+        return replace(self, spec=replace(self.spec, batch_size=0)).key
+
+    @property
+    def batch_size(self) -> int:
+        return self.spec.batch_size
+
+    @property
     def backbone(self) -> str:
         name: str = self.spec.backbone["name"]
         return name
+
+    @property
+    def threads(self) -> int:
+        return self.spec.threads
 
     def measure(self, place: torch.device, seconds: float = SECONDS) -> float:
         return views_per_second(self.spec, self.channels, self.side, place, seconds)
@@ -93,6 +122,14 @@ class EmbeddingBenchmark:
         return json.dumps({"what": "evaluation"} | asdict(self), sort_keys=True)
 
     @property
+    def family(self) -> str:
+        return self.key
+
+    @property
+    def batch_size(self) -> int:
+        return self.shape[0]
+
+    @property
     def backbone(self) -> str:
         name: str = self.encoder["name"]
         return name
@@ -108,14 +145,38 @@ def name_of(place: torch.device) -> str:
 
 
 def measured(benchmarks: Iterable[Benchmark], place: torch.device, cache: Path) -> dict[str, float]:
-    """Images a second of each benchmark, by key: measured now, or found in `cache` for this device and code."""
-    known = read_json(cache) if cache.is_file() else {}
-    rates: dict[str, float] = {}
-    for key, benchmark in tqdm({b.key: b for b in benchmarks}.items(), desc="measuring", unit="rate", leave=False):
-        code = science.of_pretraining(LOSS, benchmark.backbone, "memory")
-        here = f"{name_of(place)}, torch {torch.__version__}, code {code[:12]}, {key}"
-        if here not in known:
-            known[here] = benchmark.measure(place)
-            write_json(cache, known)
-        rates[key] = known[here]
+    """Images a second of each benchmark, by key: measured now, or found in `cache` for this device and code.
+
+    Of those that differ in the batch size alone the smallest and the largest are measured: a step takes a time for
+    itself, and one for each image.
+    """
+    families: dict[str, dict[int, Benchmark]] = {}
+    for benchmark in sorted(benchmarks, key=lambda each: each.batch_size):
+        families.setdefault(benchmark.family, {})[benchmark.batch_size] = benchmark
+    ends = [sizes[size] for sizes in families.values() for size in {min(sizes), max(sizes)}]
+    rates = _of_ends(ends, place, cache)
+    for sizes in families.values():
+        least, most = min(sizes), max(sizes)
+        seconds = [size / rates[sizes[size].key] for size in (least, most)]
+        for size, benchmark in sizes.items():
+            if benchmark.key not in rates:
+                rates[benchmark.key] = size / float(np.interp(size, [least, most], seconds))
     return rates
+
+
+def _of_ends(benchmarks: Sequence[Benchmark], place: torch.device, cache: Path) -> dict[str, float]:
+    """Images a second of each benchmark, by key: measured, each as long as leaves time for the others, or found."""
+    known = read_json(cache) if cache.is_file() else {}
+    entries = {benchmark.key: _entry(benchmark, place) for benchmark in benchmarks}
+    missing = [benchmark for benchmark in benchmarks if entries[benchmark.key] not in known]
+    seconds = min(SECONDS, TOGETHER / max(1, len(missing)))
+    for benchmark in tqdm(missing, desc="measuring", unit="rate", leave=False):
+        known[entries[benchmark.key]] = benchmark.measure(place, seconds)
+        write_json(cache, known)
+    return {key: known[entry] for key, entry in entries.items()}
+
+
+def _entry(benchmark: Benchmark, place: torch.device) -> str:
+    """Name of a benchmark's speed in the cache."""
+    code = science.of_pretraining(LOSS, benchmark.backbone, "memory")
+    return f"{name_of(place)}, torch {torch.__version__}, code {code[:12]}, {benchmark.key}"

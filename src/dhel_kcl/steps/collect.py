@@ -9,7 +9,8 @@ Writes into --out:
     costs.csv         training time and speed by loss and batch size, and the speed that was planned
     metrics.json      the selected settings' test accuracy and effective rank, for `dvc metrics`
 
-Reads the runs and the plan below results/runs/<suite> and the splits below data/splits/<suite>, in the working
+Of a joint suite they are those of the suites that it joins, as far as these are there, one after the other. Of others
+it reads the runs and the plan below results/runs/<suite> and the splits below data/splits/<suite>, in the working
 directory. With --partial, runs that are not complete are left out, so that a suite can be looked at while it runs;
 damaged and foreign ones are refused in either case.
 
@@ -21,9 +22,10 @@ from functools import partial
 from pathlib import Path
 
 from dhel_kcl.evidence import tidy
-from dhel_kcl.evidence.collect import collect, summary
+from dhel_kcl.evidence.collect import collect, joined, summary
 from dhel_kcl.files import write_json
 from dhel_kcl.runtime import cli, science
+from dhel_kcl.study import layout
 from dhel_kcl.study.suite import Suite
 
 
@@ -33,7 +35,26 @@ def main() -> None:
     parser.add_argument("--partial", action="store_true", help="leave out runs that are not complete")
     args = parser.parse_args()
     suite = Suite.load(args.root, args.suite)
-    tables = collect(suite, partial(science.of_run, suite), args.partial)
+    if suite.is_joint:
+        tables = joined(parts_there(suite))
+    else:
+        tables = collect(suite, partial(science.of_run, suite), args.partial)
     for name, table in tables.items():
         tidy.write(args.out / f"{name}.csv", table)
-    write_json(args.out / "metrics.json", summary(tables["runs"], suite))
+    runs = tidy.Results(args.out, suite).runs if suite.is_joint else tables["runs"]
+    write_json(args.out / "metrics.json", summary(runs, suite))
+
+
+def parts_there(suite: Suite) -> list[tidy.Results]:
+    """Results below the working directory of the suites that a joint one joins. Raises ValueError if there are none."""
+    folders = [Path(layout.RESULTS.format(suite=part.name)) for part in suite.parts]
+    found = [
+        tidy.Results(folder, part)
+        for folder, part in zip(folders, suite.parts, strict=True)
+        if (folder / "runs.csv").is_file()
+    ]
+    if not found:
+        names = ", ".join(suite.configs)
+        remedy = f"run one of them first, for example `snakemake --cores all {suite.parts[0].name}`"
+        raise ValueError(f"{suite.name} joins {names}, and none of them has results in results/; {remedy}")
+    return found

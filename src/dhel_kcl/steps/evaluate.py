@@ -7,6 +7,7 @@ Example:
     dhel-kcl evaluate --spec evaluation.json --run run --data data/digits --split split.npz --out run
 """
 
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from dhel_kcl.evaluation.spec import EvaluationSpec
 from dhel_kcl.files import write_json, write_rows
 from dhel_kcl.runtime import cli
 from dhel_kcl.runtime.allocator import keep_freed_memory
+from dhel_kcl.training import cores
 
 
 def main() -> None:
@@ -30,6 +32,8 @@ def main() -> None:
     args = parser.parse_args()
 
     spec = EvaluationSpec.read(args.spec)
+    if note := cores.shortage(spec.threads):
+        print(note, file=sys.stderr)
     data, split = splits.read_with(args.data, args.split, spec.dataset)
     keep_freed_memory()
     progress = partial(tqdm, unit="step", mininterval=1)

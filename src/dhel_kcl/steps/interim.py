@@ -4,7 +4,7 @@ Runs the steps that Snakemake runs when all runs are there, on those that are co
 and figures/ below --out.
 
 Example:
-    dhel-kcl interim --root . --suite paper --out interim/paper
+    dhel-kcl interim --root . --suite cifar10 --out interim/cifar10
 """
 
 import subprocess

@@ -40,10 +40,9 @@ def main() -> None:
 def measured(suite: Suite) -> str:
     """What the suite's trainings and evaluations take on this device, in words."""
     place, precision = device.choose(suite.config.device, suite.config.precision)
-    works = [*cost.of_trainings(suite, precision), *cost.of_evaluations(suite)]
+    works = cost.of_suite(suite, precision)
     rates = speed.measured([work.benchmark for work in works], place, Path(layout.THROUGHPUT))
-    on_gpu = place.type == "cuda"
-    hours = cost.Hours(rates, "GPU-hours" if on_gpu else "core-hours", 1 if on_gpu else suite.config.threads)
+    hours = cost.Hours(rates, of_cores=place.type != "cuda")
     trainings = sum(work.jobs for work in works if work.kind == "training")
     total = cost.short(sum(map(hours.left, works)))
     return f"{trainings} trainings, about {total} {hours.unit} ({speed.name_of(place)}, torch {torch.__version__})"

@@ -1,39 +1,74 @@
 """Say what a suite costs before it is run: jobs, views, hours on this device, disk; what is done is taken off.
 
-Hours follow from a benchmark of a few seconds per kind of training step, kept in scratch/throughput.json. With --out,
-writes the planned speed of each kind of training as CSV instead, which the cost table compares with what runs took.
+Hours follow from benchmarks of some seconds, one for each kind of training step, kept in scratch/throughput.json. With
+--out, writes the planned speed of each kind of training as CSV instead, which the cost table compares with what runs
+took. With --warn, says only what a suite for a GPU takes where there is none.
 
 Example:
-    dhel-kcl plan --root . --suite paper
+    dhel-kcl plan --root . --suite cifar10
 """
 
 from pathlib import Path
+
+import torch
 
 from dhel_kcl.files import write_rows
 from dhel_kcl.runtime import cli, cost, speed
 from dhel_kcl.study import layout
 from dhel_kcl.study.suite import Suite
-from dhel_kcl.training import device
+from dhel_kcl.training import cores, device
+
+CACHE = Path(layout.THROUGHPUT)
+LONG = 24
+"""Hours of a machine from which on a suite that may use a GPU is meant for one."""
 
 
 def main() -> None:
     parser = cli.suite_parser(__doc__, tables=False)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="device to measure on (default: the suite's)")
-    parser.add_argument("--out", type=Path, help="file to write (plan.csv)")
-    parser.add_argument("--no-measure", action="store_true", help="counts and disk alone, no hours")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--out", type=Path, help="file to write (plan.csv)")
+    what.add_argument("--no-measure", action="store_true", help="counts and disk alone, no hours")
+    what.add_argument("--warn", action="store_true", help="warn of a suite for a GPU where there is none")
     args = parser.parse_args()
 
-    suite, cache = Suite.load(args.root, args.suite), Path(layout.THROUGHPUT)
-    place, precision = device.choose(args.device or suite.config.device, suite.config.precision)
-    if args.out:
-        write_rows(args.out, cost.planned_speeds(suite, precision, place, cache))
+    suite = Suite.load(args.root, args.suite)
+    asked = args.device or device_of(suite)
+    if args.warn and (asked != "auto" or torch.cuda.is_available()):
         return
-    works = [*cost.of_trainings(suite, precision), *cost.of_evaluations(suite)]
-    hours = None
-    if not args.no_measure:
-        rates = speed.measured([work.benchmark for work in works], place, cache)
-        on_gpu = place.type == "cuda"
-        hours = cost.Hours(rates, "GPU-hours" if on_gpu else "core-hours", 1 if on_gpu else suite.config.threads)
+    place, _ = device.choose(asked)
+    precisions = {part.name: device.choose(asked, part.config.precision)[1] for part in suite.parts}
+    if args.out:
+        write_rows(args.out, cost.planned_speeds(suite, precisions[suite.name], place, CACHE))
+        return
+    works = [work for part in suite.parts for work in cost.of_suite(part, precisions[part.name])]
+    if args.no_measure:
+        print(cost.text(suite, works, None))
+        return
+    rates = speed.measured([work.benchmark for work in works], place, CACHE)
+    hours = cost.Hours(rates, of_cores=place.type != "cuda")
+    if args.warn:
+        warn(suite, sum(map(hours.left, works)) / cores.available())
+        return
     print(cost.text(suite, works, hours))
-    if hours:
-        print(f"\nmeasured on {speed.name_of(place)}, {precision}; kept in {cache}")
+    print(f"\nmeasured on {speed.name_of(place)}, {', '.join(sorted(set(precisions.values())))}; kept in {CACHE}")
+    for note in sorted({cores.shortage(part.config.threads) for part in suite.parts} - {""}):
+        print(note)
+
+
+def device_of(suite: Suite) -> str:
+    """Where a suite computes. Raises ValueError for a joint one whose suites differ in that."""
+    devices = {part.config.device for part in suite.parts}
+    if len(devices) > 1:
+        names = ", ".join(sorted(devices))
+        raise ValueError(f"{suite.name}: its suites have device: {names}; say which it is with --device")
+    return devices.pop()
+
+
+def warn(suite: Suite, hours: float) -> None:
+    """Say that a suite for a GPU has none, where it takes long."""
+    if hours > LONG:
+        print(
+            f"{suite.name} is meant for a GPU, and there is none here: what is left of it takes about {hours:,.0f} "
+            f"hours of this machine's {cores.available()} cores (`make plan SUITE={suite.name}`)."
+        )

@@ -26,7 +26,7 @@ from dhel_kcl.runtime.allocator import keep_freed_memory, resident_peak
 from dhel_kcl.runtime.progress_bar import ProgressBar
 from dhel_kcl.runtime.provenance import environment
 from dhel_kcl.runtime.signals import INTERRUPTED, StopRequest
-from dhel_kcl.training import device
+from dhel_kcl.training import cores, device
 from dhel_kcl.training.checkpoint import Store, fingerprint
 from dhel_kcl.training.device import Place
 from dhel_kcl.training.networks import write_weights
@@ -67,6 +67,8 @@ def main() -> None:
 
     with exclusive(args.scratch) if device.is_first() else nullcontext(), StopRequest() as stop:
         place = Place.claim(spec.device, spec.precision, spec.processes, spec.threads)
+        if place.is_first and (note := cores.shortage(spec.threads, spec.processes)):
+            say(note)
         preflight.require(spec, data, len(split[spec.subset]), place, args.scratch)
         run = Pretraining.build(spec, data, split, place)
         if run.resume(store, args.again) and place.is_first:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dhel_kcl.files import read_json, write_json
 from dhel_kcl.runtime import cli
-from dhel_kcl.runtime.origins import ORIGINS, Origins, differences, of_suite, of_theory
+from dhel_kcl.runtime.origins import ORIGINS, RUNS_OF, Origins, changed, of_suite, of_theory
 from dhel_kcl.study import layout
 from dhel_kcl.study.suite import Suite
 from dhel_kcl.theory import EXPERIMENTS
@@ -40,12 +40,14 @@ def check(path: Path, tree: Origins, target: str) -> None:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; `snakemake --cores all {target}` ends with it")
     recorded = read_json(path)
-    changed = {key: differences(recorded.get(key, {}), now) for key, now in tree.items()}
-    if not any(changed.values()):
+    different = changed(recorded, tree)
+    if not any(different.values()):
         print(f"{path}: computed with this config and code")
         return
-    found = "; ".join(f"{ORIGINS[key]} ({', '.join(names)})" for key, names in changed.items() if names)
-    if changed["runs"] or changed.get("tidy"):
+    found = "; ".join(
+        f"{ORIGINS.get(key, f'the {key}')} ({', '.join(names)})" for key, names in different.items() if names
+    )
+    if any(names for key, names in different.items() if key != "evidence"):
         remedy = f"`snakemake --cores all {target}` and `dvc repro`, and commit dvc.lock, results and paper_figures"
     else:
         remedy = "`make figures`, and commit results and paper_figures"
@@ -68,6 +70,11 @@ def main() -> None:
         return
     if args.evidence:
         write_json(args.out, read_json(args.out) | {"evidence": tree["evidence"]})
+        return
+    if suite and suite.is_joint:
+        recorded = {part.name: Path(layout.SUITE_PROVENANCE.format(suite=part.name)) for part in suite.parts}
+        runs = {RUNS_OF.format(name): read_json(path)["runs"] for name, path in recorded.items() if path.is_file()}
+        write_json(args.out, {"of": target} | runs | {name: tree[name] for name in ("tidy", "evidence")})
         return
     if suite:
         records = [Path(layout.run_folder(run), "provenance.json") for run in suite.runs if run.trained]

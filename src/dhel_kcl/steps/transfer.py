@@ -6,6 +6,7 @@ Example:
     dhel-kcl transfer --spec evaluation.json --run run --data data/cifar100 --split split.npz --out run/cifar100.json
 """
 
+import sys
 from pathlib import Path
 
 from dhel_kcl.data import split as splits
@@ -14,6 +15,7 @@ from dhel_kcl.evaluation.transfer import transfer
 from dhel_kcl.files import write_json
 from dhel_kcl.runtime import cli
 from dhel_kcl.runtime.allocator import keep_freed_memory
+from dhel_kcl.training import cores
 
 
 def main() -> None:
@@ -26,6 +28,8 @@ def main() -> None:
     args = parser.parse_args()
 
     spec = EvaluationSpec.read(args.spec)
+    if note := cores.shortage(spec.threads):
+        print(note, file=sys.stderr)
     data, split = splits.read_with(args.data, args.split, spec.dataset)
     keep_freed_memory()
     write_json(args.out, transfer(spec, args.run, data, split))

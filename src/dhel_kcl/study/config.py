@@ -12,9 +12,16 @@ from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
 from annotated_types import Ge, Le, Len
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
-from dhel_kcl.data.catalogue import CATALOGUE, LARGEST_IN_MEMORY, Dataset, of_folder, split_sizes
+from dhel_kcl.data.catalogue import CATALOGUE, COLOURS, LARGEST_IN_MEMORY, Dataset, of_folder, split_sizes
 from dhel_kcl.study import layout, plain_yaml
 from dhel_kcl.study.choices import AnyBackbone, CompactResNet, Losses
 from dhel_kcl.study.mistakes import MOST, ConfigError, did_you_mean, listed, mistake
@@ -23,6 +30,7 @@ from dhel_kcl.study.values import (
     OWN_NAME,
     AnyList,
     BatchSize,
+    ByBatchSize,
     Count,
     Limits,
     List,
@@ -38,6 +46,12 @@ MERGED = ("training", "seeds", "floors", "probe")
 """Sections of a suite that a data set overrides key by key."""
 REPLACED = ("backbone", "batch_sizes", "losses", "processes")
 """Keys of a suite that a data set overrides as a whole."""
+EXTRAS = ("ablations", "trade_off", "transfer")
+"""Sections of a suite besides its main comparison."""
+LENGTHS = {"epochs", "updates"}
+"""Keys of a training that exclude each other."""
+EPOCHS = 200
+"""Of a training whose length is not said."""
 AnySection = TypeVar("AnySection", bound=Section)
 
 
@@ -104,8 +118,11 @@ class Augment(Section):
 class Training(Section):
     """SGD with a cosine schedule."""
 
-    epochs: Count = 200
-    """Passes over the training images."""
+    epochs: Count | None = None
+    """Passes over the training images; 200 without `updates`, which excludes it."""
+    updates: Annotated[int | dict[int, int], ByBatchSize()] | None = None
+    """Steps of the optimiser instead of epochs, whatever the number of images: one number, or one for each batch size,
+    as in {"64": 2800, "256": 700}."""
     learning_rate: Positive = 1.0
     """Peak rate at the reference batch size, scaled linearly in M."""
     reference_batch_size: Count = 256
@@ -116,6 +133,34 @@ class Training(Section):
     """Of matrices and filters, not of biases and batch normalisation."""
     warmup: Share = 0.01
     """Share of the steps with a linearly rising rate."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_a_length(cls, content: Any) -> Any:
+        unsaid = isinstance(content, dict) and not LENGTHS & content.keys()
+        return content | {"epochs": EPOCHS} if unsaid else content
+
+    @model_validator(mode="after")
+    def _has_one_length(self) -> Self:
+        if (self.epochs is None) == (self.updates is None):
+            raise mistake("give epochs or updates, one of the two")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_the_other_length(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in dump(self).items() if value is not None}
+
+    def at(self, batch_size: int) -> dict[str, Any]:
+        """Content of `TrainingSettings` of runs at a batch size, as JSON has it."""
+        content = self.model_dump(mode="json")
+        return content | {"updates": self._updates(batch_size)} if self.updates is not None else content
+
+    def steps(self, batch_size: int, images: int) -> int:
+        """Updates of a run on so many images."""
+        return (self.epochs or 0) * (images // batch_size) + self._updates(batch_size)
+
+    def _updates(self, batch_size: int) -> int:
+        return self.updates[batch_size] if isinstance(self.updates, dict) else self.updates or 0
 
 
 class Seeds(Section):
@@ -273,12 +318,22 @@ class TradeOff(Section):
         return self
 
 
+class Target(Section):
+    """How its images are had for it."""
+
+    split: Split | None = None
+    """Of a data set that is none of the suite's; the suite's are split as there."""
+    size: Count | None = None
+    """Height and width of its images, likewise; null keeps them."""
+
+
 class Transfer(Section):
-    """Probes of the selected settings' frozen encoders on the suite's other data sets, on cached features; none if
-    absent."""
+    """Probes of the selected settings' frozen encoders on other data sets, on cached features; none if absent."""
 
     batch_size: BatchSize
     """One of batch_sizes."""
+    datasets: Annotated[dict[str, Target], Len(1)]
+    """Data sets to probe on, each by encoders that were trained on another one with as many channels."""
 
 
 class SuiteConfig(Section):
@@ -294,7 +349,8 @@ class SuiteConfig(Section):
     device: Annotated[str, OneOf(("auto", "cpu", "cuda"))] = "auto"
     """Where runs are trained and evaluated. auto: a CUDA device if there is one."""
     threads: Count = 1
-    """CPU cores of one job, for torch or for decoding images; Snakemake runs cores / threads jobs at a time."""
+    """CPU cores of one job, for torch or for decoding images; Snakemake runs cores / threads jobs at a time. A job
+    takes no more than it may use, and records how many."""
     processes: Count = 1
     """Processes of one run, one a GPU, that share each batch (torchrun, DistributedDataParallel)."""
     datasets: Annotated[dict[str, Annotated[Settings, Named(_settings)]], Len(1), AfterValidator(_known)]
@@ -310,9 +366,20 @@ class SuiteConfig(Section):
     ablations: Ablations | None = None
     trade_off: TradeOff | None = None
     transfer: Transfer | None = None
+    leave_out: AnyList[Annotated[str, OneOf(EXTRAS)]] = Field(default=(), exclude=True)
+    """Sections above that are not run, as if they were absent."""
     seeds: Seeds
     floors: Floors = Floors()
     probe: Probe = Probe()
+
+
+class JointConfig(Section):
+    """A suite of suites (config/suites/<suite>.yaml), which runs nothing of its own"""
+
+    title: str
+    """Name of the suite in captions."""
+    suites: List[str]
+    """Suites whose results its tables and figures show side by side, each on other data sets."""
 
 
 class GlobalConfig(Section):
@@ -328,15 +395,32 @@ def load_global(root: Path) -> GlobalConfig:
     return _checked(GlobalConfig, path, plain_yaml.read(path))
 
 
+def load_suites(root: Path, name: str) -> dict[str, SuiteConfig]:
+    """{name: config} of the suite `name` below `root`, or of each suite that it joins.
+
+    Raises ConfigError naming the file, the key and what is allowed.
+    """
+    path, content = _content(root, name)
+    if not _is_joint(content):
+        return {name: load_suite(root, name)}
+    joint, suites = _checked(JointConfig, path, content), {}
+    for each in joint.suites:
+        if each not in suite_names(root) or _is_joint(_content(root, each)[1]):
+            allowed = [other for other in suite_names(root) if not _is_joint(_content(root, other)[1])]
+            raise ConfigError(f"{path}: suites: {each!r} is unknown{did_you_mean(each, allowed)}")
+        suites[each] = load_suite(root, each)
+    for one, other in itertools.combinations(suites, 2):
+        if both := [dataset for dataset in suites[one].datasets if dataset in suites[other].datasets]:
+            raise ConfigError(f"{path}: suites: {one} and {other} both have {both[0]}; name one of the two")
+    return suites
+
+
 def load_suite(root: Path, name: str) -> SuiteConfig:
     """config/suites/`name`.yaml below `root`, checked, with defaults and every data set's settings complete.
 
     Raises ConfigError naming the file, the key and what is allowed.
     """
-    path = root / layout.SUITE_CONFIG.format(suite=name)
-    if name not in suite_names(root):
-        raise ConfigError(f"{path}: there is no such suite; allowed: {', '.join(suite_names(root))}")
-    content = plain_yaml.read(path)
+    path, content = _content(root, name)
     _checked(SuiteConfig, path, content)  # before anything is inherited, so that a mistake is named where it stands
     suite = _checked(SuiteConfig, path, _completed(content))
     if contradictions := list(itertools.islice(_contradictions(suite), MOST)):
@@ -369,6 +453,18 @@ def suite_names(root: Path) -> list[str]:
     return sorted(path.stem for path in root.glob(layout.SUITE_CONFIG.format(suite="*")))
 
 
+def _content(root: Path, name: str) -> tuple[Path, Any]:
+    """Path and content of a suite's file."""
+    path = root / layout.SUITE_CONFIG.format(suite=name)
+    if name not in suite_names(root):
+        raise ConfigError(f"{path}: there is no such suite; allowed: {', '.join(suite_names(root))}")
+    return path, plain_yaml.read(path)
+
+
+def _is_joint(content: Any) -> bool:
+    return isinstance(content, dict) and "suites" in content
+
+
 def _checked(model: type[AnySection], path: Path, content: Any) -> AnySection:
     try:
         return model.model_validate({} if content is None else content)
@@ -377,10 +473,16 @@ def _checked(model: type[AnySection], path: Path, content: Any) -> AnySection:
 
 
 def _completed(suite: dict[str, Any]) -> dict[str, Any]:
-    """Content of a suite's file in which each data set has all settings, and each section all data sets."""
+    """Content of a suite's file in which each data set has all settings, and each section all data sets; without what
+    is left out."""
+    suite = {key: value for key, value in suite.items() if key not in suite.get("leave_out", ())}
     datasets = {}
     for name, own in suite["datasets"].items():
         merged = {key: suite.get(key, {}) | own.get(key, {}) for key in MERGED}
+        if length := LENGTHS & own.get("training", {}).keys():  # in place of the suite's, said in whatever way
+            merged["training"] = {
+                key: value for key, value in merged["training"].items() if key not in LENGTHS - length
+            }
         datasets[name] = {key: suite[key] for key in REPLACED if key in suite} | own | merged
     sections = {key: {"datasets": list(datasets)} | suite[key] for key in ("ablations", "trade_off") if suite.get(key)}
     return suite | sections | {"datasets": datasets}
@@ -389,6 +491,7 @@ def _completed(suite: dict[str, Any]) -> dict[str, Any]:
 def _contradictions(suite: SuiteConfig) -> Iterator[str]:
     """Settings that do not go together, each as "key: what is wrong"."""
     yield from _of_sections(suite)
+    yield from _of_transfer(suite)
     for dataset, settings in suite.datasets.items():
         yield from _of_seeds(suite, settings)
         yield from (f"datasets.{dataset}{text}" for text in _of_batches(settings))
@@ -411,6 +514,38 @@ def _of_sections(suite: SuiteConfig) -> Iterator[str]:
                 yield f"{key}.batch_size: {section.batch_size} is not one of batch_sizes {list(sizes)}"
 
 
+def _of_transfer(suite: SuiteConfig) -> Iterator[str]:
+    if suite.transfer is None:
+        return
+    if all(suite.transfer.batch_size not in settings.batch_sizes for settings in suite.datasets.values()):
+        yield f"transfer.batch_size: {suite.transfer.batch_size} is not one of batch_sizes {list(suite.batch_sizes)}"
+    for target, asked in suite.transfer.datasets.items():
+        key = f"transfer.datasets.{target}"
+        if target in suite.datasets:
+            if asked.model_fields_set:
+                yield f"{key}: is one of the suite's datasets, which have split and size there; leave it empty: {{}}"
+        elif target not in CATALOGUE:
+            yield f"{key}: is unknown{did_you_mean(target, [*suite.datasets, *CATALOGUE])}"
+        else:
+            yield from (f"{key}{text}" for text in _of_target(suite, target, asked))
+
+
+def _of_target(suite: SuiteConfig, target: str, asked: Target) -> Iterator[str]:
+    """Of a data set that is none of the suite's."""
+    entry = CATALOGUE[target]
+    if asked.split is None:
+        yield ": the key 'split' is missing"
+    else:
+        yield from (f".{text}" for text in _of_split(target, asked.split, entry))
+    if all(_channels(name, settings) != entry.channels for name, settings in suite.datasets.items()):
+        yield f": has {entry.channels} channels, and none of the suite's datasets has as many"
+
+
+def _channels(dataset: str, settings: Settings) -> int:
+    """Of a data set's images; those of a folder are not counted for it."""
+    return COLOURS if isinstance(settings, Own) else CATALOGUE[dataset].channels
+
+
 def _of_seeds(suite: SuiteConfig, settings: Settings) -> Iterator[str]:
     further = {"seeds.selected": settings.seeds.selected}
     further["ablations.seeds"] = suite.ablations.seeds if suite.ablations else ()
@@ -426,6 +561,16 @@ def _of_batches(settings: Settings) -> Iterator[str]:
             f": a batch of {wrong[0]} cannot be shared by {settings.processes} processes; "
             "make batch_sizes multiples of processes"
         )
+    if isinstance(updates := settings.training.updates, dict):
+        for size in {*settings.batch_sizes, settings.floors.batch_size} - updates.keys():
+            yield f".training.updates: has no number for batches of {size}; add one"
+
+
+def _of_split(dataset: str, split: Split, entry: Dataset) -> Iterator[str]:
+    try:
+        split_sizes(dataset, train=split.train, validation=split.validation, test=split.test, dataset=entry)
+    except ValueError as error:
+        yield f"split: {error}"
 
 
 def _of_images(dataset: str, settings: Settings) -> Iterator[str]:
@@ -439,11 +584,10 @@ def _of_images(dataset: str, settings: Settings) -> Iterator[str]:
     yield from _of_views(entry, settings.augment)
     if not entry.train:  # a folder that is not there: who asks for its images is told
         return
-    try:
-        images = split_sizes(dataset, train=split.train, validation=split.validation, test=split.test, dataset=entry)
-    except ValueError as error:
-        yield f"split: {error}"
+    if wrong := list(_of_split(dataset, split, entry)):
+        yield from wrong
         return
+    images = split_sizes(dataset, train=split.train, validation=split.validation, test=split.test, dataset=entry)
     remedy = "lower it" if split.train is None else "lower it or raise split.train"
     for key, size, subset in (
         ("batch_sizes", max(settings.batch_sizes), "pretrain"),

@@ -18,9 +18,9 @@ from dhel_kcl.study.choices import (
     UnknownKernel,
     UnknownLoss,
 )
-from dhel_kcl.study.config import MERGED, REPLACED, GlobalConfig, Own, Settings, SuiteConfig
+from dhel_kcl.study.config import MERGED, REPLACED, GlobalConfig, JointConfig, Own, Settings, SuiteConfig
 from dhel_kcl.study.section import Section
-from dhel_kcl.study.values import OneOf
+from dhel_kcl.study.values import ByBatchSize, OneOf
 
 KINDS = {int: "integer", float: "number", str: "string", bool: "boolean"}
 SIGNS: dict[type, tuple[str, str]] = {
@@ -47,7 +47,7 @@ def reference() -> str:
         "",
         "Made by `make docs` from src/dhel_kcl/study. Unknown keys are errors.",
     ]
-    for model in (GlobalConfig, SuiteConfig):
+    for model in (GlobalConfig, SuiteConfig, JointConfig):
         lines += ["", f"## {_text(model.__doc__)}", "", *_table(_rows(model, "", {}))]
     own = _rows(Own, "datasets.<name>.", {}, inherited=Settings)
     lines += ["", "### Further keys of a data set of one's own images", "", *_table(own)]
@@ -148,11 +148,11 @@ def _of_type(annotation: Any, metadata: tuple[Any, ...]) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _of_type(arguments[0], (*arguments[1:], *metadata))
+    for one in metadata:
+        if isinstance(one, OneOf | ByBatchSize):
+            return one.allowed
     if origin in (Union, UnionType):
         return " or ".join("null" if each is NoneType else _of_type(each, ()) for each in reversed(arguments))
-    for one in metadata:
-        if isinstance(one, OneOf):
-            return ", ".join(one.words)
     if origin is tuple:
         least = max((one.min_length for one in metadata if isinstance(one, Len)), default=0)
         count = f"at least {least}" if arguments[-1] is Ellipsis else str(len(arguments))

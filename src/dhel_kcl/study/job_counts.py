@@ -8,12 +8,13 @@ from dhel_kcl.study.suite import Run, Suite
 
 def subset_sizes(suite: Suite, dataset: str) -> dict[str, int]:
     """Number of images by subset: pretrain, train, validation, test."""
-    split, entry = suite.settings(dataset).split, suite.dataset(dataset)
+    split, entry = suite.split(dataset), suite.dataset(dataset)
     return split_sizes(dataset, train=split.train, validation=split.validation, test=split.test, dataset=entry)
 
 
 def steps(suite: Suite, run: Run, sizes: Mapping[str, int] | None = None) -> int:
-    """Updates of one run: epochs * floor(images / M); 0 for the floors that are not trained.
+    """Updates of one run: those that are asked for, or epochs * floor(images / M); 0 for the floors that are not
+    trained.
 
     sizes: images by subset where a split was drawn; those of the catalogue, which are approximate for some data sets,
     otherwise.
@@ -25,7 +26,7 @@ def steps(suite: Suite, run: Run, sizes: Mapping[str, int] | None = None) -> int
     if run.batch_size > images:
         where = f"{suite.name}, {run.dataset}"
         raise ValueError(f"{where}: batch size {run.batch_size} is larger than the training set of {images} images")
-    return suite.settings(run.dataset).training.epochs * (images // run.batch_size)
+    return suite.settings(run.dataset).training.steps(run.batch_size, images)
 
 
 def views(suite: Suite, run: Run, sizes: Mapping[str, int] | None = None) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from dhel_kcl.data.catalogue import CATALOGUE, Dataset
 from dhel_kcl.study import layout
 from dhel_kcl.study.choices import Loss
-from dhel_kcl.study.config import Settings, SuiteConfig, load_suite
+from dhel_kcl.study.config import Augment, Settings, Split, SuiteConfig, Target, load_suites
 
 SECTIONS = ("losses", "ablations", "trade_off")
 """Sections of a suite that name losses."""
@@ -75,38 +75,88 @@ class Method:
 
 @dataclass(frozen=True)
 class Suite:
-    """A checked suite config and the runs that follow from it."""
+    """Checked configs and the runs that follow from them.
+
+    configs: {name: config}, of this suite alone; of a joint suite, which runs nothing itself, those that it joins.
+    """
 
     name: str
-    config: SuiteConfig
+    configs: dict[str, SuiteConfig]
 
     @classmethod
     def load(cls, root: Path, name: str) -> "Suite":
         """The suite of config/suites/`name`.yaml below `root`. Raises ConfigError."""
-        return cls(name, load_suite(root, name))
+        return cls(name, load_suites(root, name))
+
+    @property
+    def is_joint(self) -> bool:
+        return self.name not in self.configs
+
+    @property
+    def parts(self) -> list["Suite"]:
+        """The suites that it joins; itself if it joins none."""
+        return [Suite(name, {name: config}) for name, config in self.configs.items()] if self.is_joint else [self]
+
+    @property
+    def config(self) -> SuiteConfig:
+        """Of a suite that is no joint one."""
+        return self.configs[self.name]
+
+    @cached_property
+    def _part_names(self) -> dict[str, str]:
+        return {dataset: name for name, config in self.configs.items() for dataset in config.datasets}
 
     @property
     def datasets(self) -> list[str]:
-        return list(self.config.datasets)
+        return list(self._part_names)
+
+    def config_of(self, dataset: str) -> SuiteConfig:
+        """That of the suite that a data set is in."""
+        return self.configs[self._part_names[dataset]]
 
     def settings(self, dataset: str) -> Settings:
         """What holds for a data set: the suite's settings with its own in their place."""
-        return self.config.datasets[dataset]
+        return self.config_of(dataset).datasets[dataset]
+
+    def has(self, section: str) -> bool:
+        """Whether a section that may be absent is there."""
+        return any(getattr(config, section) is not None for config in self.configs.values())
+
+    @property
+    def targets(self) -> list[str]:
+        """Data sets that encoders are transferred to."""
+        asked = [config.transfer for config in self.configs.values() if config.transfer]
+        return list(dict.fromkeys(target for transfer in asked for target in transfer.datasets))
+
+    @property
+    def all_datasets(self) -> list[str]:
+        """Those that are trained on, and those that encoders are transferred to."""
+        return list(dict.fromkeys([*self.datasets, *self.targets]))
+
+    def split(self, dataset: str) -> Split:
+        """How a data set is split that is trained on or transferred to."""
+        split = self.settings(dataset).split if dataset in self.datasets else self._target(dataset).split
+        assert split  # `config` lets no data set pass without one
+        return split
+
+    def _target(self, dataset: str) -> Target:
+        assert self.config.transfer
+        return self.config.transfer.datasets[dataset]
 
     def dataset(self, name: str) -> Dataset:
         """What is known of a data set before it is there."""
-        return self._entries[name]
+        return self._entries[name] if name in self._entries else CATALOGUE[name]
 
     @cached_property
     def _entries(self) -> dict[str, Dataset]:
-        return {name: settings.dataset(name) for name, settings in self.config.datasets.items()}
+        return {name: self.settings(name).dataset(name) for name in self.datasets}
 
     def methods_of(self, dataset: str) -> dict[str, Method]:
         """Losses of all sections that are run on a data set, by name."""
         settings = self.settings(dataset)
         methods = _methods("losses", settings.losses, settings.batch_sizes)
         for section in SECTIONS[1:]:
-            asked = getattr(self.config, section)
+            asked = getattr(self.config_of(dataset), section)
             if asked is not None and dataset in asked.datasets:
                 methods |= _methods(section, asked.losses, (asked.batch_size,))
         return methods
@@ -135,7 +185,7 @@ class Suite:
             role = "point" if method.section == "trade_off" else "grid"
             grid_seeds, further_seeds = self._seeds(dataset, method.section)
             for size in method.batch_sizes:
-                run = partial(Run, self.name, dataset, method.section, method.name, size)
+                run = partial(Run, self._part_names[dataset], dataset, method.section, method.name, size)
                 for loss in method.grid:
                     values = [f"{key}-{value}" for key, value in loss.items() if key != "name"]
                     name = "_".join([method.name, f"m{size}", *values])
@@ -145,10 +195,10 @@ class Suite:
 
     def _seeds(self, dataset: str, section: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Seeds of every point of the grids of a section, and further ones of the selected settings."""
-        if section == "trade_off" and self.config.trade_off:
-            return self.config.trade_off.seeds, ()
-        seeds = self.settings(dataset).seeds
-        further = self.config.ablations.seeds if section == "ablations" and self.config.ablations else seeds.selected
+        config, seeds = self.config_of(dataset), self.settings(dataset).seeds
+        if section == "trade_off" and config.trade_off:
+            return config.trade_off.seeds, ()
+        further = config.ablations.seeds if section == "ablations" and config.ablations else seeds.selected
         return (seeds.grid,), further
 
     def _of_floors(self, dataset: str) -> Iterator[Run]:
@@ -156,7 +206,9 @@ class Suite:
         for method in FLOORS:
             for seed in floors.seeds[:1] if method == "pixels" else floors.seeds:
                 loss = {"name": method}
-                yield Run(self.name, dataset, "floors", method, floors.batch_size, "floor", method, seed, loss)
+                yield Run(
+                    self._part_names[dataset], dataset, "floors", method, floors.batch_size, "floor", method, seed, loss
+                )
 
     @cached_property
     def by_folder(self) -> dict[str, Run]:
@@ -175,53 +227,61 @@ class Suite:
         return self._grids[dataset, method, batch_size]
 
     def transfers(self, run: Run) -> list[str]:
-        """Data sets that a run's encoder is evaluated on besides its own: the others with as many channels."""
-        asked = self.config.transfer
+        """Data sets that a run's encoder is evaluated on besides its own: those that are named, with as many
+        channels."""
+        asked = self.config_of(run.dataset).transfer
         if asked is None or (run.section, run.role, run.batch_size) != ("losses", "selected", asked.batch_size):
             return []
         channels = self.dataset(run.dataset).channels
-        return [name for name in self.datasets if name != run.dataset and self.dataset(name).channels == channels]
+        return [name for name in asked.datasets if name != run.dataset and self.dataset(name).channels == channels]
 
     @cached_property
     def _as_json(self) -> dict[str, dict[str, Any]]:
         """Settings of each data set as JSON has them."""
-        return {name: settings.model_dump(mode="json") for name, settings in self.config.datasets.items()}
+        return {name: self.settings(name).model_dump(mode="json") for name in self.datasets}
 
     def pretrain_spec(self, run: Run) -> dict[str, Any]:
         """Content of `PretrainSpec`, as JSON has it."""
-        settings = self._as_json[run.dataset]
+        settings, config = self._as_json[run.dataset], self.config_of(run.dataset)
         return {
             "dataset": run.dataset,
             "images": self.dataset(run.dataset).images,
             "loss": run.loss,
             "batch_size": run.batch_size,
             "backbone": settings["backbone"],
-            "projector_dim": self.config.projector_dim,
+            "projector_dim": config.projector_dim,
             "augment": settings["augment"],
-            "training": settings["training"],
-            "precision": self.config.precision,
-            "compile": self.config.compile,
-            "device": self.config.device,
+            "training": self.settings(run.dataset).training.at(run.batch_size),
+            "precision": config.precision,
+            "compile": config.compile,
+            "device": config.device,
             "processes": settings["processes"],
-            "threads": self.config.threads,
+            "threads": config.threads,
             "seed": run.seed,
         }
 
     def evaluation_spec(self, dataset: str) -> dict[str, Any]:
         """Content of `EvaluationSpec` for encoders that see images of a data set, as JSON has it."""
-        settings = self._as_json[dataset]
-        return settings["probe"] | {
+        config = self.config_of(dataset) if dataset in self.datasets else self.config
+        if dataset in self.datasets:
+            probe, augment = self._as_json[dataset]["probe"], self._as_json[dataset]["augment"]
+        else:
+            probe = config.probe.model_dump(mode="json") | {"augmented": None}
+            augment = Augment(size=self._target(dataset).size).model_dump(mode="json")
+        return probe | {
             "dataset": dataset,
             "images": self.dataset(dataset).images,
-            "augment": settings["augment"],
-            "precision": self.config.precision,
-            "device": self.config.device,
-            "threads": self.config.threads,
+            "augment": augment,
+            "precision": config.precision,
+            "device": config.device,
+            "threads": config.threads,
         }
 
     def digest(self) -> str:
         """Changes with all that the suite decides: config, runs, titles; not with comments in the file, or the order
         of a section's keys."""
+        if self.is_joint:
+            return _digest([part.digest() for part in self.parts])
         decided = [
             self.config.model_dump(mode="json"),
             [dataclasses.asdict(run) for run in self.runs],
@@ -229,17 +289,21 @@ class Suite:
             FLOORS,
             self.runs_digest(),
         ]
-        return hashlib.sha256(json.dumps(decided).encode()).hexdigest()
+        return _digest(decided)
 
     def runs_digest(self) -> str:
         """Changes with the runs there are and with what any of them is asked to do, not with titles."""
         asked = {
             "runs": {run.folder: self.pretrain_spec(run) for run in self.runs},
             "transfers": {run.folder: self.transfers(run) for run in self.runs},
-            "splits": {name: self.settings(name).split.model_dump() for name in self.datasets},
-            "evaluations": {name: self.evaluation_spec(name) for name in self.datasets},
+            "splits": {name: self.split(name).model_dump() for name in self.all_datasets},
+            "evaluations": {name: self.evaluation_spec(name) for name in self.all_datasets},
         }
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+        return _digest(asked, sort_keys=True)
+
+
+def _digest(content: Any, sort_keys: bool = False) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=sort_keys).encode()).hexdigest()
 
 
 def _methods(section: str, losses: dict[str, Loss], batch_sizes: tuple[int, ...]) -> dict[str, Method]:

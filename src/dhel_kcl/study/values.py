@@ -40,6 +40,10 @@ class OneOf:
 
     words: tuple[str, ...]
 
+    @property
+    def allowed(self) -> str:
+        return ", ".join(self.words)
+
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.check)
 
@@ -47,6 +51,31 @@ class OneOf:
         if not isinstance(value, str) or value not in self.words:
             raise mistake(f"{value!r} is unknown{did_you_mean(value, self.words)}")
         return value
+
+
+@dataclass(frozen=True)
+class ByBatchSize:
+    """A number from 1 on, or one for each batch size: {"64": 2800}, read as {64: 2800}."""
+
+    allowed = "integer >= 1, or an object of such by batch size"
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.check)
+
+    def check(self, value: Any) -> int | dict[int, int]:
+        if not isinstance(value, dict):
+            return _count(value)
+        if wrong := [key for key in value if not key.isdecimal() or int(key) < 2]:
+            raise mistake(f"{wrong[0]!r} is no batch size")
+        return {int(size): _count(number, size) for size, number in value.items()}
+
+
+def _count(value: Any, key: str = "") -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise mistake(f"{value!r} is not of type integer", key)
+    if value < 1:
+        raise mistake(f"{value} is less than the minimum of 1", key)
+    return value
 
 
 def _as_tuple(value: Any) -> Any:

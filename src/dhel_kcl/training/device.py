@@ -11,6 +11,8 @@ from typing import Self
 import torch
 from torch import Tensor, distributed
 
+from dhel_kcl.training import cores
+
 
 def choose(device: str, precision: str = "fp32") -> tuple[torch.device, str]:
     """Device and precision for the config's values, of which "auto" takes what the machine has.
@@ -106,23 +108,27 @@ class Group:
 
 @dataclass(frozen=True)
 class Place:
-    """Where this process of a run computes, in which precision ("fp32" or "bf16"), and with which others."""
+    """Where this process of a run computes, in which precision ("fp32" or "bf16"), with which others, in how many
+    threads."""
 
     device: torch.device
     precision: str
     group: Group
+    threads: int = 1
 
     @classmethod
     def claim(cls, device: str, precision: str, processes: int, threads: int) -> Self:
         """The place of a run, by its spec, and from now on its way to compute in all of this process.
 
-        Sums are taken in parts by as many threads as compute them, so the number of threads counts. cuDNN may take
-        whatever algorithm it finds fastest for a convolution, and TF32 in it.
+        It takes so many threads, or as many as there are cores: sums are taken in parts by as many threads as compute
+        them, so their number counts. cuDNN may take whatever algorithm it finds fastest for a convolution, and TF32 in
+        it.
         """
+        threads = cores.taken(threads, processes)
         torch.set_num_threads(threads)
         torch.backends.cudnn.benchmark = True
         found, taken = choose(device, precision)
-        return cls(found, taken, Group(found, processes))
+        return cls(found, taken, Group(found, processes), threads)
 
     @property
     def share(self) -> tuple[int, int]:

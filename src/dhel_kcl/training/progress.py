@@ -57,7 +57,7 @@ class Progress:
     @property
     def ends_epoch(self) -> bool:
         """Whether the last step was its epoch's last one, which then is the last row of the log."""
-        return self.done > 0 and self.done % self.schedule.steps_per_epoch == 0
+        return self.done > 0 and (self.done % self.schedule.steps_per_epoch == 0 or self.finished)
 
     @property
     def seconds(self) -> float:
@@ -86,7 +86,8 @@ class Progress:
             self._end_epoch()
 
     def _end_epoch(self) -> None:
-        means = {name: total / self.schedule.steps_per_epoch for name, total in self._sums.items()}
+        steps = self.done - (self.epoch - 1) * self.schedule.steps_per_epoch
+        means = {name: total / steps for name, total in self._sums.items()}
         gap = None if self.minimum is None else means["loss"] - self.minimum
         row = {"epoch": self.epoch, "step": self.done, **means, "gap": gap, "learning_rate": self.rate}
         self.rows.append(row | {"views_per_second": self.views_per_second})

@@ -21,12 +21,13 @@ class Schedule:
     """Steps of a run, numbered from 0.
 
     images: that there are to train on; each epoch leaves out those that do not fill a batch.
-    batch_size: instances M. peak: learning rate after the warm-up, which takes the share `warmup` of the steps.
+    batch_size: instances M. steps: of the run; the last epoch ends with them. peak: learning rate after the warm-up,
+    which takes the share `warmup` of the steps.
     """
 
     images: int
     batch_size: int
-    epochs: int
+    steps: int
     peak: float
     warmup: float
     seed: int
@@ -38,15 +39,11 @@ class Schedule:
         if images < size:
             raise ValueError(f"batch_size {size} is larger than the training set of {images} images")
         peak = training.learning_rate * size / training.reference_batch_size
-        return cls(images, size, spec.epochs, peak, training.warmup, spec.seed)
+        return cls(images, size, spec.steps(images), peak, training.warmup, spec.seed)
 
     @property
     def steps_per_epoch(self) -> int:
         return self.images // self.batch_size
-
-    @property
-    def steps(self) -> int:
-        return self.epochs * self.steps_per_epoch
 
     def learning_rate(self, step: int) -> float:
         return learning_rate(step, self.steps, self.peak, self.warmup)

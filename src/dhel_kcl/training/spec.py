@@ -62,20 +62,26 @@ def _value(annotation: Any, value: Any, name: str) -> Any:
     return _built(inner[0], value, f" in {name}") if inner and value is not None else value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
     """SGD with linear warm-up and a cosine to 0.
 
-    epochs: passes over the images. learning_rate: at the reference batch size, proportional to the batch size.
+    epochs: passes over the images; or updates: steps, of which the last epoch may leave some out. One of both is given.
+    learning_rate: at the reference batch size, proportional to the batch size.
     momentum, weight_decay: as `optimiser.MomentumSGD` has them. warmup: share of the steps.
     """
 
-    epochs: int
+    epochs: int | None = None
+    updates: int | None = None
     learning_rate: float
     reference_batch_size: int
     momentum: float
     weight_decay: float
     warmup: float
+
+    def __post_init__(self) -> None:
+        if (self.epochs is None) == (self.updates is None):
+            raise ValueError("training needs epochs or updates, and not both")
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,15 @@ class PretrainSpec(Spec):
         """What is trained on, as splits name it: labelled images alone where the labels are used."""
         return "train" if self.loss["name"] == "supervised" else "pretrain"
 
-    @property
-    def epochs(self) -> int:
-        """0 for the encoder that stays as it was drawn."""
-        return 0 if self.loss["name"] == "random" else self.training.epochs
+    def steps(self, images: int) -> int:
+        """Updates on so many images; 0 for the encoder that stays as it was drawn."""
+        if self.loss["name"] == "random":
+            return 0
+        if self.training.updates is not None:
+            return self.training.updates
+        return (self.training.epochs or 0) * (images // self.batch_size)
+
+    def as_dict(self) -> dict[str, Any]:
+        content = super().as_dict()
+        content["training"] = {key: value for key, value in content["training"].items() if value is not None}
+        return content

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dhel_kcl.training import cores
 from dhel_kcl.training.device import Group, Place
 from dhel_kcl.training.networks import build_encoder
 from dhel_kcl.training.spec import PretrainSpec
@@ -26,7 +27,7 @@ def views_per_second(spec: PretrainSpec, channels: int, side: int, place: torch.
         place: the device.
         seconds: that the benchmark takes, about.
     """
-    torch.set_num_threads(spec.threads)
+    torch.set_num_threads(cores.taken(spec.threads))
     pixels, generator = _random_images(spec.batch_size, channels, side, place)
     labels = torch.zeros(spec.batch_size, dtype=torch.long, device=place)
     trainer = Trainer.build(spec, channels, 2, Place(place, spec.precision, Group(place, 1)))
@@ -47,7 +48,7 @@ def embedded_per_second(
     seconds: float,
 ) -> float:
     """Images a second that a frozen encoder embeds, augmented, in batches of `shape` (B, C, H, W)."""
-    torch.set_num_threads(threads)
+    torch.set_num_threads(cores.taken(threads))
     pixels, generator = _random_images(*shape[:3], place)
     encoder = build_encoder(backbone, shape[1]).to(place).eval()
 
@@ -74,11 +75,10 @@ def rate(step: Callable[[int], None], batch: int, seconds: float) -> float:
         return time.perf_counter() - started
 
     part = min(batch, 2)
+    timed(part)  # the first step, in which memory is taken and kernels are chosen, is slower than the next ones
     once = timed(part)
-    if once < seconds:  # else this first step, slower than the next ones, must do
-        once = timed(part)
-        while part < batch and 2 * once < seconds:
-            part, once = min(2 * part, batch), timed(min(2 * part, batch))
+    while part < batch and 2 * once < seconds:
+        part, once = min(2 * part, batch), timed(min(2 * part, batch))
     spent, steps = once, 1
     while spent + once < seconds:
         spent, steps = spent + timed(part), steps + 1

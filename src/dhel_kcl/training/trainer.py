@@ -114,7 +114,7 @@ class Pretraining:
         rows = split[spec.subset]
         schedule = Schedule.of(spec, len(rows))
         trainer = Trainer.build(spec, data.channels, data.classes, place)
-        source = open_source(data, rows, place.device, spec.threads, spec.images)
+        source = open_source(data, rows, place.device, place.threads, spec.images)
         labels = torch.from_numpy(data.labels[rows]).to(place.device)
         progress = Progress(schedule, trainer.networks.objective.minimum)
         return cls(trainer, TrainingImages(source, labels, spec.augment), schedule, progress)

@@ -31,7 +31,7 @@ def two_data_sets(content):
     """Digits and Fashion-MNIST, whose encoders are evaluated on each other, on augmented images besides."""
     digits = content["datasets"]["digits"]
     content["datasets"] = {"digits": digits, "fashion_mnist": digits | {"split": digits["split"] | {"test": 1500}}}
-    content["transfer"] = {"batch_size": 16}
+    content["transfer"] = {"batch_size": 16, "datasets": {"digits": {}, "fashion_mnist": {}}}
     content["probe"]["augmented"] = {"augment": {"brightness": 0.4}}
     del content["ablations"]
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT
 
 DIGITS = Suite.load(ROOT, "digits")
-PAPER = Suite.load(ROOT, "paper")
+REHEARSAL = Suite.load(ROOT, "rehearsal")
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_every_job_of_a_suite_is_planned_once(name, tmp_path, monkeypatch):
 def test_a_transfer_has_no_augmented_probe():
     """Whatever the data set's own evaluation has: the step transfer leaves it out."""
     kinds = {}
-    for work in cost.of_evaluations(PAPER):
+    for work in cost.of_evaluations(REHEARSAL):
         kinds.setdefault(work.what.split()[0], set()).add(work.kind)
     assert kinds == {"evaluations": {"plain", "augmented"}, "transfers": {"plain"}}
 
@@ -61,7 +62,10 @@ def test_what_is_done_is_taken_off(done):
 
 def test_the_hours_are_the_images_over_the_measured_rate(done):
     works = cost.of_trainings(DIGITS, "fp32")
-    hours = cost.Hours({work.benchmark.key: 1000.0 for work in works}, "core-hours", threads=2)
+    works = [
+        replace(work, benchmark=replace(work.benchmark, spec=replace(work.benchmark.spec, threads=2))) for work in works
+    ]
+    hours = cost.Hours({work.benchmark.key: 1000.0 for work in works}, of_cores=True)
     expected = sum(work.left for work in works) / 1000 / 3600 * 2
     assert f"{expected:.2g}" == "1.9", "the views left at 1,000 a second, on two cores"
     text = cost.text(DIGITS, works, hours)
@@ -69,3 +73,6 @@ def test_the_hours_are_the_images_over_the_measured_rate(done):
     assert "1.9" in total.split()
     assert "core-hours to do" in text
     assert "hours" not in cost.text(DIGITS, works, None)
+    on_gpu = cost.text(DIGITS, works, replace(hours, of_cores=False))
+    assert "0.94" in next(line for line in on_gpu.splitlines() if line.startswith("all ")).split()
+    assert "GPU-hours to do" in on_gpu

@@ -69,7 +69,7 @@ CHANGES = """
     training.backbones.resnet                * resnet, * streamed, plan
     training.backbones.base                  pretrain *, evaluate *, transfer *, plan
     training.networks  training.spec         pretrain *, evaluate *, transfer *, plan
-    training.device                          pretrain *, evaluate *, transfer *, plan
+    training.cores  training.device          pretrain *, evaluate *, transfer *, plan
     training.optimiser                       pretrain *, evaluate *, plan
     training.throughput                      plan
     training.*                               pretrain *, plan

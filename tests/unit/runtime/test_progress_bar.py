@@ -6,7 +6,7 @@ from dhel_kcl.training.schedule import Schedule
 
 
 def shown_for(capsys, shown):
-    progress = Progress(Schedule(images=6, batch_size=2, epochs=2, peak=1.0, warmup=0.0, seed=0), None)
+    progress = Progress(Schedule(images=6, batch_size=2, steps=6, peak=1.0, warmup=0.0, seed=0), None)
     progress.record({"loss": 0.5}, 0.1)  # before the bar: a run that goes on
     with closing(ProgressBar(progress, shown)) as bar:
         for _ in range(5):

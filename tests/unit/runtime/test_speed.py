@@ -8,7 +8,7 @@ from tests.pipeline import ROOT
 DIGITS = Suite.load(ROOT, "digits")
 CPU = torch.device("cpu")
 TRAINING = cost.training_benchmark(DIGITS, DIGITS.runs[0], "fp32")
-EMBEDDING = cost.embedding_benchmark(DIGITS, "digits", "digits", "plain")
+EMBEDDING = cost.embedding_benchmark(DIGITS, "digits", "digits")
 
 
 @pytest.mark.parametrize("benchmark", [TRAINING, EMBEDDING])
@@ -31,7 +31,7 @@ def test_the_speed_is_that_of_the_process_not_of_the_run():
 def test_a_speed_is_measured_once_for_a_device_and_code(monkeypatch, tmp_path):
     measured = []
 
-    def measure(benchmark, place):
+    def measure(benchmark, place, seconds):
         measured.append(benchmark.key)
         return 1000.0
 
@@ -47,3 +47,27 @@ def test_a_speed_is_measured_once_for_a_device_and_code(monkeypatch, tmp_path):
     monkeypatch.setattr(speed.science, "of_pretraining", lambda loss, backbone, images: "other code")
     speed.measured([TRAINING], CPU, cache)
     assert len(measured) == 3, "the code changed"
+
+
+def test_of_batch_sizes_the_smallest_and_the_largest_are_measured(monkeypatch, tmp_path):
+    """A step takes a time for itself and one for each image, here 1 s and 0.1 s."""
+    measured = []
+
+    def measure(benchmark, place, seconds):
+        measured.append((benchmark.spec.batch_size, seconds))
+        return benchmark.spec.batch_size / (1 + 0.1 * benchmark.spec.batch_size)
+
+    monkeypatch.setattr(speed.TrainingBenchmark, "measure", measure)
+    benchmarks = [cost.training_benchmark(DIGITS, run, "fp32") for run in DIGITS.runs]
+    rates = speed.measured(benchmarks, CPU, tmp_path / "throughput.json")
+    assert sorted(measured) == [(16, 2.0), (128, 2.0)], "together as long as all may take"
+    for benchmark in benchmarks:
+        size = benchmark.spec.batch_size
+        assert rates[benchmark.key] == pytest.approx(size / (1 + 0.1 * size))
+
+
+def test_a_benchmark_takes_the_threads_that_a_job_takes(monkeypatch):
+    monkeypatch.setattr(speed.cores, "available", lambda: 2)
+    spec = DIGITS.pretrain_spec(DIGITS.runs[0]) | {"threads": 8}
+    assert speed.TrainingBenchmark.of(spec, "fp32", 1, 8).threads == 2
+    assert speed.TrainingBenchmark.of(spec | {"processes": 2}, "fp32", 1, 8).threads == 1

@@ -17,7 +17,7 @@ def main(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "config", "config")
     for kind in (speed.TrainingBenchmark, speed.EmbeddingBenchmark):
-        monkeypatch.setattr(kind, "measure", lambda benchmark, place: 1000.0)
+        monkeypatch.setattr(kind, "measure", lambda benchmark, place, seconds: 1000.0)
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["dhel-kcl new-suite", *arguments])

@@ -1,3 +1,4 @@
+import shutil
 import sys
 
 import pandas as pd
@@ -14,7 +15,7 @@ def main(monkeypatch, tmp_path):
     """Runs the step in this process, in an empty folder; every speed is 1,000 images a second."""
     monkeypatch.chdir(tmp_path)
     for kind in (speed.TrainingBenchmark, speed.EmbeddingBenchmark):
-        monkeypatch.setattr(kind, "measure", lambda benchmark, place: 1000.0)
+        monkeypatch.setattr(kind, "measure", lambda benchmark, place, seconds: 1000.0)
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["dhel-kcl plan", "--root", str(ROOT), "--device", "cpu", *arguments])
@@ -45,3 +46,52 @@ def test_planned_speeds_are_written_for_every_data_set_and_batch_size(main, tmp_
     assert table.columns.tolist() == ["dataset", "batch_size", "views_per_second"]
     assert sorted(table.batch_size) == [16, 64, 128]
     assert (table.views_per_second == 1000).all()
+
+
+def test_a_joint_suite_costs_what_its_suites_cost(main, capsys):
+    main("--suite", "paper", "--no-measure")
+    text = capsys.readouterr().out
+    assert (
+        "that is 520 runs; Snakemake counts 516 pretrain (the random encoder too), 520 evaluate (all runs), 54 s"
+        in text
+    )
+    for suite in ("cifar10", "cifar100", "stl10", "imagenet100"):
+        assert f"scratch/{suite}, checkpoints" in text
+    with pytest.raises(KeyError):
+        main("--suite", "paper", "--out", "plan.csv")
+
+
+def test_what_is_left_out_is_not_planned(main, capsys, tmp_path):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    path = tmp_path / "config/suites/cifar10.yaml"
+    path.write_text(path.read_text().replace("leave_out: []", "leave_out: [trade_off]"))
+    main("--root", str(tmp_path), "--suite", "cifar10", "--no-measure")
+    text = capsys.readouterr().out
+    assert "cifar10 leaves out: trade_off" in text
+    assert "trade-off" not in text
+    assert "ablations" in text
+
+
+@pytest.mark.parametrize("suite", ["cifar10", "paper", "digits", "smoke"])
+def test_a_suite_for_a_gpu_is_warned_of_where_there_is_none(main, capsys, suite, monkeypatch):
+    """With its hours, before it starts; not one that has a processor named, or takes less than a day."""
+    monkeypatch.setattr(plan.torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(plan.cores, "available", lambda: 4)
+    main("--suite", suite, "--device", "auto", "--warn")
+    said = capsys.readouterr().out
+    if suite in ("digits", "smoke"):
+        assert said == ""
+    else:
+        assert said.startswith(f"{suite} is meant for a GPU, and there is none here: what is left of it takes about ")
+        assert f"hours of this machine's 4 cores (`make plan SUITE={suite}`)" in said
+    monkeypatch.setattr(plan.torch.cuda, "is_available", lambda: True)
+    main("--suite", suite, "--device", "auto", "--warn")
+    assert capsys.readouterr().out == ""
+
+
+def test_threads_that_are_not_there_are_named(main, capsys, monkeypatch):
+    """And the hours are those of the cores that jobs take."""
+    monkeypatch.setattr(plan.cores, "available", lambda: 2)
+    main("--suite", "stl10")
+    text = capsys.readouterr().out
+    assert text.rstrip().endswith("threads: 8 are asked for, and 2 taken: this job may use no more cores")

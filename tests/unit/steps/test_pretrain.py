@@ -14,6 +14,7 @@ import torch
 from dhel_kcl.files import read_json, write_json
 from dhel_kcl.runtime.signals import REQUESTS
 from dhel_kcl.steps import pretrain
+from dhel_kcl.training import cores
 from dhel_kcl.training.objective import Contrastive
 from tests.pretraining import STEP, WRITTEN, options, results, start, wait_for_training
 
@@ -35,6 +36,26 @@ def test_a_run_folder_is_a_record(pretrain_spec, train, tmp_path):
         rows = list(csv.DictReader(file))
     assert len(rows) == 3
     assert rows[0].keys() >= {"loss", "alignment_term", "energy_term", "learning_rate", "views_per_second", "gap"}
+
+
+def test_a_training_of_some_updates_ends_within_an_epoch(pretrain_spec, train, tmp_path):
+    """Of six updates an epoch it takes eight; the spec has no other length."""
+    training = {key: value for key, value in pretrain_spec["training"].items() if key != "epochs"} | {"updates": 8}
+    assert train(tmp_path, content=pretrain_spec | {"training": training})[0] == 0
+    assert read_json(tmp_path / "out/spec.json")["training"] == training
+    assert read_json(tmp_path / "out/provenance.json")["views"] == 8 * 32
+    with (tmp_path / "out/log.csv").open() as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["6", "8"]
+
+
+def test_threads_that_are_not_taken_are_named_and_recorded(pretrain_spec, train, tmp_path, monkeypatch):
+    """The spec keeps what was asked for."""
+    monkeypatch.setattr(cores, "available", lambda: 1)
+    status, said = train(tmp_path, content=pretrain_spec | {"threads": 8})
+    assert status == 0
+    assert "threads: 8 are asked for, and 1 taken: this job may use no more cores" in said
+    assert read_json(tmp_path / "out/provenance.json")["threads"] == 1
+    assert read_json(tmp_path / "out/spec.json")["threads"] == 8
 
 
 def test_selected_hyperparameters_complete_the_loss(pretrain_spec, train, tmp_path):

@@ -54,6 +54,12 @@ from tests.unit.study.conftest import edited
         ("momentum: 0.9", "momentum: true", "training.momentum: True is not of type number"),
         ("momentum: 0.9", "momentum: 1e999", "training.momentum: 1e999 is no finite number"),
         ("momentum: 0.9", "momentum: null", "training.momentum: None is not of type number"),
+        ("epochs: 1,", "epochs: 1, updates: 9,", "training: give epochs or updates, one of the two"),
+        ("epochs: 1,", "updates: 0,", "training.updates: 0 is less than the minimum of 1"),
+        ("epochs: 1,", "updates: many,", "training.updates: 'many' is not of type integer"),
+        ("epochs: 1,", 'updates: {"16": 0},', "training.updates.16: 0 is less than the minimum of 1"),
+        ("epochs: 1,", 'updates: {"all": 9},', "training.updates: 'all' is no batch size"),
+        ("epochs: 1,", 'updates: {"32": 9},', "digits.training.updates: has no number for batches of 16; add one"),
         ("training: {", "training: 3\ntransfer: {", "training: 3 is not of type object"),
         ("batch_sizes: [16]", "batch_sizes: 16", "batch_sizes: 16 is not of type list"),
         ("crop_scale: [0.6, 1.0]", "crop_scale: [0.6]", "augment.crop_scale: [0.6] is not a list of two numbers"),
@@ -77,6 +83,41 @@ from tests.unit.study.conftest import edited
             "  batch_size: 16\n",
             "  batch_size: 16\n  datasets: [cifar10]\n",
             "datasets: 'cifar10' is unknown; allowed: digits",
+        ),
+        (
+            "seeds: {grid",
+            "transfer: {batch_size: 16, datasets: {cifar10: {}}}\nseeds: {grid",
+            "transfer.datasets.cifar10: the key 'split' is missing",
+        ),
+        (
+            "seeds: {grid",
+            "transfer: {batch_size: 16, datasets: {cifar10: {split: {validation: 1, test: 9}}}}\nseeds: {grid",
+            "transfer.datasets.cifar10: has 3 channels, and none of the suite's datasets has as many",
+        ),
+        (
+            "seeds: {",
+            "transfer: {batch_size: 16, datasets: {fashion_mnist: {split: {validation: 1, test: 20000}}}}\nseeds: {",
+            "transfer.datasets.fashion_mnist.split: fashion_mnist: the split asks for 20000 test images of 10000",
+        ),
+        (
+            "seeds: {grid",
+            "transfer: {batch_size: 16, datasets: {digits: {size: 8}}}\nseeds: {grid",
+            "transfer.datasets.digits: is one of the suite's datasets, which have split and size there; leave it empty",
+        ),
+        (
+            "seeds: {grid",
+            "transfer: {batch_size: 16}\nseeds: {grid",
+            "transfer: the key 'datasets' is missing",
+        ),
+        (
+            "seeds: {grid",
+            "transfer: {batch_size: 64, datasets: {digits: {}}}\nseeds: {grid",
+            "transfer.batch_size: 64 is not one of batch_sizes [16]",
+        ),
+        (
+            "ablations:",
+            "leave_out: [ablation]\nablations:",
+            "leave_out.0: 'ablation' is unknown (did you mean 'ablations'",
         ),
         ("    kcl-gaussian:", "    dhel:", "ablations.losses.dhel: the name is already used"),
         ("crop_scale: [0.6, 1.0]", "crop_scale: [0.6, 1.0], pad: 2", "digits.augment.pad: 2 needs crop_scale [1, 1]"),
@@ -183,8 +224,35 @@ def test_two_data_sets_of_one_name_are_told(root, smoke):
 
 
 def test_a_suite_that_is_not_there_is_told_which_are(root):
-    with pytest.raises(ConfigError, match=r"smokey\.yaml: there is no such suite; allowed: digits, .*smoke"):
+    with pytest.raises(ConfigError, match=r"smokey\.yaml: there is no such suite; allowed: cifar10, .*smoke"):
         config.load_suite(root, "smokey")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "[cifar10,",
+            "[cifar1,",
+            "suites: 'cifar1' is unknown (did you mean 'cifar10'?); allowed: cifar10, cifar100, dig",
+        ),
+        ("[cifar10,", "[paper,", "suites: 'paper' is unknown; allowed: cifar10, cifar100, digits"),
+        ("[cifar10,", "[rehearsal,", "suites: rehearsal and cifar100 both have cifar100; name one of the two"),
+        ("[cifar10, cifar100, stl10, imagenet100]", "[]", "suites: is empty; give at least 1"),
+        ("suites:", "training: {epochs: 3}\nsuites:", "unknown key 'training'; allowed: title, suites"),
+    ],
+)
+def test_a_mistake_in_a_joint_suite_is_named(root, old, new, message):
+    path = edited(root, old, new, "config/suites/paper.yaml")
+    with pytest.raises(ConfigError) as error:
+        config.load_suites(root, "paper")
+    assert f"{path}: {message}" in str(error.value)
+
+
+def test_a_mistake_in_a_joined_suite_is_named_there(root):
+    path = edited(root, "batch_sizes: [256]", "batch_sizes: [1]", "config/suites/stl10.yaml")
+    with pytest.raises(ConfigError, match=f"{path}: batch_sizes.0: 1 is less than the minimum of 2"):
+        config.load_suites(root, "paper")
 
 
 def test_global_settings(root):
@@ -214,6 +282,15 @@ def test_defaults_fill_what_is_absent(root, smoke):
     assert loaded.datasets["digits"].split.train == 100
     assert loaded.datasets["digits"].training == loaded.training
     assert loaded.ablations is None
+
+
+def test_a_data_set_has_a_length_of_its_own(root, smoke):
+    """In place of the suite's, said in the same way or in the other."""
+    smoke(lambda content: content["datasets"]["digits"].update(training={"updates": 7}))
+    loaded = config.load_suite(root, "smoke")
+    assert (loaded.training.epochs, loaded.training.updates) == (1, None)
+    own = loaded.datasets["digits"].training
+    assert (own.epochs, own.updates, own.warmup) == (None, 7, 0.01)
 
 
 @pytest.mark.parametrize(

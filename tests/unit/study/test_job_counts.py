@@ -7,6 +7,7 @@ import pytest
 
 from dhel_kcl.study import job_counts
 from dhel_kcl.study.suite import Suite
+from dhel_kcl.training.spec import PretrainSpec
 from tests.pipeline import ROOT
 
 DIGITS = Suite.load(ROOT, "digits")
@@ -42,6 +43,24 @@ def test_a_batch_larger_than_the_training_set_is_named():
     large = replace(DIGITS.runs[0], batch_size=2048)
     with pytest.raises(ValueError, match="digits: batch size 2048 is larger than the training set of 897 images"):
         job_counts.steps(DIGITS, large)
+
+
+@pytest.mark.parametrize(("updates", "expected"), [(300, (300, 300)), ({"16": 840, "32": 210}, (840, 210))])
+def test_steps_of_a_training_of_some_updates(root, smoke, updates, expected):
+    """One number for all batch sizes, or one for each, as the run's spec has it; the floors are trained as long."""
+
+    def change(content):
+        del content["training"]["epochs"]
+        content["training"]["updates"] = updates
+        content["batch_sizes"] = [16, 32]
+
+    smoke(change)
+    suite = Suite.load(root, "smoke")
+    for run in suite.runs:
+        if run.method not in ("pixels", "random"):
+            count = expected[run.batch_size == 32]
+            assert job_counts.steps(suite, run) == count
+            assert PretrainSpec.of(suite.pretrain_spec(run)).steps(100) == count
 
 
 def test_images_of_an_evaluation():

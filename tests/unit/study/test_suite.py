@@ -3,13 +3,16 @@ import json
 from collections import Counter
 
 import pytest
+import yaml
 
 from dhel_kcl import registry
 from dhel_kcl.evaluation.spec import EvaluationSpec
 from dhel_kcl.study.config import suite_names
 from dhel_kcl.study.suite import Suite, dataset_title, parameters
 from dhel_kcl.training.spec import PretrainSpec
+from dhel_kcl.views.augment import Augment
 from tests.pipeline import ROOT
+from tests.unit.study.conftest import edited
 
 DIGITS, CAUSES = Suite.load(ROOT, "digits"), Suite.load(ROOT, "digits_causes")
 MAIN = """
@@ -213,12 +216,51 @@ def test_images_are_had_as_the_catalogue_says():
     assert {run.dataset for run in paper.runs if paper.pretrain_spec(run)["images"] == "streamed"} == {"imagenet100"}
 
 
-def test_transfers_go_to_the_data_sets_of_as_many_channels():
-    paper = Suite.load(ROOT, "paper")
-    run = next(run for run in paper.runs if run.name == "dcl_m256_selected" and run.dataset == "stl10")
-    assert paper.transfers(run) == ["cifar10", "cifar100", "imagenet100"]
-    assert not any(paper.transfers(run) for run in paper.runs if run.role != "selected" or run.batch_size != 256)
+def test_transfers_go_to_the_data_sets_that_are_named(root, smoke):
+    """Their encoders' own left out, and those with other channels."""
+    digits = yaml.safe_load((root / "config/suites/smoke.yaml").read_text())["datasets"]["digits"]
+    split = {"train": 900, "validation": 100, "test": 50, "seed": 1}
+    targets = {"digits": {}, "fashion_mnist": {"split": split, "size": 8}}
+    smoke(lambda content: content.update(transfer={"batch_size": 16, "datasets": targets}))
+    suite = Suite.load(root, "smoke")
+    transferred = [run for run in suite.runs if suite.transfers(run)]
+    assert {(run.role, run.section) for run in transferred} == {("selected", "losses")}
+    assert {tuple(suite.transfers(run)) for run in transferred} == {("fashion_mnist",)}
+    assert (suite.datasets, suite.all_datasets) == (["digits"], ["digits", "fashion_mnist"])
+    assert suite.split("fashion_mnist").model_dump() == split
+    assert suite.split("digits").model_dump() == digits["split"]
+    spec = EvaluationSpec.of(suite.evaluation_spec("fashion_mnist"))
+    assert (spec.augment, spec.augmented, spec.weight_decay) == (Augment(size=8), None, 1e-5)
     assert not any(DIGITS.transfers(run) for run in DIGITS.runs)
+
+
+def test_the_papers_suite_joins_those_of_its_data_sets():
+    """Runs, names and specs are theirs, so that nothing is computed twice."""
+    paper = Suite.load(ROOT, "paper")
+    assert paper.is_joint
+    assert [part.name for part in paper.parts] == paper.datasets == ["cifar10", "cifar100", "stl10", "imagenet100"]
+    assert paper.runs == [run for part in paper.parts for run in part.runs]
+    for part in paper.parts:
+        assert not part.is_joint
+        assert part == Suite.load(ROOT, part.name)
+        assert part.all_datasets == [part.name], "nothing of another data set"
+        assert paper.evaluation_spec(part.name) == part.evaluation_spec(part.name)
+        for run in part.runs:
+            assert paper.pretrain_spec(run) == part.pretrain_spec(run)
+            assert run.folder.startswith(f"results/runs/{part.name}/{part.name}/")
+    assert [paper.has(section) for section in ("ablations", "trade_off", "transfer")] == [True, True, False]
+    assert Counter(run.suite for run in paper.runs) == {"cifar10": 263, "cifar100": 207, "stl10": 32, "imagenet100": 18}
+
+
+def test_what_is_left_out_is_not_run(root):
+    """And what is left is the same runs with the same specs."""
+    whole = Suite.load(root, "cifar10")
+    edited(root, "leave_out: []", "leave_out: [ablations, trade_off]", "config/suites/cifar10.yaml")
+    suite = Suite.load(root, "cifar10")
+    assert [suite.has(section) for section in ("ablations", "trade_off")] == [False, False]
+    assert suite.runs == [run for run in whole.runs if run.section not in ("ablations", "trade_off")]
+    assert len(whole.runs) - len(suite.runs) == 56
+    assert suite.pretrain_spec(suite.runs[0]) == whole.pretrain_spec(whole.runs[0])
 
 
 def test_a_data_set_overrides_the_suite(root, smoke):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from dhel_kcl.training import device
+from dhel_kcl.training import cores, device
 from dhel_kcl.training.device import Place
 
 
@@ -26,10 +26,11 @@ def test_auto_takes_the_precision_that_the_processor_has(monkeypatch, has_bf16, 
 
 
 def test_a_place_is_claimed_with_its_threads(monkeypatch):
+    monkeypatch.setattr(cores, "available", lambda: 2)
     before, benchmark = torch.get_num_threads(), torch.backends.cudnn.benchmark
     try:
-        place = Place.claim("cpu", "bf16", processes=1, threads=2)
-        assert torch.get_num_threads() == 2
+        place = Place.claim("cpu", "bf16", processes=1, threads=8)
+        assert place.threads == torch.get_num_threads() == 2, "no more than there are cores"
         assert torch.backends.cudnn.benchmark
     finally:
         torch.set_num_threads(before)

@@ -2,6 +2,7 @@ import copy
 import csv
 import io
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ import torch
 from dhel_kcl.training.progress import Diverged, Progress
 from dhel_kcl.training.schedule import Schedule
 
-SCHEDULE = Schedule(images=7, batch_size=2, epochs=2, peak=1.0, warmup=0.0, seed=0)
+SCHEDULE = Schedule(images=7, batch_size=2, steps=6, peak=1.0, warmup=0.0, seed=0)
 """Three steps an epoch."""
 
 
@@ -30,6 +31,15 @@ def test_an_epoch_ends_in_a_row_with_its_means():
     assert (first["epoch"], first["step"], first["loss"], first["alignment"], first["gap"]) == (1, 3, 2.0, 10.0, 1.5)
     assert (second["epoch"], second["step"], second["loss"], second["alignment"]) == (2, 6, 5.0, 40.0)
     assert second["learning_rate"] == pytest.approx(0.6)
+
+
+def test_the_last_epoch_ends_with_the_run():
+    """Of five updates at three an epoch: a row of the two that are left, with their means."""
+    progress = Progress(replace(SCHEDULE, steps=5), None)
+    for step in range(5):
+        progress.record({"loss": 1.0 + step}, rate=0.1)
+    assert progress.finished
+    assert [(row["epoch"], row["step"], row["loss"]) for row in progress.rows] == [(1, 3, 2.0), (2, 5, 4.5)]
 
 
 def test_the_gap_is_empty_where_no_least_value_is_known():

@@ -7,7 +7,7 @@ import pytest
 from dhel_kcl.training.schedule import Schedule, learning_rate, seed_of
 from dhel_kcl.training.spec import PretrainSpec
 
-SCHEDULE = Schedule(images=100, batch_size=16, epochs=3, peak=1.0, warmup=0.1, seed=0)
+SCHEDULE = Schedule(images=100, batch_size=16, steps=18, peak=1.0, warmup=0.1, seed=0)
 
 
 def test_learning_rate_warms_up_linearly_and_ends_at_zero():
@@ -24,6 +24,19 @@ def test_the_peak_is_proportional_to_the_batch_size(pretrain_spec):
     assert schedule == replace(SCHEDULE, peak=0.5 * 16 / 256)
     assert schedule.learning_rate(2) == schedule.peak
     assert (schedule.steps_per_epoch, schedule.steps) == (6, 18)
+
+
+def test_a_training_of_some_updates_has_their_schedule(pretrain_spec):
+    """The rate falls to 0 over them, and the images come as in a training of epochs."""
+    training = {key: value for key, value in pretrain_spec["training"].items() if key != "epochs"}
+    schedule = Schedule.of(PretrainSpec.of(pretrain_spec | {"training": training | {"updates": 10}}), images=100)
+    assert (schedule.steps_per_epoch, schedule.steps) == (6, 10)
+    assert [schedule.learning_rate(step) for step in range(10)] == [
+        learning_rate(step, 10, schedule.peak, 0.1) for step in range(10)
+    ]
+    batches = list(schedule.batches(0))
+    assert [batch.seed for batch in batches] == [batch.seed for batch in SCHEDULE.batches(0)][:10]
+    assert (batches[7].index == SCHEDULE.batch(7).index).all()
 
 
 def test_seeds_and_orders_stay_what_they_are():

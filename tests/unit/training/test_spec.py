@@ -62,8 +62,32 @@ def test_a_file_that_holds_something_else_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("loss", "subset", "epochs"), [("simclr", "pretrain", 3), ("supervised", "train", 3), ("random", "pretrain", 0)]
+    ("loss", "subset", "steps"), [("simclr", "pretrain", 18), ("supervised", "train", 18), ("random", "pretrain", 0)]
 )
-def test_floors_see_other_images_and_epochs(pretrain_spec, loss, subset, epochs):
+def test_floors_see_other_images_and_steps(pretrain_spec, loss, subset, steps):
     spec = PretrainSpec.of(pretrain_spec | {"loss": {"name": loss}})
-    assert (spec.subset, spec.epochs) == (subset, epochs)
+    assert (spec.subset, spec.steps(100)) == (subset, steps)
+
+
+def of_updates(pretrain_spec, count):
+    training = {key: value for key, value in pretrain_spec["training"].items() if key != "epochs"}
+    return pretrain_spec | {"training": training | {"updates": count}}
+
+
+def test_a_training_may_be_a_number_of_updates(pretrain_spec):
+    """Whatever the number of images; and the JSON holds what was asked for, and not the other key."""
+    asked = of_updates(pretrain_spec, 7)
+    spec = PretrainSpec.of(asked)
+    assert (spec.steps(100), spec.steps(1000)) == (7, 7)
+    assert spec.as_dict() == json.loads(json.dumps(asked)) | {"augment": spec.as_dict()["augment"]}
+    assert [*PretrainSpec.of(pretrain_spec).as_dict()["training"]] == [*pretrain_spec["training"]]
+    assert PretrainSpec.of(asked | {"loss": {"name": "random"}}).steps(100) == 0
+
+
+@pytest.mark.parametrize("both", [{"epochs": 3}, {}])
+def test_a_training_has_epochs_or_updates(pretrain_spec, both):
+    training = of_updates(pretrain_spec, 7)["training"] | both
+    if not both:
+        del training["updates"]
+    with pytest.raises(ValueError, match="training needs epochs or updates, and not both"):
+        PretrainSpec.of(pretrain_spec | {"training": training})

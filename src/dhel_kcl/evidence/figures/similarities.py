@@ -21,7 +21,6 @@ UNIFORM: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": 1}
 def draw(results: Results) -> Figure:
     suite, histograms = results.suite, where(results.table("similarities"), space="z")
     s = np.linspace(-1, 1, 801)
-    uniform = sphere.dot_product_pdf(s, suite.config.projector_dim)
     fig, axes = panels.cells(results, "dot product of a pair", "density")
     for (dataset, size), ax in axes.items():
         methods, width = results.methods("losses", dataset), 2 / results.settings(dataset).probe.histogram_bins
@@ -31,7 +30,7 @@ def draw(results: Results) -> Figure:
         for method in methods:
             line, look = where(here, method=method), panels.look(method, suite)
             style.curve(ax, line.similarity + width / 2, line["mean"], line["std"], every=8, **look)
-        ax.plot(s, uniform, **UNIFORM)
+        ax.plot(s, sphere.dot_product_pdf(s, suite.config_of(dataset).projector_dim), **UNIFORM)
         ax.set_xlim(-0.8, 1)
     style.legend(fig, [*panels.loss_handles(results), Line2D([], [], label="uniform", **UNIFORM)], columns=6)
     return fig

@@ -20,7 +20,7 @@ def _has_grids(suite: Suite) -> bool:
 
 
 def _has_trade_off(suite: Suite) -> bool:
-    return suite.config.trade_off is not None
+    return suite.has("trade_off")
 
 
 MAIN_GRID = ("losses", "grid")
@@ -31,15 +31,11 @@ TABLES = {
     "cached_probe": Exhibit("evidence.tables.accuracy", "cached_probe", ("runs",), _augments),
     "knn": Exhibit("evidence.tables.accuracy", "knn", ("runs",)),
     "geometry": Exhibit("evidence.tables.geometry", "tabulate", ("runs",)),
-    "ablations": Exhibit(
-        "evidence.tables.ablations", "tabulate", ("runs",), lambda suite: suite.config.ablations is not None
-    ),
+    "ablations": Exhibit("evidence.tables.ablations", "tabulate", ("runs",), lambda suite: suite.has("ablations")),
     "trade_off_points": Exhibit("evidence.tables.trade_off", "points", ("runs",), _has_trade_off),
     "trade_off_effects": Exhibit("evidence.tables.trade_off", "effects", ("runs",), _has_trade_off),
     "robustness": Exhibit("evidence.tables.robustness", "tabulate", ("runs",), _has_grids),
-    "transfer": Exhibit(
-        "evidence.tables.transfer", "tabulate", ("runs",), lambda suite: suite.config.transfer is not None
-    ),
+    "transfer": Exhibit("evidence.tables.transfer", "tabulate", ("runs",), lambda suite: suite.has("transfer")),
     "published": Exhibit(
         "evidence.tables.published", "beside_ours", ("runs",), lambda suite: bool(read_published(suite.datasets))
     ),

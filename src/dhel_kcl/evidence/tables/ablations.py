@@ -9,9 +9,10 @@ from dhel_kcl.study.suite import dataset_title
 
 def tabulate(results: Results) -> pd.DataFrame:
     """One row a data set and loss."""
-    asked, rows = results.suite.config.ablations, []
-    assert asked  # `tables_of` lists no table of what a suite has not
+    rows = []
     for dataset in results.datasets_of("ablations"):
+        asked = results.suite.config_of(dataset).ablations
+        assert asked  # what `datasets_of` means
         here = where(results.selected, dataset=dataset, batch_size=asked.batch_size)
         for method in [*results.methods("losses", dataset), *results.methods("ablations", dataset)]:
             group = where(here, method=method)

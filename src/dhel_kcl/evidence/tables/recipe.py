@@ -16,10 +16,12 @@ OPTIONAL = ("ablations", "trade_off", "transfer", "augmented")
 
 def tabulate(results: Results) -> pd.DataFrame:
     """One row a setting: first what holds for the suite alone, then what a data set may have of its own."""
-    config = results.suite.config.model_dump(mode="json")
-    own = config.pop("datasets")
-    shared = {key: value for key, value in config.items() if key not in {"title", *Settings.model_fields}}
-    columns = {dataset_title(dataset): dict(flat(shared | settings)) for dataset, settings in own.items()}
+    columns = {}
+    for dataset in results.datasets:
+        config = results.suite.config_of(dataset).model_dump(mode="json")
+        own = config.pop("datasets")[dataset]
+        shared = {key: value for key, value in config.items() if key not in {"title", *Settings.model_fields}}
+        columns[dataset_title(dataset)] = dict(flat(shared | own))
     keys = dict.fromkeys(key for column in columns.values() for key in column)
     return pd.DataFrame(
         [{"setting": key} | {title: column.get(key, "") for title, column in columns.items()} for key in keys]

@@ -9,17 +9,21 @@ from dhel_kcl.study.suite import dataset_title
 
 def tabulate(results: Results) -> pd.DataFrame:
     """One row a data set that was trained on and loss, one column a data set that was probed."""
-    asked, rows = results.suite.config.transfer, []
-    assert asked  # `tables_of` lists no table of what a suite has not
-    runs = where(results.selected, batch_size=asked.batch_size, role="selected")
-    # The same probe for all: transfers are cached.
-    own = runs.cached_test_accuracy.fillna(runs.test_accuracy)
+    rows = []
     for dataset in results.datasets:
+        asked = results.suite.config_of(dataset).transfer
+        if asked is None:
+            continue
+        runs = where(results.selected, batch_size=asked.batch_size, role="selected")
+        # The same probe for all: transfers are cached.
+        own = runs.cached_test_accuracy.fillna(runs.test_accuracy)
         here = where(runs, dataset=dataset).assign(**{f"transfer_{dataset}": own})
         for method in results.methods("losses", dataset):
             cell = where(here, method=method)
             row = {"trained on": dataset_title(dataset), "loss": results.suite.title(method), "M": asked.batch_size}
-            for target in results.datasets:
-                row[dataset_title(target)] = mean_and_spread(cell[f"transfer_{target}"].dropna(), 2)
+            for target in results.suite.all_datasets:
+                values = cell.get(f"transfer_{target}", pd.Series(dtype=float)).dropna()  # no column: nothing was run
+                shown = mean_and_spread(values, 2) if target in {dataset, *asked.datasets} else ""
+                row[dataset_title(target)] = shown
             rows.append(row)
     return pd.DataFrame(rows)
