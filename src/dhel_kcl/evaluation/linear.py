@@ -1,55 +1,106 @@
-"""Evaluator: logistic regression on features that are computed once, without augmentation."""
+"""Evaluator: logistic regression on features that are computed once, without augmentation.
 
-import numpy as np
+Its penalty and the features' scaling are chosen on validation, like a loss's setting: by the highest accuracy, then the
+lowest cross-entropy, then the first. Test results are never read.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
 import torch
-from numpy.typing import NDArray
-from scipy.optimize import minimize
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from dhel_kcl.evaluation.accuracy import Classification, classification
+from dhel_kcl.evaluation.accuracy import Classification, Score, classification
 from dhel_kcl.evaluation.embed import Embeddings
+from dhel_kcl.evaluation.logistic import LogisticRegression
 
-OPTIONS = {"maxiter": 10_000, "maxfun": 20_000, "gtol": 1e-7, "ftol": 0, "maxcor": 20}
-"""Of L-BFGS: on until the gradient is small."""
-
-
-def evaluate(embeddings: Embeddings) -> Classification:
-    """Fitted on the L2-normalised features h of the training images."""
-    features, labels = embeddings.features, embeddings.labels
-    logits = linear_probe(features, labels, embeddings.classes, embeddings.spec.weight_decay)
-    return classification(logits, labels)
+CONSTANT = 1e-5
+"""Spread over mean of a feature that differs by float32's rounding alone."""
 
 
-def linear_probe(
-    features: dict[str, Tensor], labels: dict[str, Tensor], classes: int, weight_decay: float
-) -> dict[str, Tensor]:
-    """Logits (N, classes) of each subset's features (N, d) by a regression fitted on those of "train"."""
-    weight, bias = fit_linear(features["train"], labels["train"], classes, weight_decay)
-    return {subset: points.double() @ weight + bias for subset, points in features.items()}
+@dataclass(frozen=True)
+class Probe:
+    """A regression with a scaling and a penalty: its scores on all subsets and its predictions on test."""
+
+    scaling: str
+    weight_decay: float
+    classification: Classification
+
+    @property
+    def validation(self) -> Score:
+        return self.classification.scores["validation"]
 
 
-def fit_linear(features: Tensor, labels: Tensor, classes: int, weight_decay: float) -> tuple[Tensor, Tensor]:
-    """Multinomial logistic regression: least mean cross-entropy + weight_decay / 2 ||W||^2, by L-BFGS in float64.
+@dataclass(frozen=True)
+class LinearProbes:
+    """Every probe that was fitted: for each scaling in the spec's order, one a penalty in the spec's order."""
 
-    Args:
-        features: shape (N, d).
-        labels: shape (N,), in 0 ... classes - 1.
-        classes: number of them.
-        weight_decay: > 0, which makes the problem strictly convex in W and its solution independent of any seed.
+    probes: dict[str, tuple[Probe, ...]]
 
-    Returns:
-        Weights (d, classes) and bias (classes,), float64.
+    @property
+    def chosen(self) -> Probe:
+        """Over all scalings and penalties."""
+        return best([best(probes) for probes in self.probes.values()])
+
+    def record(self) -> dict[str, Any]:
+        """Content of probe.json that is about these: the chosen probe, then each scaling's at its chosen penalty with
+        the validation scores that this was chosen by."""
+        scalings = {}
+        for scaling, probes in self.probes.items():
+            candidates = [{"weight_decay": each.weight_decay} | asdict(each.validation) for each in probes]
+            probe = best(probes)
+            scalings[scaling] = (
+                {"weight_decay": probe.weight_decay} | probe.classification.record() | {"candidates": candidates}
+            )
+        chosen = self.chosen
+        setting = {"scaling": chosen.scaling, "weight_decay": chosen.weight_decay}
+        return {"protocol": "cached"} | setting | chosen.classification.record() | {"scalings": scalings}
+
+
+def best(probes: Sequence[Probe]) -> Probe:
+    """That of the highest validation accuracy, then of the lowest validation cross-entropy, then the first."""
+    return min(probes, key=lambda probe: (-probe.validation.accuracy, probe.validation.cross_entropy))
+
+
+def evaluate(embeddings: Embeddings) -> LinearProbes:
+    """Fitted on the training images' features h in each scaling, with each penalty of the spec."""
+    spec, labels, classes = embeddings.spec, embeddings.labels, embeddings.classes
+    probes: dict[str, tuple[Probe, ...]] = {}
+    for scaling in spec.scaling:
+        features = SCALINGS[scaling](embeddings)
+        regression = LogisticRegression(features["train"], labels["train"], classes)
+        probes[scaling] = tuple(
+            Probe(scaling, weight_decay, fitted(regression, weight_decay, features, labels))
+            for weight_decay in spec.weight_decay
+        )
+    return LinearProbes(probes)
+
+
+def fitted(
+    regression: LogisticRegression, weight_decay: float, features: dict[str, Tensor], labels: dict[str, Tensor]
+) -> Classification:
+    """The regression's solution, on each subset's features (N, d)."""
+    classifier = regression.fit(weight_decay)
+    return classification({subset: classifier.logits(points) for subset, points in features.items()}, labels)
+
+
+def standardised(features: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Each feature minus its mean over the training images, over its standard deviation there and over sqrt(d).
+
+    So a training image's squared length is 1 on average, and a penalty weighs about what it does on unit vectors. What
+    is constant in training is 0.
     """
-    features, dim = features.double(), features.shape[1]
+    spread, mean = torch.std_mean(features["train"], dim=0, correction=0)
+    constant = spread <= CONSTANT * mean.abs()
+    scale = torch.where(constant, 0.0, 1 / (spread * len(spread) ** 0.5).masked_fill(constant, 1.0))
+    return {subset: (points - mean) * scale for subset, points in features.items()}
 
-    def objective(flat: NDArray) -> tuple[float, NDArray]:
-        parameters = torch.from_numpy(flat).to(features.device).requires_grad_()
-        weight, bias = parameters[:-classes].view(dim, classes), parameters[-classes:]
-        loss = cross_entropy(features @ weight + bias, labels) + weight_decay / 2 * weight.square().sum()
-        (gradient,) = torch.autograd.grad(loss, parameters)
-        return loss.item(), gradient.cpu().numpy()
 
-    solution = minimize(objective, np.zeros((dim + 1) * classes), jac=True, method="L-BFGS-B", options=OPTIONS)
-    parameters = torch.from_numpy(solution.x).to(features.device)
-    return parameters[:-classes].view(dim, classes), parameters[-classes:]
+SCALINGS: dict[str, Callable[[Embeddings], dict[str, Tensor]]] = {
+    "unit": lambda embeddings: embeddings.features,
+    "standardised": lambda embeddings: standardised(
+        {subset: spaces["h"] for subset, spaces in embeddings.spaces.items()}
+    ),
+}
+"""Features (N, d) of each subset, by the name in the config: L2-normalised, or standardised."""

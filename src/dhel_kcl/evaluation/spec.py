@@ -23,14 +23,17 @@ class HeadSettings:
 class EvaluationSpec(Spec):
     """Probes and geometry of one run.
 
-    weight_decay: L2 penalty of the cached linear probe. neighbours: that vote in the nearest-neighbour classifier.
+    weight_decay, scaling: L2 penalties of the cached linear probe and scalings of its features, chosen from on
+    validation; where there is one of each there is no choice. neighbours: that vote in the nearest-neighbour
+    classifier.
     augmented: settings of the linear probe on augmented images, None for no such probe.
     histogram_bins: of the similarity histogram. view_seed: of the two augmented views that alignment is measured on,
     augment: that augmentation. precision: of the augmented probe's encoder; everything else is in float32 or better.
     images: how the data set's images are had, by the registry's sources.
     """
 
-    weight_decay: float
+    weight_decay: tuple[float, ...]
+    scaling: tuple[Literal["unit", "standardised"], ...]
     neighbours: int
     augmented: HeadSettings | None
     histogram_bins: int
