@@ -3,15 +3,14 @@ import sys
 from dataclasses import asdict
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: several tests start processes side by side
+os.environ["MPLBACKEND"] = "agg"  # before matplotlib: a notebook's would not be found
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import settings
 
 from dhel_kcl.data import prepared, split
 from dhel_kcl.data.sources import digits
-from dhel_kcl.files import atomic
 from dhel_kcl.views.augment import Augment
 
 pytest_plugins = ["tests.pipeline"]
@@ -36,8 +35,8 @@ def digits_folder(tmp_path_factory):
 def split_file(digits_folder, tmp_path_factory):
     data = prepared.read(digits_folder)
     path = tmp_path_factory.mktemp("split") / "split.npz"
-    with atomic(path) as file:
-        np.savez(file, **split.draw(data.labels, data.part, train=100, validation=40, test=60, seed=0))
+    drawn = split.draw(data.labels, data.part, train=100, validation=40, test=60, seed=0)
+    split.write(path, drawn, split.Origin.of(data.manifest))
     return path
 
 
@@ -71,6 +70,7 @@ def pretrain_spec():
 @pytest.fixture
 def evaluation_spec():
     return {
+        "dataset": "digits",
         "weight_decay": [1e-4],
         "scaling": ["unit"],
         "neighbours": 5,

@@ -171,7 +171,8 @@ def run_folders(folder, suite):
         train, validation, test = np.split(drawn, [counts.train, counts.train + counts.validation])
         subsets = {"train": train, "validation": validation, "test": test, "pretrain": train}
         splits[dataset] = {name: np.sort(images) for name, images in subsets.items()}
-        split.write(folder / layout.SPLIT.format(suite=suite.name, dataset=dataset), splits[dataset])
+        path = folder / layout.SPLIT.format(suite=suite.name, dataset=dataset)
+        split.write(path, splits[dataset], split.Origin(dataset, 2000, "sha256"))
     candidates = {}
     for number, run in enumerate(sorted(suite.runs, key=lambda run: run.role == "selected")):
         rng, key = np.random.default_rng(number), (run.dataset, run.method, run.batch_size)

@@ -4,7 +4,17 @@ import os
 
 import pytest
 
-from dhel_kcl.files import DamagedError, atomic, exclusive, read_json, reading, write_json, write_rows
+from dhel_kcl.files import (
+    DamagedError,
+    atomic,
+    exclusive,
+    make_writable,
+    read_json,
+    read_text,
+    reading,
+    write_json,
+    write_rows,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -64,9 +74,51 @@ def test_a_damaged_file_is_named_once_and_a_missing_one_as_missing(tmp_path):
         read_json(tmp_path / "missing.json")
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("größe: 1".encode("utf-16"), ": UTF-16, or no text; save it as UTF-8"),
+        ("größe: 1".encode("latin-1"), ": not UTF-8; save it as UTF-8"),
+        ("größe: 1".encode(), None),
+        ("größe: 1".encode("utf-8-sig"), None),
+    ],
+)
+def test_a_text_in_another_encoding_is_named_with_the_remedy(tmp_path, content, message):
+    (tmp_path / "text").write_bytes(content)
+    if message is None:
+        assert read_text(tmp_path / "text") == "größe: 1"
+        return
+    with pytest.raises(ValueError, match=f"text{message}$"):
+        read_text(tmp_path / "text")
+
+
 def test_a_folder_is_held_by_one_process_at_a_time(tmp_path):
     message = "another process is at work on this run"
     with exclusive(tmp_path), pytest.raises(BlockingIOError, match=message), exclusive(tmp_path):
         pass
     with exclusive(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
+def test_who_may_read_a_file_is_up_to_the_umask(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        write_json(tmp_path / "file", 1)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_a_disk_that_refuses_to_change_permissions_can_be_written_to(tmp_path, monkeypatch):
+    def refuse(path, *_, **__):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+
+    for name in ("chmod", "fchmod", "chown", "fchown"):
+        monkeypatch.setattr(os, name, refuse)
+    write_json(tmp_path / "new/file", 1)
+    write_json(tmp_path / "new/file", 2)
+    assert read_json(tmp_path / "new/file") == 2
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["file"]
+    with exclusive(tmp_path):
+        make_writable(tmp_path)

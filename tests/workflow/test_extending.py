@@ -1,4 +1,4 @@
-"""The diffs in docs/extending.md, applied as they stand: a loss and a data set of one's own, through every step."""
+"""What docs/extending.md says, as it stands: a folder of images, a loss and a data set of one's own, all the way."""
 
 import re
 import sys
@@ -7,8 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.pipeline import ROOT, checkout, git, run, snakemake
+from dhel_kcl.data import split
+from dhel_kcl.files import read_json
+from tests.pipeline import ROOT, checkout, edit, git, run, snakemake
+from tests.unit.data.photographs import lay_out_digits, lay_out_photographs
 
+COMMANDS = re.findall(r"^(dhel-kcl new-suite|snakemake) (.*)$", (ROOT / "docs/extending.md").read_text(), re.MULTILINE)
 DIFFS = re.findall(r"^```diff\n(.*?)^```", (ROOT / "docs/extending.md").read_text(), flags=re.MULTILINE | re.DOTALL)
 SUITE = """
 title: a loss and a data set of one's own
@@ -91,3 +95,65 @@ def test_a_suite_of_both_runs_from_the_data_to_the_figures(extended, monkeypatch
     table = pd.read_csv(extended / "paper_figures/mine/linear_evaluation.csv")
     assert "NT-Logistic" in set(table.loss)
     assert (extended / "paper_figures/mine/accuracy.pdf").is_file()
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    return checkout(tmp_path_factory.mktemp("images") / "project")
+
+
+def quick(folder, suite):
+    """Cut a suite that `new-suite` wrote to one epoch and one setting of each loss."""
+    path = f"config/suites/{suite}.yaml"
+    text = (folder / path).read_text()
+    epochs = re.search("epochs: .*", text)[0]
+    edit(folder, path, epochs, "epochs: 1")
+    edit(folder, path, "[0.1, 0.3, 1.0]", "0.3")
+    edit(folder, path, "[1.0, 2.0, 4.0]", "2.0")
+    edit(folder, path, "selected: [1, 2]", "selected: []")
+
+
+def test_a_folder_of_photographs_runs_by_two_commands(project):
+    lay_out_photographs(project / "photographs", {"": 60})
+    (new, options), (_, target) = COMMANDS
+    options = options.replace("/path/to/images", "photographs").split()
+    code, output = run(project, sys.executable, "-m", "dhel_kcl", new.split()[1], *options)
+    assert code == 0, output
+    quick(project, "photos")
+    code, output = snakemake(project, *target.split()[2:])
+    assert code == 0, output
+    runs = pd.read_csv(project / "results/photos/runs.csv")
+    assert set(runs.dataset) == {"photos"}
+    assert set(runs.test_images) == {24}
+    assert (project / "paper_figures/photos/accuracy.pdf").is_file()
+
+
+def test_digits_as_png_in_folders_of_parts_are_streamed(project):
+    """A split that the folders give, images without a class, and files that are decoded while the network trains."""
+    digits = project / "digits"
+    for part, first, count in (("train", 0, 300), ("val", 300, 50), ("test", 350, 50)):
+        lay_out_digits(digits / part, count, first)
+    lay_out_photographs(digits / "unlabeled", {"": 5})
+    options = ["png", "--images", str(digits), "--size", "8"]
+    code, output = run(project, sys.executable, "-m", "dhel_kcl", "new-suite", *options)
+    assert code == 0, output
+    quick(project, "png")
+    edit(project, "config/suites/png.yaml", "size: 8", "size: 8\n    streamed: true")
+    code, output = snakemake(project, "results/runs/png/png/supervised/seed0/probe.json")
+    assert code == 0, output
+    manifest = read_json(project / "data/png/manifest.json")
+    assert (manifest["encoded"], manifest["upright"], manifest["images"]) == (True, True, [410])
+    drawn = split.read(project / "data/splits/png/png.npz")
+    assert [len(drawn[subset]) for subset in split.SUBSETS] == [300, 50, 50, 310]
+
+
+def test_a_bad_image_stops_before_anything_is_written(project):
+    folder = lay_out_photographs(project / "bad", {"": 60})
+    (folder / "china/000.jpg").write_bytes(b"no image")
+    code, output = run(project, sys.executable, "-m", "dhel_kcl", "new-suite", "bad", "--images", "bad", "--size", "16")
+    assert code == 0, output
+    code, output = snakemake(project, "bad")
+    assert code != 0
+    assert "bad/china/000.jpg cannot be read: it is no image" in output
+    assert not (project / "data/bad/images.npy").exists()
+    assert not list((project / "results/runs/bad").glob("*/"))

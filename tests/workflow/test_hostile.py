@@ -7,14 +7,13 @@ import shutil
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dhel_kcl.data import split
+from dhel_kcl.data import prepared, split
 from dhel_kcl.files import DamagedError, read_json, write_json
 from dhel_kcl.steps import collect, pretrain, select
 from dhel_kcl.study.config import ConfigError
@@ -59,7 +58,8 @@ def test_the_checkpoint_of_another_interrupted_run_is_refused(
         write_json(data / "manifest.json", manifest)
     elif what == "split":
         split_path = tmp_path / "other.npz"
-        np.savez(split_path, **{name: index[::-1] for name, index in split.read(split_file).items()})
+        reversed_order = {name: index[::-1] for name, index in split.read(split_file).items()}
+        split.write(split_path, reversed_order, split.Origin.of(prepared.read(digits_folder).manifest))
     elif what == "code":
         monkeypatch.setattr(pretrain.science, "of_pretraining", lambda loss, backbone, images: "0123")
     else:

@@ -9,8 +9,8 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +23,7 @@ from tests.pretraining import STEP, WRITTEN, here, options, results, start, wait
 
 DIE_IN_WRITE = """
 import os, signal, sys
+from pathlib import Path
 from dhel_kcl.steps import pretrain
 
 point, count = sys.argv.pop(1), int(sys.argv.pop(1))
@@ -51,7 +52,7 @@ def countdown():
     count -= 1
     return max(count, 0)
 
-real_open, real_sync, real_replace = os.fdopen, os.fsync, os.replace
+real_open, real_sync, real_replace = Path.open, os.fsync, os.replace
 
 def sync(number):
     real_sync(number)
@@ -65,7 +66,10 @@ def replace(*paths):
 
 os.fsync, os.replace = sync, replace
 if point == "half":
-    os.fdopen = lambda *arguments: Half(real_open(*arguments))
+    def half(path, mode="r", **options):
+        file = real_open(path, mode, **options)
+        return Half(file) if mode == "xb" else file
+    Path.open = half
 pretrain.cli.run(pretrain.main)
 """
 """Runs the step and kills it inside the writing of its count-th checkpoint."""
@@ -189,21 +193,20 @@ class FullDisk(io.BytesIO):
 @pytest.mark.parametrize("room", [0, 100])
 def test_a_full_disk_costs_nothing(train, peace, tmp_path, monkeypatch, name, room):
     """Injected at the write call of each file; for the checkpoint, of the third one."""
-    real_open, real_make, opened, kept = os.fdopen, tempfile.mkstemp, [], []
+    real_open, opened, kept = Path.open, [], []
 
-    def mkstemp(**options):
-        opened.append(options["prefix"].strip("."))
-        return real_make(**options)
-
-    def fdopen(descriptor, mode):
-        if opened[-1] != name or (name == "last.pt" and len(opened) < 3):
-            return real_open(descriptor, mode)
+    def full(path, mode="r", **options):
+        file = real_open(path, mode, **options)
+        if mode != "xb":
+            return file
+        opened.append(path.name)
+        if not path.name.startswith(f".{name}.") or (name == "last.pt" and len(opened) < 3):
+            return file
         kept.append((tmp_path / "run/scratch/last.pt").read_bytes())
-        return FullDisk(real_open(descriptor, mode), room)
+        return FullDisk(file, room)
 
     with monkeypatch.context() as patch:
-        patch.setattr(files.tempfile, "mkstemp", mkstemp)
-        patch.setattr(files.os, "fdopen", fdopen)
+        patch.setattr(Path, "open", full)
         code, said = train(tmp_path / "run", "--checkpoint-seconds", "0")
     assert code == 1
     folder = "scratch" if name == "last.pt" else "out"

@@ -23,10 +23,11 @@ OFFICIAL = {"cifar10": cifar10_files(10), "cifar100": cifar100_files(200, 100), 
 IDS = ["n01440764", "n01443537", "n01484850"]
 """Classes of the tiny ImageNet: six images each to train with, two to test."""
 
-# Python imports this at its start. A user cannot replace checksums and sizes so.
+# Python imports this at its start, in the process whose children the steps are. A user cannot replace checksums and
+# sizes so.
 SITE = """
 import dataclasses, json, pathlib, sys
-if "fetch" in sys.orig_argv:
+if any("serve()" in argument for argument in sys.orig_argv):
     from torchvision import datasets
     from dhel_kcl.data.catalogue import CATALOGUE
     replaced = json.loads(pathlib.Path(__file__).with_name("replaced.json").read_text())

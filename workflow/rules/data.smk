@@ -6,10 +6,11 @@ rule fetch_data:
         f"{layout.LOGS}/data/{{dataset}}.log",
     localrule: True
     params:
+        spec=own_arguments,
         code=lambda w: science.of_fetching(w.dataset),
         folder=lambda w: layout.data_folder(w.dataset),
     shell:
-        "dhel-kcl fetch --dataset {wildcards.dataset} --out {params.folder:q} > {log:q} 2>&1"
+        "dhel-kcl fetch --dataset {wildcards.dataset} {params.spec} --out {params.folder:q} > {log:q} 2>&1"
 
 
 rule split_data:

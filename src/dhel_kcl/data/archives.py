@@ -4,11 +4,13 @@ Names and kinds of members are the business of `tarfile`'s data filter (PEP 706)
 and devices are refused. How much comes out of an archive is bounded here, and links are left out altogether.
 """
 
+import bz2
 import gzip
 import io
+import lzma
 import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +20,14 @@ from dhel_kcl.data.download import DOWNLOADS
 MAX_MEMBERS = 100
 """Files and folders in an archive; the official ones have at most 10."""
 CHUNK = 1 << 20
+COMPRESSED = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar")
+"""How the names of archives end; what is inside decides how they are read."""
+OPENERS: dict[bytes, Callable[[Path], IO[bytes] | gzip.GzipFile]] = {
+    b"\x1f\x8b": gzip.open,
+    b"\xfd7zXZ": lzma.open,
+    b"BZh": bz2.open,
+}
+"""By the first bytes of a compressed file."""
 
 
 @contextmanager
@@ -49,13 +59,13 @@ def opening(*paths: Path) -> Iterator[None]:
 
 @contextmanager
 def unpacked(archive: Path, limit: int) -> Iterator[Path]:
-    """Folder with the files of a .tar.gz, deleted at the end.
+    """Folder with the files of a tar archive, compressed by gzip, xz, bzip2 or not, deleted at the end.
 
     Raises ValueError naming the archive for members that the data filter refuses, for links, for more than `limit`
     bytes or MAX_MEMBERS members, and for damage. Memory stays below `limit`.
     """
     with workspace(f"{archive.name}.unpacked") as folder:
-        with opening(archive), gzip.open(archive) as stream:
+        with opening(archive), _decompressed(archive) as stream:
             # The limit holds for all that is decompressed: a header can be a bomb too.
             overhead = 4 * tarfile.RECORDSIZE + 4 * tarfile.BLOCKSIZE * MAX_MEMBERS
             with tarfile.open(fileobj=_Limited(stream, limit + overhead), mode="r|", bufsize=CHUNK) as tar:
@@ -70,6 +80,13 @@ def read_bounded(path: Path, limit: int) -> bytes:
         if len(content) > limit:
             raise ValueError(f"it holds more than {limit} bytes")
         return content
+
+
+def _decompressed(path: Path) -> IO[bytes] | gzip.GzipFile:
+    with path.open("rb") as file:
+        start = file.read(8)
+    opener = next((opener for magic, opener in OPENERS.items() if start.startswith(magic)), None)
+    return opener(path) if opener else path.open("rb")
 
 
 def _extract(tar: tarfile.TarFile, folder: Path, limit: int) -> None:

@@ -1,9 +1,18 @@
 """Everything that is known of the data sets before one is there: names, sizes, how each is had and how it is read.
 
-To add a data set, write a module in `data.sources` with a function that prepares it in a folder, and an entry here.
+A suite describes folders of one's own images itself, and `of_folder` makes their entries. To add a data set that is no
+folder of images, write a module in `data.sources` with a function that prepares it in a folder, and an entry here.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from dhel_kcl.data.folders import listing
+
+OWN = "dhel_kcl.data.sources.folder:prepare"
+"""Import string of the function that prepares folders of one's own images."""
+LARGEST_IN_MEMORY = 96
+"""Height and width up to which one's own images are kept in memory unless a suite says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -13,11 +22,11 @@ class Dataset:
     title: str
     """Name in tables and figures."""
     source: str
-    """Import string of the function that prepares it in a folder."""
+    """Import string of the function that prepares it in a folder; of one's own images, with more arguments."""
     obtained: str
     """How it is had, in a line."""
     train: int
-    """All images where there is no official test part."""
+    """All images where there is no official test and validation part. 0 for a folder that is not there."""
     channels: int
     side: int
     """Height of the images, and mostly width; of images of many sizes, about that of the stored ones."""
@@ -26,6 +35,7 @@ class Dataset:
     """Bytes that archive, unpacked files and prepared form take together while it is prepared."""
     test: int = 0
     unlabeled: int = 0
+    validation: int = 0
     streamed: bool = False
     """Whether the images, of many sizes, stay on disk as files and are decoded while a network trains. Otherwise all
     have one size and are kept in memory."""
@@ -110,22 +120,58 @@ CATALOGUE = {
 }
 
 
-def split_sizes(name: str, *, train: int | None, validation: int, test: int) -> dict[str, int]:
+def of_folder(name: str, folder: Path, size: int, streamed: bool | None = None) -> Dataset:
+    """Entry of the data set `name`, a folder of one's own images. Its images are counted if the folder is there.
+
+    Args:
+        size: height and width of the images that networks see.
+        streamed: as `Dataset.streamed`; None decides by the size.
+
+    Raises ValueError naming what in the folder does not fit.
+    """
+    found = listing(folder) if folder.is_dir() else None
+    counts = {part: found.count(part) if found else 0 for part in ("train", "test", "unlabeled", "validation")}
+    streamed = size > LARGEST_IN_MEMORY if streamed is None else streamed
+    kept = sum(image.path.stat().st_size for image in found.images) if found and streamed else 0
+    return Dataset(
+        title=name,
+        source=OWN,
+        obtained=f"from {folder}",
+        channels=3,
+        side=size,
+        classes=len(found.classes) if found else 0,
+        disk=kept if streamed else 3 * size**2 * sum(counts.values()),
+        streamed=streamed,
+        approximate=True,
+        **counts,
+    )
+
+
+def split_sizes(
+    name: str, *, train: int | None, validation: int, test: int, dataset: Dataset | None = None
+) -> dict[str, int]:
     """Number of images by subset, as `split.draw` will take them: pretrain, train, validation, test.
 
     Args:
         name: of the data set.
         train: images to train with, or None for all that are left.
         validation, test: numbers of images.
+        dataset: its entry; default: the catalogue's.
 
-    Raises ValueError if the split asks for more images than the data set has.
+    Raises ValueError if the split asks for more images than the data set has, or if it is one's own and not there to be
+    counted.
     """
-    dataset = CATALOGUE[name]
-    if dataset.test and test > dataset.test:
-        raise ValueError(f"{name}: the split asks for {test} test images of {dataset.test}")
-    left = dataset.train - validation - (0 if dataset.test else test)
+    dataset = dataset or CATALOGUE[name]
+    if not dataset.train:
+        raise ValueError(f"{name}: its images, {dataset.obtained}, cannot be counted: there is no such folder here")
+    left = dataset.train
+    for part, asked, official in (("test", test, dataset.test), ("validation", validation, dataset.validation)):
+        if official and asked > official:
+            raise ValueError(f"{name}: the split asks for {asked} {part} images of {official}")
+        left -= 0 if official else asked
     if left < (train or 1):
-        what = "training and validation" if dataset.test else "training, validation and test"
+        drawn = [part for part in ("validation", "test") if not getattr(dataset, part)]
+        what = f"training{', ' if len(drawn) == 2 else ' and ' if drawn else ''}{' and '.join(drawn)}"
         raise ValueError(f"{name}: the split asks for more {what} images than the {dataset.train} that there are")
     train = left if train is None else train
     return {"pretrain": train + dataset.unlabeled, "train": train, "validation": validation, "test": test}

@@ -2,8 +2,8 @@
 
 The environment variable DHEL_KCL_MIRROR replaces the official addresses by one or several places, separated by
 commas and tried in order, that hold files of the same names: a folder (a path or file://...), whose files are used
-where they lie, or a web address. Downloads go to scratch/downloads below the working folder, where a file put
-there by hand is taken as well.
+where they lie, or a web address. `copies` looks into all folders first, and takes other copies too. Downloads go to
+scratch/downloads below the working folder, where a file put there by hand is taken as well.
 
 Nothing has its final name before its checksum matched. The official checksums are MD5 sums: nobody can make another
 file with a given MD5, which is what matters here (only two new files with the same one).
@@ -70,24 +70,28 @@ def in_mirror_folder(*names: str) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def obtain(name: str, urls: Sequence[str], md5: str) -> Path:
+def obtain(name: str, urls: Sequence[str], md5: str, failed: Sequence[str] | None = None) -> Path:
     """Path of the file `name`, whose MD5 is `md5`: kept from earlier, in a mirror's folder, or downloaded.
 
     Args:
         name: file name, the same on all mirrors.
         urls: official addresses, tried in order unless DHEL_KCL_MIRROR is set.
+        failed: what was wrong with what lies in the mirrors' folders, if the caller has been there; they are then left
+            out.
 
     Raises ValueError for a file in scratch/downloads that has another MD5 (it is left alone), and OSError that names
     every source tried, what happened there, and the remedy; OSError also if the disk is full.
     """
     kept = DOWNLOADS / name
     if kept.is_file():
-        if (found := _md5(kept)) != md5:
+        if (found := md5_of(kept)) != md5:
             raise ValueError(f"{kept} has the MD5 {found}, not {md5}: move it away and run again to download the file")
         return kept
-    sources = [place / name if isinstance(place, Path) else f"{place}/{name}" for place in mirrors()]
-    failures = []
-    for source in sources or urls:
+    places, failures = mirrors(), list(failed or ())
+    sources = [place / name if isinstance(place, Path) else f"{place}/{name}" for place in places]
+    if failed is not None:
+        sources = [source for source in sources if not isinstance(source, Path)]
+    for source in sources if places else urls:
         try:
             if isinstance(source, Path):
                 return _local(source, md5)
@@ -113,7 +117,7 @@ def require_space(folder: Path, needed: int) -> None:
 def _local(path: Path, md5: str) -> Path:
     if not path.is_file():
         raise SourceError(f"{path} does not exist")
-    if (found := _md5(path)) != md5:
+    if (found := md5_of(path)) != md5:
         raise SourceError(f"{path} has the MD5 {found}, not {md5}")
     return path
 
@@ -140,7 +144,7 @@ def _download(url: str, path: Path, md5: str) -> None:
             print(f"{url}: {error}; next attempt in {pause:g} s", file=sys.stderr)
             time.sleep(pause)
             continue
-        if (found := _md5(partial)) == md5:
+        if (found := md5_of(partial)) == md5:
             os.replace(partial, path)
             return
         partial.unlink()
@@ -228,6 +232,6 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _md5(path: Path) -> str:
+def md5_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

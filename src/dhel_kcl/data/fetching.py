@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dhel_kcl import registry
-from dhel_kcl.data.catalogue import CATALOGUE
+from dhel_kcl.data.catalogue import CATALOGUE, OWN, Dataset, of_folder
 from dhel_kcl.data.download import require_space
 from dhel_kcl.data.prepared import PARTS, Prepared, read
 
@@ -27,15 +27,32 @@ def fetch(name: str, folder: Path) -> Prepared:
         require_space(folder, CATALOGUE[name].disk)
     source(folder)
     data = read(folder, verify=True)
-    check(name, data)
+    check(name, data, CATALOGUE[name])
     return data
 
 
-def check(name: str, data: Prepared) -> None:
-    """Raise ValueError unless a prepared data set is what the catalogue says: plans and configs rely on it."""
-    dataset = CATALOGUE[name]
-    stated: dict[str, int | bool] = {"streamed": dataset.streamed, "channels": dataset.channels}
-    found: dict[str, int | bool] = {"streamed": data.encoded, "channels": data.channels}
+def fetch_own(name: str, folder: Path, images: Path, size: int, streamed: bool | None = None) -> Prepared:
+    """Prepare one's own images, in the folder `images`, as the data set `name`. Arguments as of `catalogue.of_folder`.
+
+    Raises ValueError or OSError as `fetch` does, also for the name of a public data set.
+    """
+    if name in CATALOGUE:
+        raise ValueError(f"{name} is the name of a public data set; give your own images another")
+    if not images.is_dir():
+        raise ValueError(f"{images} is no folder: correct the path to the images of {name}")
+    dataset = of_folder(name, images, size, streamed)
+    require_space(folder, dataset.disk)
+    registry.load(OWN)(folder, name, images, size, dataset.streamed)
+    data = read(folder, verify=True)
+    check(name, data, dataset)
+    return data
+
+
+def check(name: str, data: Prepared, dataset: Dataset) -> None:
+    """Raise ValueError unless a prepared data set is what its entry says: plans and configs rely on it."""
+    stated: dict[str, int | bool | str] = {"streamed": dataset.streamed, "channels": dataset.channels, "name": name}
+    found: dict[str, int | bool | str] = {"streamed": data.encoded, "channels": data.channels}
+    found["name"] = data.manifest.description.name
     if not dataset.approximate:
         stated |= {"classes": dataset.classes} | {part: getattr(dataset, part) for part in PARTS}
         found |= {"classes": data.classes} | {part: int((data.part == code).sum()) for part, code in PARTS.items()}

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from dhel_kcl.files import read_json, reading, sha256
 
 FILES = ("images.npy", "labels.npy", "part.npy")
-PARTS = {"train": 0, "test": 1, "unlabeled": 2}
+PARTS = {"train": 0, "test": 1, "unlabeled": 2, "validation": 3}
 """Values of `Prepared.part`, the official parts. Unlabeled images have the label -1: pretraining may use them, the
-evaluation never sees them. A data set without an official test part is all "train"."""
+evaluation never sees them. A data set without official test and validation parts is all "train"."""
 
 Detail = str | list[str] | dict[str, str]
 
@@ -49,15 +49,18 @@ class Manifest:
     """Of each of FILES."""
     encoded: bool = False
     """Whether the images are kept as the bytes of their own files (JPEG, PNG), which have many sizes."""
+    upright: bool = False
+    """Whether encoded images are to be turned as their EXIF data say."""
 
     @property
     def channels(self) -> int:
         return 3 if self.encoded else self.images[1]
 
     def as_dict(self) -> dict[str, Any]:
-        """Entries of manifest.json, `encoded` and `channels` only for encoded images."""
+        """Entries of manifest.json, `encoded`, `channels` and `upright` only for encoded images."""
         shape = {"images": list(self.images)}
-        form = {"encoded": True} | shape | {"channels": self.channels} if self.encoded else shape
+        upright = {"upright": True} if self.upright else {}
+        form = {"encoded": True} | shape | {"channels": self.channels} | upright if self.encoded else shape
         return self.description.as_dict() | form | {"classes": self.classes, "sha256": self.sha256}
 
     @classmethod
@@ -67,10 +70,11 @@ class Manifest:
         shape, encoded = tuple(map(int, content["images"])), bool(content.get("encoded", False))
         if len(shape) != (1 if encoded else 4):
             raise ValueError(f"images: {content['images']} is no shape of images")
-        own = {*description, "images", "encoded", "channels", "classes", "sha256"}
+        own = {*description, "images", "encoded", "channels", "upright", "classes", "sha256"}
         details = {key: value for key, value in content.items() if key not in own}
         sums = {name: content["sha256"][name] for name in FILES}
-        return cls(Description(**description, details=details), shape, int(content["classes"]), sums, encoded)
+        upright = bool(content.get("upright", False))
+        return cls(Description(**description, details=details), shape, int(content["classes"]), sums, encoded, upright)
 
 
 @dataclass(frozen=True)
@@ -121,8 +125,10 @@ def read(folder: Path, verify: bool = False) -> Prepared:
     if manifest.encoded and not _are_files(images, count):
         raise ValueError(f"{folder / 'images.npy'} does not hold the {count} files its manifest states; {remedy}")
     shape = (count,) if manifest.encoded else images.shape
-    if shape != manifest.images or len(labels) != count or len(part) != count:
+    if shape != manifest.images or labels.shape != (count,) or part.shape != (count,):
         raise ValueError(f"{folder} holds arrays whose shapes disagree with its manifest; {remedy}")
+    if (images.dtype, labels.dtype, part.dtype) != (np.uint8, np.int64, np.uint8):
+        raise ValueError(f"{folder} holds arrays of other types than uint8, int64 and uint8; {remedy}")
     return Prepared(images, labels, part, manifest)
 
 

@@ -1,11 +1,18 @@
-"""Writes the prepared form of a data set, for the sources. Those who only read it do not depend on this module."""
+"""Writes the prepared form of a data set, for the sources. Those who only read it do not depend on this module.
 
+All is checked before anything is written: type, shape and range of the images, labels, parts, each image's file.
+"""
+
+import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dhel_kcl.data.arrays import check_classes, check_images, check_labels
+from dhel_kcl.data.images import checksums, digest_of
 from dhel_kcl.data.prepared import FILES, PARTS, Description, Manifest
 from dhel_kcl.files import atomic, sha256, write_json
 
@@ -15,14 +22,18 @@ def write(folder: Path, images: NDArray, labels: NDArray, part: NDArray, descrip
 
     Args:
         folder: to write; manifest.json comes last, with the shape and the SHA-256 of each file.
-        images: (N, C, H, W) uint8.
-        labels: (N,) int64, in 0 ... classes - 1.
-        part: (N,) uint8, as in `prepared.PARTS`.
+        images: (N, C, H, W) uint8, C = 1 or 3.
+        labels: (N,) integers, in 0 ... classes - 1; -1 for unlabeled images.
+        part: (N,), as in `prepared.PARTS`.
         description: where it comes from.
+
+    Raises ValueError for anything else, with the remedy.
     """
-    with atomic(folder / "images.npy") as file:
-        np.save(file, images, allow_pickle=False)
-    _complete(folder, images.shape, labels, part, description, encoded=False)
+    check_images(description.name, images)
+    labels, part = np.asarray(labels), np.asarray(part)
+    check_labels(description.name, labels, part, len(images))
+    check_classes(description.name, labels, part)
+    _write(folder, images, labels, part, description)
 
 
 def write_parts(
@@ -36,9 +47,10 @@ def write_parts(
         classes: number of them.
         description: where it comes from.
 
-    Raises ValueError for labels that do not fit the images or the part.
+    Raises ValueError for images that are no bytes, and for labels that do not fit the images or the part.
     """
     for name, (images, labels) in parts.items():
+        check_images(f"{description.name}, {name} part", images)
         if len(images) != len(labels):
             raise ValueError(f"{len(images)} {name} images have {len(labels)} labels")
         least, most = labels.min(), labels.max()
@@ -48,38 +60,70 @@ def write_parts(
     first = next(iter(parts.values()))[0]
     joined = np.empty((sum(counts), *first.shape[1:]), np.uint8)
     np.concatenate([images for images, _ in parts.values()], out=joined)
-    labels = np.concatenate([labels for _, labels in parts.values()]).astype(np.int64)
-    part = np.repeat(np.array([PARTS[name] for name in parts], np.uint8), counts)
-    write(folder, joined, labels, part, description)
+    labels = np.concatenate([labels for _, labels in parts.values()])
+    part = np.repeat([PARTS[name] for name in parts], counts)
+    _write(folder, joined, labels, part, description)
 
 
 def write_encoded(
-    folder: Path, files: Iterable[Path], labels: NDArray, part: NDArray, description: Description
+    folder: Path,
+    files: Iterable[Path],
+    labels: NDArray,
+    part: NDArray,
+    description: Description,
+    *,
+    upright: bool = False,
 ) -> None:
     """Write a prepared data set of colour images as the bytes of their own files (JPEG, PNG), N of them.
 
-    Raises ValueError naming a file that changes meanwhile.
+    upright: whether readers turn the images as their EXIF data say.
+
+    Each file is decoded once. manifest.json gets a SHA-256 over the folder, name and content of every file.
+
+    Raises ValueError for labels and parts that `write` would refuse, and naming every file that is no sound image of 8
+    bits a channel, or one that changes meanwhile.
     """
-    files = list(files)
+    files, labels, part = list(files), np.asarray(labels), np.asarray(part)
+    check_labels(description.name, labels, part, len(files))
+    check_classes(description.name, labels, part)
+    contents = checksums(files)
+    details = {**description.details, "files_sha256": digest_of(files, contents)}
+    description = replace(description, details=details)
     sizes = [path.stat().st_size for path in files]
     offsets = np.cumsum([8 * (len(files) + 1), *sizes], dtype="<i8")
     with atomic(folder / "images.npy") as stored:
         header = {"descr": "|u1", "fortran_order": False, "shape": (int(offsets[-1]),)}
         np.lib.format.write_array_header_1_0(stored, header)
         stored.write(offsets.tobytes())
-        for path, size in zip(files, sizes, strict=True):
-            if stored.write(path.read_bytes()) != size:
+        for path, checksum in zip(files, contents, strict=True):
+            content = path.read_bytes()
+            if hashlib.sha256(content).hexdigest() != checksum:
                 raise ValueError(f"{path} changed while it was read; run the same command again")
-    _complete(folder, (len(files),), labels, part, description, encoded=True)
+            stored.write(content)
+    _complete(folder, (len(files),), labels, part, description, encoded=True, upright=upright)
+
+
+def _write(folder: Path, images: NDArray, labels: NDArray, part: NDArray, description: Description) -> None:
+    with atomic(folder / "images.npy") as file:
+        np.save(file, images, allow_pickle=False)
+    _complete(folder, images.shape, labels, part, description)
 
 
 def _complete(
-    folder: Path, shape: tuple[int, ...], labels: NDArray, part: NDArray, description: Description, *, encoded: bool
+    folder: Path,
+    shape: tuple[int, ...],
+    labels: NDArray,
+    part: NDArray,
+    description: Description,
+    *,
+    encoded: bool = False,
+    upright: bool = False,
 ) -> None:
     """Write what comes after the images."""
+    labels, part = labels.astype(np.int64), part.astype(np.uint8)
     for name, array in (("labels.npy", labels), ("part.npy", part)):
         with atomic(folder / name) as file:
             np.save(file, array, allow_pickle=False)
     sums = {name: sha256(folder / name) for name in FILES}
-    manifest = Manifest(description, shape, int(labels.max()) + 1, sums, encoded)
+    manifest = Manifest(description, shape, int(labels.max()) + 1, sums, encoded, upright)
     write_json(folder / "manifest.json", manifest.as_dict())

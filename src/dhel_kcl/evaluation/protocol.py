@@ -24,6 +24,7 @@ from dhel_kcl.evaluation.linear import LinearProbes
 from dhel_kcl.evaluation.similarities import Histogram
 from dhel_kcl.evaluation.spec import EvaluationSpec
 from dhel_kcl.geometry.metrics import Array
+from dhel_kcl.training.spec import PretrainSpec
 
 EVALUATORS: dict[str, Callable[[Embeddings], Any]] = {
     "linear": linear.evaluate,
@@ -92,8 +93,12 @@ def evaluate(
 ) -> Report:
     """Evaluate the run in a folder, or the raw pixels, on a data set's split.
 
-    Raises DamagedError naming a file of the run that is not what it should be.
+    Raises DamagedError naming a file of the run that is not what it should be, and ValueError for a run on another data
+    set than the spec's.
     """
+    if run is not None and (own := PretrainSpec.read(str(run / "spec.json")).dataset) != spec.dataset:
+        remedy = "`dhel-kcl transfer` evaluates a network on other data than its own"
+        raise ValueError(f"{run} was trained on {own}, and the spec is for {spec.dataset}: {remedy}")
     report: dict[str, Any] = {}
     with arithmetic(spec.threads):
         embeddings = embed(spec, run, data, split, progress)

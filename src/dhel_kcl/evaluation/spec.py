@@ -23,6 +23,7 @@ class HeadSettings:
 class EvaluationSpec(Spec):
     """Probes and geometry of one run.
 
+    dataset: whose images are embedded.
     weight_decay, scaling: L2 penalties of the cached linear probe and scalings of its features, chosen from on
     validation; where there is one of each there is no choice. neighbours: that vote in the nearest-neighbour
     classifier.
@@ -32,6 +33,7 @@ class EvaluationSpec(Spec):
     images: how the data set's images are had, by the registry's sources.
     """
 
+    dataset: str
     weight_decay: tuple[float, ...]
     scaling: tuple[Literal["unit", "standardised"], ...]
     neighbours: int

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
-from dhel_kcl.data.catalogue import CATALOGUE
 from dhel_kcl.evaluation.embed import BATCH
 from dhel_kcl.files import read_json
 from dhel_kcl.runtime.preflight import gigabytes, model_bytes
@@ -91,13 +90,13 @@ def _record(run: Run) -> Path:
 
 def training_benchmark(suite: Suite, run: Run, precision: str) -> TrainingBenchmark:
     """Of a training."""
-    dataset = CATALOGUE[run.dataset]
+    dataset = suite.dataset(run.dataset)
     return TrainingBenchmark.of(suite.pretrain_spec(run), precision, dataset.channels, dataset.side)
 
 
 def embedding_benchmark(suite: Suite, source: str, target: str, kind: str) -> EmbeddingBenchmark:
     """Of an encoder trained on `source` that sees "plain" or "augmented" images of `target`."""
-    spec, dataset = suite.evaluation_spec(target), CATALOGUE[target]
+    spec, dataset = suite.evaluation_spec(target), suite.dataset(target)
     augment = spec["augmented"]["augment"] if kind == "augmented" else {"size": spec["augment"]["size"]}
     shape = (BATCH, dataset.channels, dataset.side, dataset.side)
     return EmbeddingBenchmark(_backbone(suite, source), Augment(**augment), shape, suite.config.threads)
@@ -131,7 +130,7 @@ def disk(suite: Suite) -> list[Space]:
     """Data sets, while they are prepared; weights and records of runs; checkpoints."""
     spaces = []
     for dataset in suite.datasets:
-        folder, size = layout.data_folder(dataset), CATALOGUE[dataset].disk
+        folder, size = layout.data_folder(dataset), suite.dataset(dataset).disk
         spaces.append(Space(folder, size, size if Path(folder, "manifest.json").is_file() else 0))
     weights = {dataset: network_bytes(suite, dataset) for dataset in suite.datasets}
     runs = [run for run in suite.runs if run.trained]
@@ -151,7 +150,7 @@ def disk(suite: Suite) -> list[Space]:
 def network_bytes(suite: Suite, dataset: str) -> int:
     """Of the encoder and projector of a run on a data set."""
     with torch.device("meta"):
-        encoder = build_encoder(_backbone(suite, dataset), CATALOGUE[dataset].channels)
+        encoder = build_encoder(_backbone(suite, dataset), suite.dataset(dataset).channels)
         projector = build_projector(encoder.features, suite.config.projector_dim)
     return model_bytes(encoder) + model_bytes(projector)
 

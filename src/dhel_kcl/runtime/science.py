@@ -31,8 +31,9 @@ def of_step(name: str, source: Code | None = None) -> str:
 
 
 def of_fetching(dataset: str, source: Code | None = None) -> str:
-    """Digest of what prepares a data set."""
-    return (source or code()).of([catalogue.CATALOGUE[dataset].source.removeprefix(f"{PACKAGE}.")])
+    """Digest of what prepares a data set; one that the catalogue does not know is a folder of one's own images."""
+    known = catalogue.CATALOGUE.get(dataset)
+    return (source or code()).of([(known.source if known else catalogue.OWN).removeprefix(f"{PACKAGE}.")])
 
 
 def of_pretraining(loss: Mapping[str, Any], backbone: str, images: str, source: Code | None = None) -> str:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from dhel_kcl.data import prepared
 from dhel_kcl.data import split as splits
 from dhel_kcl.evaluation.protocol import evaluate
 from dhel_kcl.evaluation.spec import EvaluationSpec
@@ -31,9 +30,10 @@ def main() -> None:
     args = parser.parse_args()
 
     spec = EvaluationSpec.read(args.spec)
+    data, split = splits.read_with(args.data, args.split, spec.dataset)
     keep_freed_memory()
     progress = partial(tqdm, unit="step", mininterval=1)
-    report = evaluate(spec, args.run, prepared.read(args.data), splits.read(args.split), progress)
+    report = evaluate(spec, args.run, data, split, progress)
     write_rows(args.out / "predictions.csv", report.predictions())
     write_rows(args.out / "spectrum.csv", report.spectra())
     write_rows(args.out / "similarities.csv", report.histograms())

@@ -24,5 +24,5 @@ def main() -> None:
     args = parser.parse_args()
     data = prepared.read(args.data, verify=True)
     subsets = split.draw(data.labels, data.part, args.train, args.validation, args.test, args.seed)
-    split.write(args.out, subsets)
+    split.write(args.out, subsets, split.Origin.of(data.manifest))
     print(", ".join(f"{name}: {len(index)} images" for name, index in subsets.items()))

@@ -8,7 +8,6 @@ Example:
 
 from pathlib import Path
 
-from dhel_kcl.data import prepared
 from dhel_kcl.data import split as splits
 from dhel_kcl.evaluation.spec import EvaluationSpec
 from dhel_kcl.evaluation.transfer import transfer
@@ -27,5 +26,6 @@ def main() -> None:
     args = parser.parse_args()
 
     spec = EvaluationSpec.read(args.spec)
+    data, split = splits.read_with(args.data, args.split, spec.dataset)
     keep_freed_memory()
-    write_json(args.out, transfer(spec, args.run, prepared.read(args.data), splits.read(args.split)))
+    write_json(args.out, transfer(spec, args.run, data, split))

@@ -6,19 +6,21 @@ what is allowed. docs/configuration.md is made from the models.
 """
 
 import itertools
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
 from annotated_types import Ge, Le, Len
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from dhel_kcl.data.catalogue import CATALOGUE, split_sizes
+from dhel_kcl.data.catalogue import CATALOGUE, LARGEST_IN_MEMORY, Dataset, of_folder, split_sizes
 from dhel_kcl.study import layout, plain_yaml
 from dhel_kcl.study.choices import AnyBackbone, CompactResNet, Losses
-from dhel_kcl.study.mistakes import MOST, ConfigError, listed, mistake
-from dhel_kcl.study.section import Section
+from dhel_kcl.study.mistakes import MOST, ConfigError, did_you_mean, listed, mistake
+from dhel_kcl.study.section import Named, Section
 from dhel_kcl.study.values import (
+    OWN_NAME,
     AnyList,
     BatchSize,
     Count,
@@ -186,6 +188,55 @@ class Settings(Section):
     floors: Floors = Floors()
     probe: Probe = Probe()
 
+    def dataset(self, name: str) -> Dataset:
+        """What is known of the data set that these are the settings of."""
+        return CATALOGUE[name]
+
+
+class Own(Settings):
+    """A data set of one's own images, under a name of one's choice."""
+
+    folder: str
+    """Folder of the images: one sub-folder a class, below train, val and test where there are such; images without a
+    class in a folder unlabeled."""
+    size: Count
+    """Height and width that networks see. Images in memory are cut to it when they are prepared (the shorter side
+    resized, the centre taken)."""
+    streamed: bool | None = None
+    """Whether the images stay files, of any size, which are decoded while a network trains; null does so above 96
+    pixels."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _views_have_the_size(cls, content: Any) -> Any:
+        """Views of streamed images are as large as `size` says."""
+        if not isinstance(content, dict) or not isinstance(augment := content.get("augment", {}), dict):
+            return content
+        size, streamed = content.get("size"), content.get("streamed")
+        if isinstance(size, int) and (size > LARGEST_IN_MEMORY if streamed is None else streamed is True):
+            return content | {"augment": {"size": size} | augment}
+        return content
+
+    def dataset(self, name: str) -> Dataset:
+        return of_folder(name, Path(self.folder).expanduser(), self.size, self.streamed)
+
+
+def _settings(content: dict[str, Any]) -> type[Section]:
+    return Own if "folder" in content else Settings
+
+
+def _known(datasets: dict[str, Settings]) -> dict[str, Settings]:
+    for name, settings in datasets.items():
+        if isinstance(settings, Own):
+            if name in CATALOGUE:
+                raise mistake("is the name of a public data set; give your own images another", key=name)
+            if name == "splits" or not re.fullmatch(OWN_NAME, name):
+                raise mistake("is no name for a data set; use a-z, 0-9 and _ (but not splits)", key=name)
+        elif name not in CATALOGUE:
+            own = "; images of your own need the key 'folder'"
+            raise mistake(f"{name!r} is unknown{did_you_mean(name, CATALOGUE)}{own}")
+    return datasets
+
 
 class Ablations(Section):
     """Variants run at one batch size and tabled against the losses above; none if absent."""
@@ -252,8 +303,8 @@ class SuiteConfig(Section):
     """CPU cores of one job, for torch or for decoding images; Snakemake runs cores / threads jobs at a time."""
     processes: Count = 1
     """Processes of one run, one a GPU, that share each batch (torchrun, DistributedDataParallel)."""
-    datasets: Annotated[dict[Annotated[str, OneOf(tuple(CATALOGUE))], Settings], Len(1)]
-    """Data sets by name, as in docs/datasets.md."""
+    datasets: Annotated[dict[str, Annotated[Settings, Named(_settings)]], Len(1), AfterValidator(_known)]
+    """Data sets by name: those of docs/datasets.md, or any name where `folder` says where the images lie."""
     backbone: AnyBackbone = CompactResNet()
     projector_dim: Annotated[int, Ge(2)] = 64
     """Dimension d of the embedding z. Least loss values are known for batch sizes up to d + 1 and for 2 d."""
@@ -297,6 +348,26 @@ def load_suite(root: Path, name: str) -> SuiteConfig:
     if contradictions := list(itertools.islice(_contradictions(suite), MOST)):
         raise ConfigError("\n".join(f"{path}: {text}" for text in contradictions))
     return suite
+
+
+def own_images(suites: Mapping[str, SuiteConfig]) -> dict[str, Own]:
+    """Settings of all data sets of one's own images, by name. suites: by name.
+
+    Raises ConfigError if two suites say different things of one: it is prepared once.
+    """
+    found: dict[str, tuple[str, Own]] = {}
+    for suite, config in suites.items():
+        for name, settings in config.datasets.items():
+            if isinstance(settings, Own):
+                other, first = found.setdefault(name, (suite, settings))
+                keys = [key for key in ("folder", "size", "streamed") if getattr(first, key) != getattr(settings, key)]
+                if keys:
+                    path = layout.SUITE_CONFIG.format(suite=suite)
+                    raise ConfigError(
+                        f"{path}: datasets.{name}.{keys[0]}: suite {other} says {getattr(first, keys[0])} of the data "
+                        f"set of the same name, and not {getattr(settings, keys[0])}; choose another name"
+                    )
+    return {name: settings for name, (_, settings) in found.items()}
 
 
 def suite_names(root: Path) -> list[str]:
@@ -367,7 +438,15 @@ def _of_images(dataset: str, settings: Settings) -> Iterator[str]:
     """Whether the data set has as many images as are asked for."""
     split = settings.split
     try:
-        images = split_sizes(dataset, train=split.train, validation=split.validation, test=split.test)
+        entry = settings.dataset(dataset)
+    except ValueError as error:
+        yield f"folder: {error}"
+        return
+    yield from _of_views(entry, settings.augment)
+    if not entry.train:  # a folder that is not there: who asks for its images is told
+        return
+    try:
+        images = split_sizes(dataset, train=split.train, validation=split.validation, test=split.test, dataset=entry)
     except ValueError as error:
         yield f"split: {error}"
         return
@@ -378,3 +457,11 @@ def _of_images(dataset: str, settings: Settings) -> Iterator[str]:
     ):
         if size > images[subset]:
             yield f"{key}: {size} is above the {images[subset]} training images; {remedy}"
+
+
+def _of_views(dataset: Dataset, augment: Augment) -> Iterator[str]:
+    """Whether images of many sizes can be augmented so."""
+    if dataset.streamed and augment.rotation:
+        yield "augment: images that stay files go with neither rotation nor pad"
+    elif dataset.streamed and augment.size is None:
+        yield "augment: images that stay files need size, the views' height and width"

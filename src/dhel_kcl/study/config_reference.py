@@ -18,7 +18,7 @@ from dhel_kcl.study.choices import (
     UnknownKernel,
     UnknownLoss,
 )
-from dhel_kcl.study.config import MERGED, REPLACED, GlobalConfig, Settings, SuiteConfig
+from dhel_kcl.study.config import MERGED, REPLACED, GlobalConfig, Own, Settings, SuiteConfig
 from dhel_kcl.study.section import Section
 from dhel_kcl.study.values import OneOf, is_grid
 
@@ -49,6 +49,8 @@ def reference() -> str:
     ]
     for model in (GlobalConfig, SuiteConfig):
         lines += ["", f"## {_text(model.__doc__)}", "", *_table(_rows(model, "", {}))]
+    own = _rows(Own, "datasets.<name>.", {}, inherited=Settings)
+    lines += ["", "### Further keys of a data set of one's own images", "", *_table(own)]
     for title, variant in _variants():
         rows = (row for row in _rows(variant, "", {}) if row[0] not in ("name", "loss", "title", "kernel"))
         lines += ["", f"### {title}", "", *_table(rows)]
@@ -78,9 +80,15 @@ def _table(rows: Iterator[Row]) -> list[str]:
     return [*head, *(f"| `{key}` | {' | '.join(rest)} |" for key, *rest in rows)]
 
 
-def _rows(model: type[Section], prefix: str, described: dict[type[Section], str]) -> Iterator[Row]:
-    """Rows of a section's keys and of those of its sections. described: first key of each section that has rows."""
-    for name, field in model.model_fields.items():
+def _rows(
+    model: type[Section], prefix: str, described: dict[type[Section], str], inherited: type[Section] = Section
+) -> Iterator[Row]:
+    """Rows of a section's keys and of those of its sections.
+
+    described: first key of each section that has rows. inherited: whose keys are left out.
+    """
+    fields = {name: field for name, field in model.model_fields.items() if name not in inherited.model_fields}
+    for name, field in fields.items():
         key, section = f"{prefix}{name}", _section(field.annotation)
         meaning = _text(field.description or (section.__doc__ if section else ""))
         if model is Settings and name in MERGED + REPLACED:

@@ -8,8 +8,8 @@ from dhel_kcl.study.suite import Run, Suite
 
 def subset_sizes(suite: Suite, dataset: str) -> dict[str, int]:
     """Number of images by subset: pretrain, train, validation, test."""
-    split = suite.settings(dataset).split
-    return split_sizes(dataset, train=split.train, validation=split.validation, test=split.test)
+    split, entry = suite.settings(dataset).split, suite.dataset(dataset)
+    return split_sizes(dataset, train=split.train, validation=split.validation, test=split.test, dataset=entry)
 
 
 def steps(suite: Suite, run: Run, sizes: Mapping[str, int] | None = None) -> int:

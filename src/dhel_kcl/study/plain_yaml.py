@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from yaml.constructor import ConstructorError
 
+from dhel_kcl.files import read_text
 from dhel_kcl.study.mistakes import ConfigError
 
 
@@ -17,9 +18,13 @@ def read(path: Path) -> Any:
     Raises ConfigError naming the file and the line.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _PlainLoader)
+        text = read_text(path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    try:
+        return yaml.load(text, _PlainLoader)
     except Exception as error:  # a wrong tag, such as `!!int x`, makes PyYAML raise many kinds
         raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
 

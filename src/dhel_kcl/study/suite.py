@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from dhel_kcl.data.catalogue import CATALOGUE
+from dhel_kcl.data.catalogue import CATALOGUE, Dataset
 from dhel_kcl.study import layout
 from dhel_kcl.study.choices import Loss
 from dhel_kcl.study.config import Settings, SuiteConfig, load_suite
@@ -93,6 +93,14 @@ class Suite:
         """What holds for a data set: the suite's settings with its own in their place."""
         return self.config.datasets[dataset]
 
+    def dataset(self, name: str) -> Dataset:
+        """What is known of a data set before it is there."""
+        return self._entries[name]
+
+    @cached_property
+    def _entries(self) -> dict[str, Dataset]:
+        return {name: settings.dataset(name) for name, settings in self.config.datasets.items()}
+
     def methods_of(self, dataset: str) -> dict[str, Method]:
         """Losses of all sections that are run on a data set, by name."""
         settings = self.settings(dataset)
@@ -171,8 +179,8 @@ class Suite:
         asked = self.config.transfer
         if asked is None or (run.section, run.role, run.batch_size) != ("losses", "selected", asked.batch_size):
             return []
-        channels = CATALOGUE[run.dataset].channels
-        return [name for name in self.datasets if name != run.dataset and CATALOGUE[name].channels == channels]
+        channels = self.dataset(run.dataset).channels
+        return [name for name in self.datasets if name != run.dataset and self.dataset(name).channels == channels]
 
     @cached_property
     def _as_json(self) -> dict[str, dict[str, Any]]:
@@ -184,7 +192,7 @@ class Suite:
         settings = self._as_json[run.dataset]
         return {
             "dataset": run.dataset,
-            "images": CATALOGUE[run.dataset].images,
+            "images": self.dataset(run.dataset).images,
             "loss": run.loss,
             "batch_size": run.batch_size,
             "backbone": settings["backbone"],
@@ -203,7 +211,8 @@ class Suite:
         """Content of `EvaluationSpec` for encoders that see images of a data set, as JSON has it."""
         settings = self._as_json[dataset]
         return settings["probe"] | {
-            "images": CATALOGUE[dataset].images,
+            "dataset": dataset,
+            "images": self.dataset(dataset).images,
             "augment": settings["augment"],
             "precision": self.config.precision,
             "device": self.config.device,

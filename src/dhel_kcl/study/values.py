@@ -13,6 +13,8 @@ from pydantic_core import CoreSchema, core_schema
 from dhel_kcl.study.mistakes import did_you_mean, mistake
 
 T = TypeVar("T")
+OWN_NAME = "[a-z][a-z0-9_]*"
+"""Names of one's own data sets and suites: folders and targets of Snakemake are called by them."""
 EXPONENT = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")
 """A number that YAML 1.1 reads as text, such as 1e-05, which is how `dvc exp run -S` writes 0.00001."""
 

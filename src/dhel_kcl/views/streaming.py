@@ -5,7 +5,6 @@ colours, grey and blur follow in batches on the device. All that is random is dr
 what a batch holds depends neither on the number of workers nor on what is prepared ahead.
 """
 
-import io
 import multiprocessing
 import os
 import signal
@@ -24,6 +23,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from dhel_kcl.data.images import decode
 from dhel_kcl.data.prepared import Prepared, offsets_of
 from dhel_kcl.views.augment import Augment
 from dhel_kcl.views.crops import Crops
@@ -35,6 +35,8 @@ CENTRE = 0.875
 START = "spawn"
 """How workers start. A fork is unsafe beside NCCL and keeps this process's file locks; workers of a fork server are
 not its children and outlive it."""
+STRIP = 16
+"""Shorter sides that the longer one of an image keeps at most."""
 FEW = 1000
 """Images that this process decodes itself in less time than workers take to start."""
 STOP = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
@@ -52,8 +54,8 @@ class Task(NamedTuple):
 class Files(Dataset[Tensor]):
     """The images of a prepared data set of encoded ones; opened by the process that reads them."""
 
-    def __init__(self, path: str, count: int) -> None:
-        self.path, self.count = path, count
+    def __init__(self, path: str, count: int, upright: bool = False) -> None:
+        self.path, self.count, self.upright = path, count, upright
 
     @cached_property
     def content(self) -> NDArray[np.uint8]:
@@ -63,10 +65,10 @@ class Files(Dataset[Tensor]):
         """Squares (copies, size, size, 3) uint8. Raises ValueError naming file and image."""
         start, end = offsets_of(self.content, self.count)[task.row : task.row + 2]
         try:
-            squares = cut(self.content[start:end].tobytes(), task.size, task.copies, task.crops)
-        except Exception as error:  # damaged files make PIL raise many kinds
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise ValueError(f"{self.path}: image {task.row} cannot be decoded ({reason})") from error
+            image = decode(self.content[start:end].tobytes(), self.upright)
+            squares = cut(image, task.size, task.copies, task.crops)
+        except ValueError as error:
+            raise ValueError(f"{self.path}: image {task.row} cannot be decoded ({error})") from error
         return torch.from_numpy(np.stack([np.asarray(square) for square in squares]))
 
 
@@ -80,7 +82,8 @@ class Streaming(Source):
     @classmethod
     def open(cls, data: Prepared, rows: NDArray, device: torch.device, workers: int) -> Self:
         assert isinstance(data.images, np.memmap)
-        return cls(Files(str(data.images.filename), len(data.labels)), rows, device, workers)
+        files = Files(str(data.images.filename), len(data.labels), data.manifest.upright)
+        return cls(files, rows, device, workers)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -170,10 +173,8 @@ def collate(squares: list[Tensor]) -> Tensor:
     return torch.stack(squares, dim=1).flatten(0, 1)
 
 
-def cut(content: bytes, size: int, copies: int, crops: Crops | None) -> list[Image.Image]:
-    """`copies` squares of size x size pixels from an encoded image, bicubic and antialiased."""
-    with Image.open(io.BytesIO(content)) as file:
-        image = file.convert("RGB")
+def cut(image: Image.Image, size: int, copies: int, crops: Crops | None) -> list[Image.Image]:
+    """`copies` squares of size x size pixels from an image, bicubic and antialiased."""
     if crops is None:
         return [central(image, size)] * copies
     boxes = crops.boxes(image.height, image.width).astype(int).tolist()
@@ -183,8 +184,17 @@ def cut(content: bytes, size: int, copies: int, crops: Crops | None) -> list[Ima
 
 def central(image: Image.Image, size: int) -> Image.Image:
     """The central square of the image after its shorter side is resized to size / CENTRE."""
-    short = round(size / CENTRE)
+    short, image = round(size / CENTRE), without_ends(image)
     width, height = (short * side // min(image.size) for side in image.size)
     left, top = round((width - size) / 2), round((height - size) / 2)
     resized = image.resize((width, height), Image.Resampling.BICUBIC)
     return resized.crop((left, top, left + size, top + size))
+
+
+def without_ends(image: Image.Image) -> Image.Image:
+    """A strip without the ends that are far from its central square: resized whole, one of a pixel's width would need
+    gigabytes. Even multiples of the shorter side go, so that the square stays where it was in whole pixels, halves
+    rounded to even."""
+    side = min(image.size)
+    left, top = (max(0, (length // side - STRIP) // 4) * 2 * side for length in image.size)
+    return image.crop((left, top, image.width - left, image.height - top)) if left or top else image

@@ -10,6 +10,7 @@ from dhel_kcl.data import download
 from dhel_kcl.data.catalogue import CATALOGUE
 from dhel_kcl.data.fetching import check, fetch, source_of
 from dhel_kcl.data.prepared import PARTS, read
+from dhel_kcl.data.sources import digits
 from dhel_kcl.runtime import cli
 from dhel_kcl.steps import fetch as step
 from tests.unit.data.official import MAKERS, publish
@@ -42,7 +43,7 @@ def test_what_is_prepared_is_what_the_catalogue_says(name, monkeypatch):
     publish(name, monkeypatch)
     data = fetch(name, Path("out"))
     np.testing.assert_array_equal(data.images, read(Path("out")).images)
-    check(name, data)
+    check(name, data, CATALOGUE[name])
 
 
 def test_the_official_digits_are_those_of_the_catalogue():
@@ -68,6 +69,12 @@ def test_what_disagrees_with_the_catalogue_is_named_with_its_remedy(name, change
     text = f"{name}: the prepared images have {message} as the catalogue states: correct the entry in data/catalogue.py"
     with pytest.raises(ValueError, match=re.escape(text)):
         fetch(name, Path("out"))
+
+
+def test_another_name_than_the_catalogues_is_named(monkeypatch):
+    monkeypatch.setattr(digits, "DESCRIPTION", replace(digits.DESCRIPTION, name="numbers"))
+    with pytest.raises(ValueError, match="digits: the prepared images have name numbers, not digits as the catalogue"):
+        fetch("digits", Path("out"))
 
 
 def test_sizes_that_depend_on_the_user_are_not_checked_but_the_form_is(monkeypatch):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dhel_kcl.data import prepared
+from dhel_kcl.data import prepared, writing
 from dhel_kcl.data.sources import imagenet100
 from dhel_kcl.data.sources.imagenet100_cmc import CLASSES
 
@@ -146,6 +146,63 @@ def listed(text):
     return make
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "latin-1"])
+def test_a_class_list_of_another_encoding_is_read_or_named_with_the_remedy(monkeypatch, encoding):
+    listed("# é\n")(monkeypatch)
+    Path("list.txt").write_bytes(("n00000001\r\nn00000002\r\n" + "é" * (encoding == "latin-1")).encode(encoding))
+    if encoding == "utf-8-sig":
+        assert details()["class_ids"] == ["n00000001", "n00000002"]
+        return
+    with pytest.raises(ValueError, match=r"^list\.txt: (UTF-16, or no text|not UTF-8); save it as UTF-8"):
+        prepare()
+
+
+def test_a_hundred_classes_by_list_of_all_that_imagenet_holds(monkeypatch):
+    """As in the true folder: PNG and CMYK under .JPEG names, images that say they are turned, sides of a pixel."""
+    monkeypatch.setattr(imagenet100, "COUNT", 100)
+    monkeypatch.setattr(imagenet100, "CMC_CLASSES", CLASSES)
+    more = [f"n0000{number:04}" for number in range(10)]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for part in ("train", "val"):
+        for number, class_id in enumerate([*CLASSES, *more]):
+            place = Path("imagenet", part, class_id)
+            place.mkdir(parents=True)
+            image = Image.new("RGB", [(30, 28), (1, 40), (40, 1), (1, 1)][number % 4], (2 * number, 0, 0))
+            mode, form = [("RGB", "JPEG"), ("CMYK", "JPEG"), ("L", "JPEG"), ("RGBA", "PNG"), ("RGB", "PNG")][number % 5]
+            image.convert(mode).save(place / f"{class_id}_1.JPEG", form, exif=exif)
+            (place / f"._{class_id}_1.JPEG").write_bytes(b"Mac OS X")
+    data = prepare()
+    assert data.manifest.description.details["class_list"] == "CMC"
+    assert data.manifest.description.details["class_ids"] == sorted(CLASSES)
+    assert data.labels.tolist() == [*range(100)] * 2
+    assert not data.manifest.upright
+    Path("list.txt").write_text("\n".join([*CLASSES[:90], *more]))
+    monkeypatch.setenv(imagenet100.CLASS_LIST, "list.txt")
+    assert details()["class_ids"] == sorted([*CLASSES[:90], *more])
+
+
+def test_every_damaged_image_is_named():
+    folder_of()
+    bad = [Path("imagenet", part, IDS[number], f"{IDS[number]}_0.JPEG") for part, number in (("train", 0), ("val", 2))]
+    for path in bad:
+        path.write_bytes(b"<html>404</html>")
+    with pytest.raises(ValueError, match="2 of 12 images: replace them or take them away") as error:
+        prepare()
+    assert all(f"{path} cannot be read: it is no image" in str(error.value) for path in bad)
+    assert not Path("out").exists()
+
+
+def test_stray_files_of_systems_are_no_images(monkeypatch):
+    folder_of()
+    before = prepare().manifest
+    for name in ("._a.JPEG", ".hidden.png", "Thumbs.db", "list.txt"):
+        Path("imagenet/train", IDS[0], name).write_bytes(b"stray")
+    for name in ("._n00000001", ".DS_Store", "n00000001.tar"):
+        Path("imagenet/train", name).write_bytes(b"stray")
+    assert prepare().manifest == before
+
+
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
@@ -171,8 +228,7 @@ def test_bad_input_is_named(monkeypatch, fault, message):
 
 def test_a_file_that_changes_meanwhile_is_named(monkeypatch):
     folder_of()
-    monkeypatch.setattr(imagenet100, "_check_images", lambda paths: "")
-    monkeypatch.setattr(Path, "read_bytes", lambda path: b"")
+    monkeypatch.setattr(writing, "checksums", lambda files: ["0" * 64] * len(files))
     with pytest.raises(ValueError, match=r"n00000001_0\.JPEG changed while it was read"):
         prepare()
     assert not any(Path("out").iterdir())

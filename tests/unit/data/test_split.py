@@ -1,10 +1,12 @@
+import re
 import sys
 
 import numpy as np
 import pytest
 
 from dhel_kcl.data import prepared, split
-from dhel_kcl.data.prepared import PARTS
+from dhel_kcl.data.prepared import PARTS, Description
+from dhel_kcl.data.writing import write
 from dhel_kcl.steps import split as step
 
 
@@ -53,11 +55,68 @@ def test_a_damaged_split_file_is_named(tmp_path):
 def test_what_is_written_is_read_again(digits_folder, tmp_path):
     data = prepared.read(digits_folder)
     drawn = split.draw(data.labels, data.part, train=100, validation=40, test=60, seed=3)
-    split.write(tmp_path / "split.npz", drawn)
+    split.write(tmp_path / "split.npz", drawn, split.Origin.of(data.manifest))
     read = split.read(tmp_path / "split.npz")
     assert list(read) == list(split.SUBSETS)
     for name, index in drawn.items():
         np.testing.assert_array_equal(read[name], index)
+
+
+def other_data(folder, name="other", images=30, labels=3):
+    """A small data set in the folder."""
+    pixels = np.random.default_rng(0).integers(0, 256, (images, 1, 8, 8), np.uint8)
+    description = Description(name, "here", "here", "none", "mine")
+    write(folder, pixels, np.arange(images) % labels, np.zeros(images, np.uint8), description)
+    return folder
+
+
+def drawn_from(folder, path):
+    data = prepared.read(folder)
+    drawn = split.draw(data.labels, data.part, train=12, validation=6, test=6, seed=0)
+    split.write(path, drawn, split.Origin.of(data.manifest))
+    return path
+
+
+def test_spec_data_and_split_of_one_data_set_are_read(tmp_path):
+    data, drawn = split.read_with(other_data(tmp_path), drawn_from(tmp_path, tmp_path / "split.npz"), "other")
+    assert len(data.labels) == 30
+    assert list(drawn) == list(split.SUBSETS)
+
+
+def test_spec_data_or_split_of_another_data_set_are_named(digits_folder, split_file, tmp_path):
+    mine = other_data(tmp_path / "mine")
+    larger, changed = other_data(tmp_path / "larger", images=40), other_data(tmp_path / "changed", labels=2)
+    path = drawn_from(mine, tmp_path / "mine.npz")
+    for data, drawn, dataset, message in [
+        (mine, path, "digits", f"spec is for the data set digits, and {mine} holds other (30 images): give --data of"),
+        (mine, split_file, "other", "was drawn from digits (1,797 images), and"),
+        (digits_folder, path, "digits", "was drawn from other (30 images), and"),
+        (larger, path, "other", "was drawn from other (30 images), and"),
+        (changed, path, "other", "was drawn from other (30 images) with other labels than"),
+    ]:
+        with pytest.raises(ValueError, match=re.escape(message)):
+            split.read_with(data, drawn, dataset)
+
+
+@pytest.mark.parametrize("images", [[-1, 3], [0, 30], [0.5, 1.0], ["a", "b"]])
+def test_a_split_of_images_that_are_not_there_is_named(tmp_path, images):
+    folder = other_data(tmp_path / "mine")
+    drawn = split.read(drawn_from(folder, tmp_path / "split.npz")) | {"test": np.array(images)}
+    split.write(tmp_path / "split.npz", drawn, split.Origin.of(prepared.read(folder).manifest))
+    with pytest.raises(ValueError, match=r"split\.npz is damaged \(.*\); delete it and draw it again"):
+        split.read(tmp_path / "split.npz")
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0] * 20 + [1], "the split cannot share the images of class 1: only one is left; add images of it"),
+        (list(range(10)) * 2, "the split takes 5 images of 20, of 10 classes: each part needs as many images as"),
+    ],
+)
+def test_classes_too_small_for_the_split_are_named(labels, message):
+    with pytest.raises(ValueError, match=message):
+        split.draw(np.array(labels), np.zeros(len(labels), np.uint8), train=None, validation=2, test=5, seed=0)
 
 
 def test_the_step_writes_the_split_and_says_how_large_it_is(digits_folder, tmp_path, monkeypatch, capsys):

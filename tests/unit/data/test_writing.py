@@ -2,6 +2,7 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dhel_kcl.data import prepared
 from dhel_kcl.data.prepared import Description
@@ -37,13 +38,16 @@ def test_the_manifest_says_where_the_data_come_from_and_what_they_are(tmp_path):
 
 
 def test_the_manifest_of_encoded_images_says_so(tmp_path):
-    (tmp_path / "a.png").write_bytes(b"some bytes")
-    write_encoded(tmp_path / "out", [tmp_path / "a.png"], np.zeros(1, np.int64), np.zeros(1, np.uint8), DESCRIPTION)
+    for name in ("a", "b"):
+        Image.new("RGB", (5, 4)).save(tmp_path / f"{name}.png")
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    write_encoded(tmp_path / "out", paths, np.arange(2), np.zeros(2, np.uint8), DESCRIPTION)
     content = read_json(tmp_path / "out/manifest.json")
-    assert [content[key] for key in ("encoded", "images", "channels", "classes")] == [True, [1], 3, 1]
+    assert [content[key] for key in ("encoded", "images", "channels", "classes")] == [True, [2], 3, 2]
     data = prepared.read(tmp_path / "out", verify=True)
-    assert (data.encoded, data.channels, data.classes) == (True, 3, 1)
-    assert data.images[prepared.offsets_of(data.images, 1)[0] :].tobytes() == b"some bytes"
+    assert (data.encoded, data.channels, data.classes) == (True, 3, 2)
+    content = paths[0].read_bytes() + paths[1].read_bytes()
+    assert data.images[prepared.offsets_of(data.images, 2)[0] :].tobytes() == content
 
 
 @pytest.mark.parametrize(
@@ -64,6 +68,6 @@ def test_labels_that_do_not_fit_are_refused_before_anything_is_written(tmp_path,
 
 
 def test_images_written_one_after_the_other_replace_those_before(tmp_path):
-    for level in (1, 2):
+    for level in (100, 200):
         write(tmp_path, np.full((2, 1, 4, 4), level, np.uint8), np.arange(2), np.zeros(2, np.uint8), DESCRIPTION)
         assert (prepared.read(tmp_path, verify=True).images == level).all()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dhel_kcl.evaluation.protocol import EVALUATORS, Report
-from dhel_kcl.files import read_json
+from dhel_kcl.files import read_json, write_json
 from dhel_kcl.runtime import cli
 from dhel_kcl.steps import evaluate, transfer
 
@@ -71,6 +71,19 @@ def test_a_run_with_the_cached_and_the_augmented_probe(step, evaluation_spec, sp
 
     step(transfer, paper, tmp_path / "transfer/digits.json", "--run", run_folder)
     assert (tmp_path / "transfer/digits.json").read_bytes() == (run_folder / "probe.json").read_bytes()
+
+
+def test_a_run_on_another_data_set_is_not_evaluated_as_one_on_this(step, evaluation_spec, run_folder, tmp_path):
+    spec = read_json(run_folder / "spec.json")
+    write_json(run_folder / "spec.json", spec | {"dataset": "other"})
+    message = "run was trained on other, and the spec is for digits: `dhel-kcl transfer` evaluates a network on other"
+    with pytest.raises(ValueError, match=message):
+        step(evaluate, evaluation_spec, tmp_path / "out", "--run", run_folder)
+    step(transfer, evaluation_spec, tmp_path / "digits.json", "--run", run_folder)
+    for module in (evaluate, transfer):
+        with pytest.raises(ValueError, match=r"the spec is for the data set other, and .* holds digits"):
+            step(module, evaluation_spec | {"dataset": "other"}, tmp_path / "out", "--run", run_folder)
+    assert not (tmp_path / "out").exists()
 
 
 def test_damaged_weights_are_named_before_anything_is_written(

@@ -35,24 +35,29 @@ CHANGES = """
     study.*                                  -
 
     data.catalogue  data.fetching            -
+    data.folders  data.sources.folder        fetch own
     data.sources.cifar                       fetch cifar10, fetch cifar100
     data.sources.*                           fetch {module}
-    data.archives  data.download             fetch *, not fetch digits
-    data.writing                             fetch *
+    data.copies                              fetch cifar10, fetch cifar100, fetch stl10
+    data.archives                            fetch *, not fetch digits, not fetch imagenet100, not fetch own
+    data.download                            fetch *, not fetch digits, not fetch own
+    data.arrays  data.writing                fetch *
+    data.images                              fetch *, * streamed, plan
     data.split                               split, collect
     data.prepared                            fetch *, split, pretrain *, evaluate *, transfer *, plan, collect
 
+    geometry.collapse                        -
     geometry.metrics                         evaluate *, theory uniformity, theory batch_size
     geometry.sphere                          {losses}, {theory}, theory uniformity, evaluate *, plan, figure sim*
     kernels.base                             {losses}, {theory}, plan
     kernels.*                                pretrain kcl {module}, {theory}, plan
-    losses.__init__                          -
+    losses.__init__  losses.identification   -
     losses.base                              pretrain *, {theory}, plan
     losses.blocks                            {losses}, {theory}, plan
     losses.log_sum_exp  losses.negatives     {losses}, not pretrain kcl *, {theory}, plan
-    losses.kcl                               pretrain kcl *, {theory}, plan
-    losses.dcl                               pretrain dcl, pretrain simclr, {theory}, plan
-    losses.*                                 pretrain {module}, {theory}, plan
+    losses.kcl_loss                          pretrain kcl *, {theory}, plan
+    losses.dcl_loss                          pretrain dcl, pretrain simclr, {theory}, plan
+    losses.*_loss                            pretrain {module}, {theory}, plan
 
     views.memory                             pretrain *, evaluate *, transfer *, not * streamed, plan
     views.streaming                          * streamed, plan
@@ -121,7 +126,7 @@ def expected(module, steps):
         modules, said = line[:45].split(), line[45:]
         if any(fnmatch(module, pattern) for pattern in modules):
             changed = set()
-            for pattern in said.format(module=module.split(".")[-1], **GROUPS).split(", "):
+            for pattern in said.format(module=module.split(".")[-1].removesuffix("_loss"), **GROUPS).split(", "):
                 without = pattern.startswith("not ")
                 matching = {step for step in steps if fnmatch(step, pattern.removeprefix("not "))}
                 changed = changed - matching if without else changed | matching
@@ -133,6 +138,7 @@ def every_step(code):
     """{step: digest} of each kind of result that there is."""
     digests = {f"fetch {name}": science.of_fetching(name, code) for name in ("digits", "fashion_mnist", "cifar10")}
     digests |= {f"fetch {name}": science.of_fetching(name, code) for name in ("cifar100", "stl10", "imagenet100")}
+    digests["fetch own"] = science.of_fetching("own", code)
     for name, loss in LOSSES.items():
         digests[f"pretrain {name}"] = science.of_pretraining(loss, "compact_resnet", "memory", code)
     digests["pretrain resnet"] = science.of_pretraining({"name": "supervised"}, "resnet18", "memory", code)

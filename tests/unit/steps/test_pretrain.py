@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,13 @@ def test_a_batch_larger_than_the_data_is_an_error(pretrain_spec, train, tmp_path
     assert said == "error: batch_size 101 is larger than the training set of 100 images\n"
 
 
+def test_the_data_of_another_set_than_the_specs_are_not_trained_on(pretrain_spec, train, tmp_path):
+    code, said = train(tmp_path, content=pretrain_spec | {"dataset": "fashion_mnist"})
+    assert code == 1
+    assert "error: the spec is for the data set fashion_mnist, and" in said
+    assert "holds digits (1,797 images): give --data of fashion_mnist" in said
+
+
 def test_images_that_are_not_had_as_the_spec_says_are_an_error(pretrain_spec, train, tmp_path):
     code, said = train(tmp_path, content=pretrain_spec | {"images": "streamed"})
     assert code == 1
@@ -127,3 +135,19 @@ def test_a_folder_without_write_permission_is_named_before_training(
     assert "cannot write to the folder" in result.stderr
     assert str(open_folder / folder) in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_run_that_was_trained_without_the_optional_packages_is_recorded(tmp_path, train, monkeypatch):
+    found = metadata.version
+
+    def version(name):
+        if name in ("pandas", "matplotlib", "seaborn", "scikit-learn", "snakemake"):
+            raise metadata.PackageNotFoundError(name)
+        return found(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    status, output = train(tmp_path)
+    assert status == 0, output
+    versions = read_json(next(tmp_path.rglob("provenance.json")))["versions"]
+    assert versions["pandas"] is None
+    assert versions["torch"]

@@ -1,8 +1,13 @@
+import re
+import shutil
+
 import pytest
 from pydantic import ValidationError
 
-from dhel_kcl.study import config
+from dhel_kcl.study import config, job_counts
 from dhel_kcl.study.config import ConfigError
+from dhel_kcl.study.suite import Suite
+from tests.unit.data.photographs import lay_out_photographs
 from tests.unit.study.conftest import edited
 
 
@@ -86,6 +91,95 @@ def test_a_mistake_is_named_with_file_key_and_allowed_values(root, old, new, mes
         config.load_suite(root, "smoke")
     assert str(path) in str(error.value)
     assert message in str(error.value)
+
+
+def own(photos, **changes):
+    def change(content):
+        settings = {"folder": str(photos), "size": 16, "split": {"train": 20, "validation": 10, "test": 10}}
+        content["datasets"] = {"mine": settings | changes}
+        for key in ("ablations", "trade_off"):
+            content.pop(key, None)
+
+    return change
+
+
+def test_images_of_ones_own_need_a_folder_and_a_size_alone(root, smoke):
+    lay_out_photographs(root / "photos", {"": 20})
+    smoke(own(root / "photos"))
+    loaded = Suite.load(root, "smoke")
+    entry = loaded.dataset("mine")
+    assert (entry.train, entry.classes, entry.channels, entry.side, entry.images) == (40, 2, 3, 16, "memory")
+    assert loaded.evaluation_spec("mine")["augment"]["size"] is None
+    smoke(own(root / "photos", size=128))
+    loaded = Suite.load(root, "smoke")
+    assert loaded.dataset("mine").images == "streamed"
+    assert loaded.evaluation_spec("mine")["augment"]["size"] == 128
+    smoke(own(root / "photos", size=128, augment={"size": 64, "flip": 0.5}))
+    assert Suite.load(root, "smoke").evaluation_spec("mine")["augment"]["size"] == 64
+    smoke(own(root / "photos", streamed=True))
+    assert Suite.load(root, "smoke").evaluation_spec("mine")["augment"]["size"] == 16
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"size": None}, "datasets.mine.size: None is not of type integer"),
+        ({"folder": 3}, "datasets.mine.folder: 3 is not of type string"),
+        ({"sise": 3}, "datasets.mine: unknown key 'sise' (did you mean 'size'?); allowed: "),
+        ({"split": {"train": 40, "validation": 10, "test": 10}}, "datasets.mine.split: mine: the split asks for more"),
+        (
+            {"streamed": True, "augment": {"rotation": 5}},
+            "datasets.mine.augment: images that stay files go with neither",
+        ),
+        ({"streamed": True, "augment": {"pad": 2}}, "datasets.mine.augment.pad: 2 needs crop_scale [1, 1], no size"),
+    ],
+)
+def test_mistakes_about_ones_own_images_are_named(root, smoke, changes, message):
+    lay_out_photographs(root / "photos", {"": 20})
+    smoke(own(root / "photos", **changes))
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        config.load_suite(root, "smoke")
+
+
+def test_a_folder_that_does_not_fit_is_named_and_one_that_is_not_here_when_it_is_counted(root, smoke):
+    lay_out_photographs(root / "photos", {"": 20})
+    (root / "photos/notes.txt").touch()
+    smoke(own(root / "photos"))
+    with pytest.raises(
+        ConfigError, match=r"smoke\.yaml: datasets\.mine\.folder: .*notes\.txt lies beside class folders"
+    ):
+        config.load_suite(root, "smoke")
+    smoke(own(root / "elsewhere"))
+    suite = Suite.load(root, "smoke")
+    with pytest.raises(
+        ValueError, match=r"mine: its images, from .*elsewhere, cannot be counted: there is no such folder"
+    ):
+        job_counts.subset_sizes(suite, "mine")
+
+
+@pytest.mark.parametrize("name", ["cifar10", "splits", "Mine", "my-images", "../mine", "1st"])
+def test_names_that_are_no_names_for_ones_own_images_are_refused(root, smoke, name):
+    def change(content):
+        own(root / "photos")(content)
+        content["datasets"][name] = content["datasets"].pop("mine")
+
+    smoke(change)
+    with pytest.raises(ConfigError, match=f"datasets.{name}: is (the|no) name"):
+        config.load_suite(root, "smoke")
+
+
+def test_two_data_sets_of_one_name_are_told(root, smoke):
+    for suite, size in (("smoke", 16), ("other", 24), ("third", 16)):
+        smoke(own(root / "photos", size=size)).rename(root / f"config/suites/{suite}_.yaml")
+        shutil.copy(root / f"config/suites/{suite}_.yaml", root / "config/suites/smoke.yaml")
+    suites = {name: config.load_suite(root, name) for name in ("smoke_", "third_", "other_")}
+    message = (
+        "other_.yaml: datasets.mine.size: suite smoke_ says 16 of the data set of the same name, and not 24; choose"
+    )
+    with pytest.raises(ConfigError, match=message):
+        config.own_images(suites)
+    del suites["other_"]
+    assert config.own_images(suites)["mine"].size == 16
 
 
 def test_a_suite_that_is_not_there_is_told_which_are(root):

@@ -3,10 +3,12 @@ import itertools
 import multiprocessing
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +19,9 @@ from scipy.stats import ks_2samp
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, RandomResizedCrop, Resize
 from torchvision.transforms import functional as tv
 
-from dhel_kcl.data import prepared
+from dhel_kcl.data import prepared, writing
 from dhel_kcl.data.sources import imagenet100
-from dhel_kcl.data.writing import write_encoded
+from dhel_kcl.files import sha256
 from dhel_kcl.runtime import cli
 from dhel_kcl.views import streaming
 from dhel_kcl.views.augment import Augment
@@ -48,13 +50,17 @@ def photos():
 
 
 def encoded(folder, contents):
-    """A prepared data set of encoded images."""
+    """A prepared data set of encoded images, the damaged ones as if they had been sound when they were prepared."""
     folder.mkdir(exist_ok=True)
     paths = [folder / str(k) for k in range(len(contents))]
     for path, content in zip(paths, contents, strict=True):
         path.write_bytes(content)
     count = len(contents)
-    write_encoded(folder / "out", paths, np.zeros(count, np.int64), np.zeros(count, np.uint8), imagenet100.DESCRIPTION)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(writing, "checksums", lambda paths: [sha256(path) for path in paths])
+        writing.write_encoded(
+            folder / "out", paths, np.arange(count) % 2, np.zeros(count, np.uint8), imagenet100.DESCRIPTION
+        )
     return prepared.read(folder / "out")
 
 
@@ -121,7 +127,7 @@ def test_crops_follow_the_law_of_torchvision(tmp_path):
     """Place and extent of 1,600 crops of an image whose colour states the position."""
     y, x = np.mgrid[:90, :120]
     ramp = torch.from_numpy(np.stack([2 * x, 2 * y, 0 * x]).astype(np.uint8))
-    source = opened(encoded(tmp_path, [png(ramp)]))
+    source = opened(encoded(tmp_path, [png(ramp)] * 2))
     augment = Augment(crop_scale=(0.08, 1.0), size=8)
     ours = views_of(source, np.zeros(800, dtype=int), augment, 0)
     torch.manual_seed(0)
@@ -216,6 +222,44 @@ def test_plain_images_are_those_of_torchvision(data, size):
     assert torch.equal(torch.cat(batches), torch.stack([evaluate(picture(data, row)) for row in rows]))
     whole = views_of(source, np.arange(18), Augment(size=size), 0, copies=1)
     assert torch.equal(whole, torch.cat(batches))
+
+
+@pytest.mark.parametrize("shape", [(2, 90), (90, 3), (4, 300), (1, 64)])
+def test_the_centre_of_a_strip_is_that_of_torchvision(shape):
+    strip = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8))
+    expected = CenterCrop(24)(Resize(round(24 / 0.875), InterpolationMode.BICUBIC)(strip))
+    ours, theirs = (np.asarray(image).astype(int) for image in (streaming.central(strip, 24), expected))
+    assert np.abs(ours - theirs).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(1, 50_000), (50_000, 1), (1, 1), (3, 9000)])
+def test_sides_of_a_pixel_take_no_gigabytes(tmp_path, size):
+    content = io.BytesIO()
+    Image.new("RGB", size, (200, 100, 50)).save(content, "PNG")
+    source = opened(encoded(tmp_path, [content.getvalue()] * 2))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    (plain,) = source.plain(2, 224)
+    views = views_of(source, np.arange(2), CROP, 0)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kilobytes
+    for images in (plain, views):
+        torch.testing.assert_close(images.amax(dim=(0, 2, 3)), torch.tensor([200, 100, 50]) / 255)
+
+
+def test_images_stand_as_the_manifest_says(tmp_path):
+    """As they were taken where it says upright, and otherwise as torchvision reads them."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    content = io.BytesIO()
+    picture = Image.fromarray(pixels(1, height=40, width=60)[0].permute(1, 2, 0).numpy())
+    picture.save(content, "PNG", exif=exif)
+    data = encoded(tmp_path, [content.getvalue()] * 2)
+    turned = prepared.Prepared(data.images, data.labels, data.part, replace(data.manifest, upright=True))
+    for source, expected in (
+        (data, picture),
+        (turned, picture.transpose(Image.Transpose.ROTATE_270)),
+    ):
+        (plain,) = opened(source).plain(2, 24)
+        assert torch.equal(plain[0], tv.to_tensor(streaming.central(expected, 24)))
 
 
 @pytest.mark.parametrize("workers", [0, 1])

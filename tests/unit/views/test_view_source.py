@@ -17,14 +17,14 @@ from tests.unit.views.pictures import CPU, images
 @pytest.fixture
 def data(tmp_path):
     """A data set of four images in either form."""
-    labels, part, pixels = np.zeros(4, np.int64), np.zeros(4, np.uint8), images(4, height=8)
+    labels, part, pixels = np.arange(4) % 2, np.zeros(4, np.uint8), images(4, height=8)
     paths = [tmp_path / str(number) for number in range(4)]
     for path, image in zip(paths, pixels, strict=True):
         content = io.BytesIO()
         Image.fromarray(image.permute(1, 2, 0).numpy()).save(content, "PNG")
         path.write_bytes(content.getvalue())
     write_encoded(tmp_path / "encoded", paths, labels, part, DESCRIPTION)
-    manifest = prepared.Manifest(DESCRIPTION, tuple(pixels.shape), 1, {})
+    manifest = prepared.Manifest(DESCRIPTION, tuple(pixels.shape), 2, {})
     in_pixels = prepared.Prepared(pixels.numpy(), labels, part, manifest)
     return {"memory": in_pixels, "streamed": prepared.read(tmp_path / "encoded")}
 

@@ -1,16 +1,16 @@
 """CIFAR-10 and CIFAR-100: 50,000 training and 10,000 test images of 32x32 pixels in colour, 10 or 100 classes.
 
-The archives hold Python pickles. They are opened only after the archive's MD5, and again each file's, is the
-official one.
+The files are Python pickles. They are opened only after the MD5 of each is the official one.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dhel_kcl.data.archives import opening, unpacked
-from dhel_kcl.data.download import obtain
+from dhel_kcl.data.archives import opening
+from dhel_kcl.data.copies import official_files
 from dhel_kcl.data.prepared import Description
 from dhel_kcl.data.writing import write_parts
 
@@ -36,7 +36,7 @@ def fetch_cifar100(folder: Path) -> None:
 
 
 def prepare(folder: Path, name: str, dataset: type["CIFAR10"], classes: int) -> None:
-    """Prepare what torchvision's `dataset`, which states address and checksums, reads from its archive.
+    """Prepare what torchvision's `dataset`, which states address and checksums, reads from its files.
 
     Raises ValueError or OSError naming the file at fault.
     """
@@ -46,10 +46,8 @@ def prepare(folder: Path, name: str, dataset: type["CIFAR10"], classes: int) -> 
         origin="https://www.cs.toronto.edu/~kriz/cifar.html",
         citation="A. Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images, University of Toronto",
         licence="none stated; its authors ask for the citation",
-        details={"md5": {dataset.filename: dataset.tgz_md5}},
     )
-    archive = obtain(dataset.filename, [dataset.url], dataset.tgz_md5)
-    with unpacked(archive, UNPACKED) as root, opening(archive):
-        official = {part: dataset(root, train=part == "train") for part in ("train", "test")}
+    with official_files(dataset, UNPACKED) as copy, opening(copy.path):
+        official = {part: dataset(copy.root, train=part == "train") for part in ("train", "test")}
         arrays = {part: (read.data.transpose(0, 3, 1, 2), np.array(read.targets)) for part, read in official.items()}
-        write_parts(folder, arrays, classes, description)
+        write_parts(folder, arrays, classes, replace(description, details=copy.details))

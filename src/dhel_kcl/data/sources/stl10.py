@@ -1,11 +1,12 @@
 """STL-10: 5,000 training, 8,000 test and 100,000 unlabeled images of 96x96 pixels in colour, 10 classes."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dhel_kcl.data.archives import opening, unpacked
-from dhel_kcl.data.download import obtain
-from dhel_kcl.data.prepared import PARTS, Description
+from dhel_kcl.data.archives import opening
+from dhel_kcl.data.copies import official_files
+from dhel_kcl.data.prepared import Description
 from dhel_kcl.data.writing import write_parts
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def fetch(folder: Path) -> None:
 
 
 def prepare(folder: Path, dataset: type["STL10"]) -> None:
-    """Prepare what torchvision's `dataset`, which states address and checksums, reads from its archive.
+    """Prepare what torchvision's `dataset`, which states address and checksums, reads from its files.
 
     Raises ValueError or OSError naming the file at fault.
     """
@@ -35,9 +36,8 @@ def prepare(folder: Path, dataset: type["STL10"]) -> None:
         citation="A. Coates, H. Lee, A. Y. Ng (2011), An Analysis of Single-Layer Networks in Unsupervised Feature "
         "Learning, AISTATS",
         licence="none stated; the images come from ImageNet, whose terms allow non-commercial research only",
-        details={"md5": {dataset.filename: dataset.tgz_md5}},
     )
-    archive = obtain(dataset.filename, [dataset.url], dataset.tgz_md5)
-    with unpacked(archive, UNPACKED) as root, opening(archive):
-        official = {part: dataset(root, split=part) for part in PARTS}
-        write_parts(folder, {part: (read.data, read.labels) for part, read in official.items()}, CLASSES, description)
+    with official_files(dataset, UNPACKED) as copy, opening(copy.path):
+        official = {part: dataset(copy.root, split=part) for part in ("train", "test", "unlabeled")}
+        arrays = {part: (read.data, read.labels) for part, read in official.items()}
+        write_parts(folder, arrays, CLASSES, replace(description, details=copy.details))
