@@ -4,19 +4,13 @@ Its penalty and the features' scaling are chosen on validation, like a loss's se
 lowest cross-entropy, then the first. Test results are never read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
-
-import torch
-from torch import Tensor
 
 from dhel_kcl.evaluation.accuracy import Classification, Score, classification
 from dhel_kcl.evaluation.embed import Embeddings
 from dhel_kcl.evaluation.logistic import LogisticRegression
-
-CONSTANT = 1e-5
-"""Spread over mean of a feature that differs by float32's rounding alone."""
 
 
 @dataclass(frozen=True)
@@ -65,42 +59,18 @@ def best(probes: Sequence[Probe]) -> Probe:
 
 def evaluate(embeddings: Embeddings) -> LinearProbes:
     """Fitted on the training images' features h in each scaling, with each penalty of the spec."""
-    spec, labels, classes = embeddings.spec, embeddings.labels, embeddings.classes
-    probes: dict[str, tuple[Probe, ...]] = {}
-    for scaling in spec.scaling:
-        features = SCALINGS[scaling](embeddings)
-        regression = LogisticRegression(features["train"], labels["train"], classes)
-        probes[scaling] = tuple(
-            Probe(scaling, weight_decay, fitted(regression, weight_decay, features, labels))
-            for weight_decay in spec.weight_decay
-        )
-    return LinearProbes(probes)
+    return LinearProbes({scaling: fitted(embeddings, scaling) for scaling in embeddings.spec.scaling})
 
 
-def fitted(
-    regression: LogisticRegression, weight_decay: float, features: dict[str, Tensor], labels: dict[str, Tensor]
-) -> Classification:
-    """The regression's solution, on each subset's features (N, d)."""
-    classifier = regression.fit(weight_decay)
-    return classification({subset: classifier.logits(points) for subset, points in features.items()}, labels)
+def fitted(embeddings: Embeddings, scaling: str) -> tuple[Probe, ...]:
+    """The probes of one scaling."""
+    labels, is_unit = embeddings.labels, scaling == "unit"
+    features = embeddings.features if is_unit else {name: spaces["h"] for name, spaces in embeddings.spaces.items()}
+    regression = LogisticRegression(features["train"], labels["train"], embeddings.classes, standardised=not is_unit)
 
+    def probe(weight_decay: float) -> Probe:
+        fit = regression.fit(weight_decay)
+        logits = {subset: fit.logits(points) for subset, points in features.items()}
+        return Probe(scaling, weight_decay, classification(logits, labels))
 
-def standardised(features: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Each feature minus its mean over the training images, over its standard deviation there and over sqrt(d).
-
-    So a training image's squared length is 1 on average, and a penalty weighs about what it does on unit vectors. What
-    is constant in training is 0.
-    """
-    spread, mean = torch.std_mean(features["train"], dim=0, correction=0)
-    constant = spread <= CONSTANT * mean.abs()
-    scale = torch.where(constant, 0.0, 1 / (spread * len(spread) ** 0.5).masked_fill(constant, 1.0))
-    return {subset: (points - mean) * scale for subset, points in features.items()}
-
-
-SCALINGS: dict[str, Callable[[Embeddings], dict[str, Tensor]]] = {
-    "unit": lambda embeddings: embeddings.features,
-    "standardised": lambda embeddings: standardised(
-        {subset: spaces["h"] for subset, spaces in embeddings.spaces.items()}
-    ),
-}
-"""Features (N, d) of each subset, by the name in the config: L2-normalised, or standardised."""
+    return tuple(probe(weight_decay) for weight_decay in embeddings.spec.weight_decay)

@@ -14,6 +14,8 @@ GAP = 1e-10
 (benchmarks/README.md)."""
 OPTIONS = {"maxiter": 5_000, "maxfun": 10_000, "gtol": 0, "ftol": 0, "maxcor": 20}
 """Of L-BFGS: on until `GAP` says stop."""
+CONSTANT = 1e-5
+"""Standard deviation over mean of a feature in float32 that differs by rounding alone."""
 BLOCK = 2**18
 """Entries of the points that are held in float64 at a time: as much as a core's cache takes."""
 
@@ -35,9 +37,12 @@ class LogisticRegression:
     """Least mean cross-entropy + weight_decay / 2 ||W||^2 over weights W and bias; the bias has no penalty.
 
     weight_decay > 0 makes the problem strictly convex in W, so its solution depends on no seed and no start.
+    standardised: as if each feature had its mean over the points taken off, and were divided by its standard deviation
+    and by sqrt(d), which makes the mean squared length of a point 1. All that this changes is the penalty: a feature's
+    weights count d times its variance.
     """
 
-    def __init__(self, points: Tensor, labels: Tensor, classes: int) -> None:
+    def __init__(self, points: Tensor, labels: Tensor, classes: int, standardised: bool = False) -> None:
         """points: shape (N, d). labels: shape (N,), in 0 ... classes - 1. They are read by blocks and not copied."""
         self.points, self.labels, self.classes = points, labels, classes
         dim = points.shape[1]
@@ -49,6 +54,7 @@ class LogisticRegression:
         for block in wide:
             centred = block.double() - self.mean
             self.covariance.addmm_(centred.T, centred, alpha=1 / len(points))
+        self.penalties = dim * self._variances() if standardised else torch.ones_like(self.mean)
 
     def fit(self, weight_decay: float) -> Classifier:
         """The solution for a penalty. Raises ValueError where float64 does not reach `GAP`.
@@ -70,6 +76,12 @@ class LogisticRegression:
                 f"within {GAP:g}; raise probe.weight_decay"
             )
         return problem.classifier(solution.x)
+
+    def _variances(self) -> Tensor:
+        """Of each feature; of one that is constant but for rounding, its square, or 1, which leaves it no weight."""
+        variances, squares = self.covariance.diagonal(), self.mean.square()
+        constant = variances <= CONSTANT**2 * squares
+        return torch.where(constant, squares.where(squares > 0, 1.0), variances)
 
     def cross_entropy(self, classifier: Classifier) -> tuple[Tensor, Tensor, Tensor]:
         """Mean over the points, and its gradients with respect to weight and bias."""
@@ -93,22 +105,23 @@ class Whitened:
 
     That Hessian is (1 - 11'/classes) / classes times the points' covariance, plus the penalty. gap: how far at most the
     loss lies above the least, where it was last evaluated, by the strong convexity of the penalty: ||gradient||^2 / (2
-    weight_decay). The bias, which has no penalty, counts as if it had at least that or its own curvature at W = 0.
+    weight_decay), with respect to standardised weights where there are such. The bias, which has no penalty, counts as
+    if it had at least that or its own curvature at W = 0.
     """
 
     def __init__(self, problem: LogisticRegression, weight_decay: float) -> None:
         self.problem, self.weight_decay, self.gap = problem, weight_decay, float("inf")
-        penalty = weight_decay * torch.eye(len(problem.mean), dtype=torch.float64, device=problem.mean.device)
-        self.factor = torch.linalg.cholesky(problem.covariance / problem.classes + penalty)
+        self.penalties = weight_decay * problem.penalties
+        self.factor = torch.linalg.cholesky(problem.covariance / problem.classes + self.penalties.diag())
 
     def __call__(self, coordinates: NDArray) -> tuple[float, NDArray]:
         """Value and gradient."""
         problem, at = self.problem, self.classifier(coordinates)
         loss, of_weight, of_bias = problem.cross_entropy(at)
-        of_weight += self.weight_decay * at.weight - torch.outer(of_bias, problem.mean)
-        loss += self.weight_decay / 2 * at.weight.square().sum()
+        of_weight += self.penalties * at.weight - torch.outer(of_bias, problem.mean)
+        loss += (self.penalties * at.weight.square()).sum() / 2
         flatness = max(1 / self.weight_decay, problem.classes)
-        self.gap = float(of_weight.square().sum() / self.weight_decay + of_bias.square().sum() * flatness) / 2
+        self.gap = float((of_weight.square() / self.penalties).sum() + of_bias.square().sum() * flatness) / 2
         whitened = torch.linalg.solve_triangular(self.factor.T, of_weight, upper=True, left=False)
         gradient = torch.cat([whitened.flatten(), of_bias * problem.classes**0.5])
         return loss.item(), gradient.cpu().numpy()

@@ -3,7 +3,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from sklearn.preprocessing import StandardScaler
 from torch.nn.functional import normalize
 
 from dhel_kcl.evaluation import linear
@@ -25,23 +24,6 @@ def embeddings(subsets):
         spaces={name: {"h": points} for name, points in stretched.items()},
         features={name: normalize(points) for name, points in stretched.items()},
     )
-
-
-def test_standardised_features_are_scikit_learns_over_the_root_of_their_number(embeddings):
-    h = {name: spaces["h"] for name, spaces in embeddings.spaces.items()}
-    scaler, scaled = StandardScaler().fit(h["train"]), linear.standardised(h)
-    for name, points in h.items():
-        np.testing.assert_allclose(scaled[name], scaler.transform(points.numpy()) / 12**0.5, atol=1e-5)
-    assert scaled["train"].square().sum(dim=1).mean().item() == pytest.approx(1)
-
-
-@pytest.mark.parametrize("constant", [0.0, 0.1, -7.3])
-def test_a_feature_that_is_constant_in_training_tells_nothing(embeddings, constant):
-    h = {name: spaces["h"].clone() for name, spaces in embeddings.spaces.items()}
-    h["train"][:, 5] = constant
-    scaled = linear.standardised(h)
-    assert all((points[:, 5] == 0).all() for points in scaled.values())
-    assert all(points.isfinite().all() for points in scaled.values())
 
 
 def test_scaling_and_penalty_are_chosen_on_validation(embeddings):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression as Reference
+from sklearn.preprocessing import StandardScaler
 from torch.nn.functional import cross_entropy, normalize
 
 from dhel_kcl.evaluation import logistic
@@ -57,8 +58,38 @@ def test_the_loss_is_within_the_gap_of_the_least_and_held_out_predictions_are_th
     assert (predictions[0] != predictions[1]).sum() <= 1
 
 
+@pytest.mark.parametrize("weight_decay", [1e-1, 1e-5])
+def test_standardised_features_are_those_of_scikit_learn_over_the_root_of_their_number(weight_decay):
+    points, labels = correlated(3000, 24, 10, 3)
+    points, (train, held_out) = 7 * points, (slice(0, 1000), slice(1000, None))
+    scaler = StandardScaler().fit(points[train].double().numpy())
+    scaled = torch.from_numpy(scaler.transform(points.double().numpy())) / 24**0.5
+    assert scaled[train].square().sum(dim=1).mean().item() == pytest.approx(1)
+    ours = LogisticRegression(points[train], labels[train], 10, standardised=True).fit(weight_decay)
+    theirs = reference(scaled[train], labels[train], weight_decay)
+    excess = loss(unscaled(ours, scaler), scaled[train], labels[train], weight_decay)
+    assert excess - loss(theirs, scaled[train], labels[train], weight_decay) < GAP
+    predictions = [fit.logits(each[held_out]).argmax(dim=1) for fit, each in ((ours, points), (theirs, scaled))]
+    assert (predictions[0] != predictions[1]).sum() <= 1
+
+
+def unscaled(fit, scaler):
+    """The classifier of standardised features over the root of their number that is `fit` of the features."""
+    mean, scale = torch.from_numpy(scaler.mean_), torch.from_numpy(scaler.scale_) * len(scaler.mean_) ** 0.5
+    return logistic.Classifier(fit.weight * scale, fit.bias + fit.weight @ mean)
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1, -7.3])
+def test_a_feature_that_is_constant_tells_nothing_where_it_is_not(points, constant):
+    features, labels = points
+    features[:, 5] = constant * (1 + torch.finfo().eps * torch.randint(-1, 2, (200,)))
+    fit = LogisticRegression(features, labels, 4, standardised=True).fit(1e-5)
+    assert fit.weight[:, 5].abs().max() * max(1, abs(constant)) < 1e-3 * fit.weight.abs().max()
+
+
+@pytest.mark.parametrize("standardised", [False, True])
 @pytest.mark.parametrize("case", ["fewer points than features", "a constant feature", "a class without points"])
-def test_degenerate_points_have_a_solution(case):
+def test_degenerate_points_have_a_solution(case, standardised):
     points, labels = correlated(60, 12, 3, 1)
     if case == "fewer points than features":
         points, labels = points[:8], labels[:8]
@@ -66,8 +97,8 @@ def test_degenerate_points_have_a_solution(case):
         points[:, 3] = 0.25
     else:
         labels = labels.clamp(max=1)
-    fit = LogisticRegression(points, labels, 3).fit(1e-4)
-    assert loss(fit, points, labels, 1e-4) < np.log(3)
+    fit = LogisticRegression(points, labels, 3, standardised).fit(1e-4)
+    assert cross_entropy(fit.logits(points), labels) < np.log(3)
     assert fit.weight.isfinite().all()
     if case == "a class without points":
         assert (fit.logits(points).argmax(dim=1) < 2).all()
