@@ -140,6 +140,13 @@ def test_the_same_problem_has_the_same_solution_to_the_bit(points):
     assert torch.equal(first.bias, second.bias)
 
 
+def test_a_solution_that_float64_cannot_improve_is_one(points, monkeypatch):
+    features, labels = points
+    monkeypatch.setattr(logistic, "GAP", 0.0)
+    ours, theirs = LogisticRegression(features, labels, 4).fit(1e-6), reference(features, labels, 1e-6)
+    assert loss(ours, features, labels, 1e-6) - loss(theirs, features, labels, 1e-6) < 1e-12
+
+
 def test_a_penalty_too_small_for_float64_is_an_error(points):
     features, labels = points
     with pytest.raises(ValueError, match=r"the probe with weight_decay 1e-30 .* raise probe.weight_decay"):
