@@ -46,6 +46,7 @@ bench: install ## speed against named baselines, as ratios with targets, into be
 	python benchmarks/augment.py --rounds $(BENCH_ROUNDS) --output benchmarks/augment.csv
 	python benchmarks/step.py --rounds $(BENCH_ROUNDS) --output benchmarks/step.csv
 	python benchmarks/losses.py --rounds $(BENCH_ROUNDS) --output benchmarks/losses.csv --memory benchmarks/memory.csv
+	python benchmarks/probe.py --rounds $(BENCH_ROUNDS) --output benchmarks/probe.csv
 	python benchmarks/absolute.py --rounds $(BENCH_ROUNDS) --output benchmarks/absolute.csv
 	python benchmarks/summary.py --folder benchmarks
 

@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
+from scipy.optimize import minimize
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import cross_entropy, normalize
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
@@ -88,3 +91,20 @@ class PlainLoop:
         loss.backward()
         self.optimizer.step()
         return loss.item()
+
+
+def plain_probe(features: Tensor, labels: Tensor, classes: int, weight_decay: float) -> Tensor:
+    """Weights and bias (d + 1, classes) of a logistic regression on features (N, d), by L-BFGS in float64."""
+    features = features.double()
+
+    def objective(flat: NDArray) -> tuple[float, NDArray]:
+        parameters = torch.from_numpy(flat).view(-1, classes).requires_grad_()
+        weight, bias = parameters[:-1], parameters[-1]
+        loss = cross_entropy(features @ weight + bias, labels) + weight_decay / 2 * weight.square().sum()
+        (gradient,) = torch.autograd.grad(loss, parameters)
+        return loss.item(), gradient.flatten().numpy()
+
+    options = {"maxiter": 10_000, "maxfun": 20_000, "gtol": 1e-7, "ftol": 0, "maxcor": 20}
+    start = np.zeros((features.shape[1] + 1) * classes)
+    solution = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
+    return torch.from_numpy(solution.x).view(-1, classes)

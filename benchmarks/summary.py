@@ -1,7 +1,7 @@
 """One table and one figure of all benchmarks, with the machine that they ran on.
 
-Reads augment.csv, step.csv, losses.csv, memory.csv and absolute.csv of a folder; writes table.md, environment.json,
-speed.png and speed.pdf there.
+Reads augment.csv, step.csv, losses.csv, memory.csv, probe.csv and absolute.csv of a folder; writes table.md,
+environment.json, speed.png and speed.pdf there.
 
 Example:
     python benchmarks/summary.py --folder benchmarks
@@ -86,7 +86,7 @@ def main() -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--folder", required=True, type=Path, help="of the CSV files, and for what is written")
     folder = parser.parse_args().folder
-    ratios = pd.concat([pd.read_csv(folder / f"{name}.csv") for name in ("augment", "step", "losses")])
+    ratios = pd.concat([pd.read_csv(folder / f"{name}.csv") for name in ("augment", "step", "losses", "probe")])
     absolute, memory = (pd.read_csv(folder / f"{name}.csv") for name in ("absolute", "memory"))
     where = here()
     write_json(folder / "environment.json", where)

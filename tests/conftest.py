@@ -71,7 +71,8 @@ def pretrain_spec():
 def evaluation_spec():
     return {
         "dataset": "digits",
-        "weight_decay": 1e-4,
+        "weight_decay": [1e-4],
+        "scaling": ["unit"],
         "neighbours": 5,
         "augmented": None,
         "histogram_bins": 50,

@@ -1,12 +1,10 @@
-"""How well a classifier does on each subset, and the record of an evaluation's classifiers."""
+"""How well a classifier does on each subset."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-
-from dhel_kcl.evaluation.spec import EvaluationSpec
 
 
 @dataclass(frozen=True)
@@ -25,6 +23,10 @@ class Classification:
     scores: dict[str, Score]
     predictions: list[int]
 
+    def record(self) -> dict[str, Any]:
+        """The scores, as JSON has them."""
+        return {subset: asdict(score) for subset, score in self.scores.items()}
+
 
 def classification(logits: dict[str, Tensor], labels: dict[str, Tensor]) -> Classification:
     """From logits (N, classes) and labels (N,) of each subset."""
@@ -37,17 +39,3 @@ def classification(logits: dict[str, Tensor], labels: dict[str, Tensor]) -> Clas
         for subset in logits
     }
     return Classification(scores, logits["test"].argmax(dim=1).tolist())
-
-
-def record(
-    spec: EvaluationSpec, linear: Classification, neighbours: dict[str, float], augmented: Classification | None = None
-) -> dict[str, Any]:
-    """Content of probe.json: the scores of the augmented probe where there is one, else those of the linear probe."""
-
-    def of(protocol: str, probe: Classification) -> dict[str, Any]:
-        return {"protocol": protocol} | {subset: asdict(score) for subset, score in probe.scores.items()}
-
-    cached = of("cached", linear)
-    scores = cached if augmented is None else of("augmented", augmented)
-    before = {} if augmented is None else {"protocol": "augmented", "cached": cached}
-    return before | scores | {"knn": neighbours, "spec": spec.as_dict()}

@@ -24,7 +24,10 @@ from dhel_kcl.views.augment import Augment
 from dhel_kcl.views.view_source import Batch, Source, open_source
 
 BATCH = 512
-"""Images embedded at a time."""
+"""Images taken from a source at a time."""
+ON_A_CORE = 64
+"""Images that pass through the network at a time on a processor, so that a layer's output stays in the
+core's cache. On a GPU all that were taken do."""
 PIXELS = 32
 """Height and width of raw pixels at most."""
 SUBSETS = ("train", "validation", "test")
@@ -63,7 +66,8 @@ class FrozenNetwork:
     def embed(self, batches: Iterable[Tensor]) -> Spaces:
         """Embeddings of all images of all batches."""
         h, z = [], []
-        for images in batches:
+        on_cpu = self.place.type == "cpu"
+        for images in (part for batch in batches for part in batch.split(ON_A_CORE if on_cpu else len(batch))):
             small = self.is_pixels and max(images.shape[2:]) > PIXELS
             h.append(self.encoder(adaptive_avg_pool2d(images, PIXELS) if small else images))
             if self.projector:

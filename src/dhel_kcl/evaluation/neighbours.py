@@ -5,7 +5,7 @@ from torch import Tensor
 
 from dhel_kcl.evaluation.embed import Embeddings
 
-ROWS = 1024
+ROWS = 128
 """Images whose similarities to the training images are computed at a time."""
 
 

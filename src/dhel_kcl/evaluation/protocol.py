@@ -1,8 +1,9 @@
 """The evaluation of one run: its frozen network's embeddings of a split, and all evaluators on them.
 
-Features h of the backbone are computed once, without augmentation, and L2-normalised; a logistic regression and a vote
-of nearest neighbours are fitted on the training images. Where the spec says `augmented`, a linear head on h is trained
-besides, by SGD on augmented training images, as in the released training code, and its accuracy is the one reported.
+Features h of the backbone are computed once, without augmentation. Logistic regressions, whose penalty and scaling are
+chosen on validation, and a vote of nearest neighbours (by cosine) are fitted on the training images. Where the spec
+says `augmented`, a linear head on h is trained besides, by SGD on augmented training images, as in the released
+training code, and its accuracy is the one reported.
 Geometry is measured on the L2-normalised test-image embeddings z (projector output, unless the run has no trained
 projector) and h; alignment on two augmented views of the test images, drawn by a fixed seed.
 """
@@ -15,10 +16,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dhel_kcl.data.prepared import Prepared
-from dhel_kcl.evaluation import accuracy, augmented, geometry, linear, neighbours, similarities, spectrum
+from dhel_kcl.evaluation import augmented, geometry, linear, neighbours, similarities, spectrum
 from dhel_kcl.evaluation.accuracy import Classification
 from dhel_kcl.evaluation.embed import Embeddings, Progress, arithmetic, embed
 from dhel_kcl.evaluation.geometry import Geometry
+from dhel_kcl.evaluation.linear import LinearProbes
 from dhel_kcl.evaluation.similarities import Histogram
 from dhel_kcl.evaluation.spec import EvaluationSpec
 from dhel_kcl.geometry.metrics import Array
@@ -45,7 +47,7 @@ class Report:
     spec: EvaluationSpec
     test_images: list[int]
     labels: list[int]
-    linear: Classification
+    linear: LinearProbes
     augmented: Classification | None
     neighbours: dict[str, float]
     geometry: dict[str, Geometry]
@@ -54,11 +56,14 @@ class Report:
 
     def accuracies(self) -> dict[str, Any]:
         """probe.json."""
-        return accuracy.record(self.spec, self.linear, self.neighbours, self.augmented)
+        cached = self.linear.record()
+        found = cached if self.augmented is None else {"protocol": "augmented", "cached": cached}
+        scores = {} if self.augmented is None else self.augmented.record()
+        return found | scores | {"knn": self.neighbours, "spec": self.spec.as_dict()}
 
     def predictions(self) -> list[dict[str, int]]:
         """predictions.csv: of the probe whose accuracy is reported."""
-        predictions = (self.augmented or self.linear).predictions
+        predictions = (self.augmented or self.linear.chosen.classification).predictions
         columns = zip(self.test_images, self.labels, predictions, strict=True)
         return [{"image": image, "label": label, "prediction": prediction} for image, label, prediction in columns]
 

@@ -24,7 +24,9 @@ class EvaluationSpec(Spec):
     """Probes and geometry of one run.
 
     dataset: whose images are embedded.
-    weight_decay: L2 penalty of the cached linear probe. neighbours: that vote in the nearest-neighbour classifier.
+    weight_decay, scaling: L2 penalties of the cached linear probe and scalings of its features, chosen from on
+    validation; where there is one of each there is no choice. neighbours: that vote in the nearest-neighbour
+    classifier.
     augmented: settings of the linear probe on augmented images, None for no such probe.
     histogram_bins: of the similarity histogram. view_seed: of the two augmented views that alignment is measured on,
     augment: that augmentation. precision: of the augmented probe's encoder; everything else is in float32 or better.
@@ -32,7 +34,8 @@ class EvaluationSpec(Spec):
     """
 
     dataset: str
-    weight_decay: float
+    weight_decay: tuple[float, ...]
+    scaling: tuple[Literal["unit", "standardised"], ...]
     neighbours: int
     augmented: HeadSettings | None
     histogram_bins: int

@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dhel_kcl.data.prepared import Prepared
-from dhel_kcl.evaluation import accuracy, linear, neighbours
+from dhel_kcl.evaluation import linear, neighbours
 from dhel_kcl.evaluation.embed import arithmetic, embed
 from dhel_kcl.evaluation.spec import EvaluationSpec
 
@@ -20,4 +20,5 @@ def transfer(spec: EvaluationSpec, run: Path, data: Prepared, split: dict[str, N
     spec = replace(spec, augmented=None)
     with arithmetic(spec.threads):
         embeddings = embed(spec, run, data, split)
-        return accuracy.record(spec, linear.evaluate(embeddings), neighbours.evaluate(embeddings))
+        probes = linear.evaluate(embeddings).record()
+        return probes | {"knn": neighbours.evaluate(embeddings), "spec": spec.as_dict()}

@@ -4,6 +4,8 @@ Every function takes arrays of shape (N, d), NumPy or CPU tensors, and computes 
 L2-normalised by `unit`, which each caller applies once. Values depend on N: report it beside them.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -13,8 +15,8 @@ Array = NDArray[np.float64]
 
 ROWS = 256
 """Rows of the similarity matrix computed at once."""
-BLOCK = 1024
-"""Pieces of F_N that `wasserstein_uniformity` first looks at together."""
+IN_A_BIN, MOST_BINS = 256, 2**18
+"""`wasserstein_uniformity` sorts the similarities into bins: how many into each on average, and bins at most."""
 
 
 def unit(z: ArrayLike) -> Array:
@@ -49,74 +51,105 @@ def similarities(z: Array) -> Array:
 
     Raises ValueError for N < 2.
     """
-    count = len(z)
-    if count < 2:
-        raise ValueError(f"pairwise similarities need at least 2 embeddings; got {count}")
-    result = np.empty(count * (count - 1) // 2)
-    filled = 0
-    for first in range(0, count, ROWS):  # a matrix of all N^2 and its indices would take five times the memory
+    return np.concatenate(list(pairs(z)))
+
+
+def pairs(z: Array) -> Iterator[Array]:
+    """The `similarities` piece by piece, so that those of many points need not be held together.
+
+    Each piece may be written to. Raises ValueError for N < 2.
+    """
+    if len(z) < 2:
+        raise ValueError(f"pairwise similarities need at least 2 embeddings; got {len(z)}")
+    for first in range(0, len(z), ROWS):
         block = z[first : first + ROWS] @ z[first:].T
-        for row in range(len(block)):
-            pairs = block[row, row + 1 :]
-            result[filled : filled + len(pairs)] = pairs
-            filled += len(pairs)
-    return np.clip(result, -1, 1, out=result)
+        piece = block[np.arange(block.shape[1]) > np.arange(len(block))[:, None]]
+        yield np.clip(piece, -1, 1, out=piece)
 
 
 def uniformity(z: Array, t: float = 2.0) -> float:
     """log mean_{i<j} exp(-t ||z_i - z_j||^2); lower is more uniform, 0 is total collapse (Wang & Isola 2020)."""
-    return float(np.log(np.mean(np.exp(-2 * t * (1 - similarities(z))))))
+    total = sum(float(np.exp(2 * t * (piece - 1)).sum()) for piece in pairs(z))
+    return float(np.log(total / (len(z) * (len(z) - 1) / 2)))
 
 
 def wasserstein_uniformity(z: Array) -> float:
     """W1 distance between the law of z_i.z_j (i < j) and that of two independent uniform points of S^(d-1).
 
     Exact for the given points, any d >= 2, no sampling: the integral of |F_N(s) - F(s)| over [-1, 1]. 0 is uniform,
-    1 is total collapse. It takes about 1.5 s and 0.4 GB for N = 5,000, growing with N^2; beyond that there is
-    `wasserstein_uniformity_subsampled`. Raises ValueError for N < 2 or d < 2.
+    1 is total collapse. For N = 10,000 it takes about 1.3 s, or 2.5 s where the points are uniform, growing with N^2.
+    Raises ValueError for N < 2 or d < 2.
 
     Source: Koromilas et al. 2024 (the release compares with 10,000 unseeded samples for d = 128).
     """
-    dim = z.shape[1]
-    sorted_similarities = similarities(z)
-    sorted_similarities.sort()
-    count = len(sorted_similarities)
-    knots = np.concatenate([[-1.0], sorted_similarities, [1.0]])  # F_N = k / count on [knots[k], knots[k+1])
+    dim, bins = z.shape[1], 2 ** (min(MOST_BINS, len(z) ** 2 // (2 * IN_A_BIN) + 1) - 1).bit_length()
+    edges, counts, sums = np.linspace(-1, 1, bins + 1), np.zeros(bins, dtype=np.intp), np.zeros(bins)
+    for piece in pairs(z):
+        index = _bin(piece, bins)
+        counts += np.bincount(index, minlength=bins)
+        sums += np.bincount(index, piece, minlength=bins)
+    below = np.concatenate([[0], np.cumsum(counts)])  # F_N = below / count at the edges
+    cdf = sphere.dot_product_cdf(edges, dim)
+    # As F and F_N both increase, their values at the ends tell for most bins that they do not cross inside. There the
+    # integral of F_N - F needs the similarities' number and sum alone; the other bins' similarities are sorted.
+    crossing = (below[:-1] < cdf[1:] * below[-1]) & (below[1:] > cdf[:-1] * below[-1])
+    empirical = (below[1:] * edges[1:] - below[:-1] * edges[:-1] - sums) / below[-1]
+    distance = np.abs(empirical - np.diff(_law_area(edges, cdf, dim)))[~crossing].sum()
+    near = np.concatenate([piece[crossing[_bin(piece, bins)]] for piece in pairs(z)])
+    near.sort()
+    left, right = edges[:-1][crossing], edges[1:][crossing]
+    return float(distance + _between(near, left, right, below[:-1][crossing], below[-1], dim))
+
+
+def _bin(values: Array, bins: int) -> NDArray[np.intp]:
+    """In which of equal bins of [-1, 1] each value is. Their number is a power of 2, so that no edge is rounded."""
+    index = ((values + 1) * (bins / 2)).astype(np.intp)
+    return np.minimum(index, bins - 1, out=index)
+
+
+def _law_area(s: Array, cdf: Array, dim: int) -> Array:
+    """Integral from -1 to s of the law's distribution function, which is `cdf` at s."""
+    return s * cdf - sphere.dot_product_partial_mean(s, dim)
+
+
+def _between(near: Array, left: Array, right: Array, below: NDArray[np.intp], count: int, dim: int) -> float:
+    """Integral of |F_N - F| over intervals [left, right], shape (K,) each, ascending and apart but for their ends.
+
+    near: the similarities inside them, ascending. below: how many of all `count` similarities lie left of each.
+    """
+    # Piece k is [knots[k], knots[k + 1]), on which F_N = rank[k] / count. Knots are the similarities and both ends of
+    # each interval, whose pieces are start to stop - 1; from one interval to the next there is a piece of no meaning.
+    inside = np.searchsorted(near, np.stack([left, right], axis=1))
+    inside[right == 1, 1] = len(near)
+    knots = np.insert(near, inside.ravel(), np.stack([left, right], axis=1).ravel())
+    start, stop = (inside + np.arange(2 * len(left)).reshape(-1, 2)).T
+    rank = np.arange(len(knots)) + np.repeat(below - start, stop - start + 1)
     sums = np.cumsum(knots)
-
-    def law_area(s: Array, cdf: Array) -> Array:
-        """Integral of F from -1 to s."""
-        return s * cdf - sphere.dot_product_partial_mean(s, dim)
-
-    # Blocks of pieces [knots[k], knots[k+1]], k from start to stop - 1. As F and F_N both increase, their values at the
-    # ends tell for most blocks that they do not cross inside; there the integral of F_N - F needs the ends alone.
-    # The other blocks are halved.
-    edges = np.append(np.arange(0, count + 1, BLOCK), count + 1)
-    cdf = sphere.dot_product_cdf(knots[edges], dim)
-    start, stop, cdf_start, cdf_stop = edges[:-1], edges[1:], cdf[:-1], cdf[1:]
+    cdf_start, cdf_stop = sphere.dot_product_cdf(left, dim), sphere.dot_product_cdf(right, dim)
     distance = 0.0
+    # Blocks of pieces are halved until F_N and F do not cross inside, or one piece is left.
     while len(start):
-        left, right = knots[start], knots[stop]
-        area = law_area(right, cdf_stop) - law_area(left, cdf_start)
-        no_crossing = (cdf_start >= (stop - 1) / count) | (cdf_stop <= start / count)
-        empirical = ((stop - 1) * right - start * left - (sums[stop - 1] - sums[start])) / count
+        left, right, first, last = knots[start], knots[stop], rank[start], rank[stop - 1]
+        area = _law_area(right, cdf_stop, dim) - _law_area(left, cdf_start, dim)
+        no_crossing = (cdf_start >= last / count) | (cdf_stop <= first / count)
+        empirical = (last * right - first * left - (sums[stop - 1] - sums[start])) / count
         distance += np.abs(empirical - area)[no_crossing].sum()
 
-        inside = ~no_crossing & (stop - start == 1)
-        level = start[inside] / count
+        single = ~no_crossing & (stop - start == 1)
+        level = first[single] / count
         crossing = sphere.dot_product_quantile(level, dim)
-        to_crossing = law_area(crossing, level) - law_area(left[inside], cdf_start[inside])
-        below = level * (crossing - left[inside]) - to_crossing
-        above = area[inside] - to_crossing - level * (right[inside] - crossing)
-        distance += below.sum() + above.sum()
+        to_crossing = _law_area(crossing, level, dim) - _law_area(left[single], cdf_start[single], dim)
+        under = level * (crossing - left[single]) - to_crossing
+        over = area[single] - to_crossing - level * (right[single] - crossing)
+        distance += under.sum() + over.sum()
 
-        halved = ~no_crossing & ~inside
+        halved = ~no_crossing & ~single
         start, stop, cdf_start, cdf_stop = start[halved], stop[halved], cdf_start[halved], cdf_stop[halved]
         middle = (start + stop) // 2
         cdf_middle = sphere.dot_product_cdf(knots[middle], dim)
         start, stop = np.concatenate([start, middle]), np.concatenate([middle, stop])
         cdf_start, cdf_stop = np.concatenate([cdf_start, cdf_middle]), np.concatenate([cdf_middle, cdf_stop])
-    return float(distance)
+    return distance
 
 
 def wasserstein_uniformity_subsampled(z: Array, points: int, repeats: int, seed: int) -> tuple[float, float]:
@@ -170,5 +203,8 @@ def covariance_rank(z: Array, rtol: float = 1e-5, atol: float = 0.0) -> int:
 
 def similarity_histogram(z: Array, bins: int = 100) -> tuple[Array, Array]:
     """Density of z_i.z_j (i < j) over `bins` equal bins of [-1, 1]: edges (bins + 1,), density (bins,)."""
-    density, edges = np.histogram(similarities(z), bins=bins, range=(-1, 1), density=True)
-    return edges, density
+    counts = np.zeros(bins, dtype=np.intp)
+    for piece in pairs(z):
+        found, edges = np.histogram(piece, bins=bins, range=(-1, 1))
+        counts += found
+    return edges, counts / np.diff(edges) / counts.sum()

@@ -32,6 +32,7 @@ from dhel_kcl.study.values import (
     BatchSize,
     ByBatchSize,
     Count,
+    Grid,
     Limits,
     List,
     Momentum,
@@ -201,8 +202,13 @@ class Augmented(Section):
 class Probe(Section):
     """Evaluation of a frozen encoder."""
 
-    weight_decay: Positive = 1.0e-4
-    """L2 penalty of the logistic regression on normalised features."""
+    weight_decay: Grid[Positive] = (1.0e-4,)
+    """L2 penalty of the logistic regression; of several, the one of the highest validation accuracy, then of the lowest
+    validation cross-entropy."""
+    scaling: Grid[Annotated[str, OneOf(("unit", "standardised"))]] = ("unit",)
+    """Features h of that regression, L2-normalised or standardised; of both, one is chosen by the same rule, and the
+    scores of both are recorded. Standardised features are divided by the square root of their number, so that a penalty
+    weighs about the same on either."""
     neighbours: Count = 20
     """Nearest training images (by cosine of h) that vote on an image's class."""
     histogram_bins: Annotated[int, Ge(2)] = 100

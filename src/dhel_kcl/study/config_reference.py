@@ -20,7 +20,7 @@ from dhel_kcl.study.choices import (
 )
 from dhel_kcl.study.config import MERGED, REPLACED, GlobalConfig, JointConfig, Own, Settings, SuiteConfig
 from dhel_kcl.study.section import Section
-from dhel_kcl.study.values import ByBatchSize, OneOf
+from dhel_kcl.study.values import ByBatchSize, OneOf, is_grid
 
 KINDS = {int: "integer", float: "number", str: "string", bool: "boolean"}
 SIGNS: dict[type, tuple[str, str]] = {
@@ -96,7 +96,7 @@ def _rows(
         elif section in described:
             yield key, meaning, _default(field), f"as `{described[section]}`"
         else:
-            yield key, meaning, _default(field), _allowed(field, model)
+            yield key, meaning, _default(field), _allowed(field)
             if section:
                 described[section] = key
                 yield from _rows_of_section(section, key, get_origin(field.annotation) is dict, described)
@@ -111,7 +111,7 @@ def _rows_of_section(
     if section in NAMED:
         for model, name in NAMED[section]:
             field = model.model_fields[name]
-            yield f"{key}.{name}", _text(field.description), _default(field), _allowed(field, model)
+            yield f"{key}.{name}", _text(field.description), _default(field), _allowed(field)
     else:
         yield from _rows(section, f"{key}.", described)
 
@@ -137,11 +137,10 @@ def _section(annotation: Any) -> type[Section] | None:
     return next((section for section in found if section), None)
 
 
-def _allowed(field: FieldInfo, model: type[Section]) -> str:
-    allowed = _of_type(field.annotation, tuple(field.metadata))
-    if issubclass(model, Loss) and get_origin(field.annotation) is tuple:
+def _allowed(field: FieldInfo) -> str:
+    if is_grid(field.metadata):
         return f"{_of_type(get_args(field.annotation)[0], ())}, or a list of such"
-    return allowed
+    return _of_type(field.annotation, tuple(field.metadata))
 
 
 def _of_type(annotation: Any, metadata: tuple[Any, ...]) -> str:

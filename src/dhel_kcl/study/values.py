@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -90,6 +91,11 @@ def _as_pair(value: Any) -> Any:
 
 def _one_or_more(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else (value,)
+
+
+def is_grid(metadata: Iterable[Any]) -> bool:
+    """Whether a field with these annotations is a `Grid`."""
+    return any(isinstance(one, BeforeValidator) and one.func is _one_or_more for one in metadata)
 
 
 def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:

@@ -31,11 +31,15 @@ def test_every_evaluator_has_its_place_in_the_report():
 
 
 def test_raw_pixels(step, evaluation_spec, tmp_path):
-    step(evaluate, evaluation_spec | {"augmented": HEAD | {"augment": {}}}, tmp_path)
+    several = {"weight_decay": [1e-2, 1e-4], "scaling": ["unit", "standardised"]}
+    step(evaluate, evaluation_spec | several | {"augmented": HEAD | {"augment": {}}}, tmp_path)
     assert read_json(tmp_path / "geometry.json").keys() == {"h"}
     report = read_json(tmp_path / "probe.json")
     assert report["test"]["accuracy"] > 70
     assert report["protocol"] == "cached", "no head is trained on pixels"
+    assert report["scaling"] in report["scalings"]
+    assert report["scalings"].keys() == {"unit", "standardised"}
+    assert [each["weight_decay"] for each in report["scalings"]["unit"]["candidates"]] == [1e-2, 1e-4]
 
 
 def test_a_run_with_the_cached_and_the_augmented_probe(step, evaluation_spec, split_file, run_folder, tmp_path):
@@ -56,7 +60,7 @@ def test_a_run_with_the_cached_and_the_augmented_probe(step, evaluation_spec, sp
     step(evaluate, paper, tmp_path / "paper", "--run", run_folder)
     augmented = read_json(tmp_path / "paper/probe.json")
     assert augmented["protocol"] == "augmented"
-    assert augmented["cached"] == {name: cached[name] for name in ("protocol", "train", "validation", "test")}
+    assert augmented["cached"] == {name: value for name, value in cached.items() if name not in ("knn", "spec")}
     assert augmented["knn"] == cached["knn"]
     assert augmented["test"]["images"] == 60
     predictions = np.loadtxt(tmp_path / "paper/predictions.csv", delimiter=",", skiprows=1)

@@ -252,7 +252,7 @@ DAMAGES = {
     "a digit of the accuracy on validation": ("probe.json", once(r'("validation": {\s+"accuracy": \d\d)', r"\1.3")),
     "the accuracy of neighbours": ("probe.json", once(r'("knn": {\s+"validation": [\d.]+,\s+"test": )', r"\1-")),
     "the number of images": ("probe.json", once(r'"images": (\d+)', r'"images": \g<1>0')),
-    "the evaluation's setting": ("probe.json", once(r'"weight_decay": [\d.e-]+', '"weight_decay": 0.5')),
+    "the evaluation's setting": ("probe.json", once(r'"weight_decay": \[[^]]+\]', '"weight_decay": [0.5]')),
     "half of a report": ("probe.json", lambda text: text[: len(text) // 2]),
     "a setting": ("spec.json", once('"batch_size": 16', '"batch_size": 17')),
     "the name of the loss": ("spec.json", once(r'("loss": {\s+"name": ")', r"\1x")),
@@ -341,7 +341,7 @@ def test_runs_of_another_config_or_code_are_refused_complete_or_not(here, suite)
         path = Path(run.folder, "probe.json")
         report = read_json(path)
         with damaged(path, path.read_bytes()):
-            write_json(path, report | {"spec": report["spec"] | {"weight_decay": 0.5}})
+            write_json(path, report | {"spec": report["spec"] | {"weight_decay": [0.5]}})
             with pytest.raises(DamagedError, match=f"{path} was made with another config of the evaluation"):
                 collect(suite, code_of, partial)
 

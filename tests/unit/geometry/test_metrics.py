@@ -1,6 +1,7 @@
 """The metrics against plain loops, numerical integration, and values known for optimal point sets."""
 
 import math
+import tracemalloc
 from itertools import combinations
 
 import numpy as np
@@ -229,6 +230,17 @@ def test_wasserstein_needs_the_law_at_few_of_the_pairs(monkeypatch, shift):
         monkeypatch.setattr(sphere, name, lambda x, dim, f=function: evaluated.append(np.size(x)) or f(x, dim))
     metrics.wasserstein_uniformity(directions(1000, 64, shift=shift))
     assert 0 < sum(evaluated) < 0.05 * 1000 * 999 / 2
+
+
+@pytest.mark.parametrize("metric", [metrics.uniformity, metrics.wasserstein_uniformity, metrics.similarity_histogram])
+def test_metrics_of_pairs_do_not_hold_all_pairs(metric):
+    z = directions(3000, 16, shift=1.0)
+    metric(z[:10])
+    tracemalloc.start()
+    metric(z)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8 * 3000 * 2999 / 2
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,7 @@ CHANGES = """
     evaluation.transfer                      transfer *
     evaluation.embed  evaluation.spec        evaluate *, transfer *
     evaluation.accuracy  evaluation.linear   evaluate *, transfer *
+    evaluation.logistic                      evaluate *, transfer *
     evaluation.neighbours                    evaluate *, transfer *
     evaluation.*                             evaluate *
 

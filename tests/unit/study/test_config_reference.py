@@ -27,6 +27,7 @@ def test_rows_state_default_and_range():
     assert table["datasets.<name>.training"][1:] == ["the suite's", "as `training`"]
     assert table["probe.augmented.augment"][1:] == ["required", "as `datasets.<name>.augment`"]
     assert table["losses.<name>.kernel"][2] == "gaussian, log, imq, riesz, gaussian_riesz"
+    assert table["probe.scaling"][1:] == ['["unit"]', "unit, standardised, or a list of such"]
     assert table["form"][1:] == ['["sum"]', "anchor, mean, sum, or a list of such"]
 
 

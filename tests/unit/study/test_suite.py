@@ -8,6 +8,7 @@ import yaml
 from dhel_kcl import registry
 from dhel_kcl.evaluation.spec import EvaluationSpec
 from dhel_kcl.study.config import suite_names
+from dhel_kcl.study.mistakes import ConfigError
 from dhel_kcl.study.suite import Suite, dataset_title, parameters
 from dhel_kcl.training.spec import PretrainSpec
 from dhel_kcl.views.augment import Augment
@@ -145,7 +146,8 @@ def test_specs():
     assert DIGITS.pretrain_spec(further) == SPEC | kcl
     assert DIGITS.evaluation_spec("digits") == {
         "dataset": "digits",
-        "weight_decay": 1e-05,
+        "weight_decay": [1e-05],
+        "scaling": ["unit"],
         "neighbours": 20,
         "histogram_bins": 100,
         "view_seed": 0,
@@ -320,6 +322,15 @@ def test_digests(root, smoke):
     seeded = Suite.load(root, "smoke")
     assert len({suite.runs_digest() for suite in (before, probed, split, seeded)}) == 4
     assert len({suite.digest() for suite in (before, titled, probed, split, seeded)}) == 5
+
+
+def test_a_probe_may_be_chosen_from_several(root, smoke):
+    smoke(lambda content: content["probe"].update(weight_decay=[1e-3, 1e-5], scaling=["unit", "standardised"]))
+    spec = EvaluationSpec.of(Suite.load(root, "smoke").evaluation_spec("digits"))
+    assert (spec.weight_decay, spec.scaling) == ([1e-3, 1e-5], ["unit", "standardised"])
+    smoke(lambda content: content["probe"].update(weight_decay=1e-3, scaling="standardized"))
+    with pytest.raises(ConfigError, match=r"probe.scaling.0: 'standardized' is unknown"):
+        Suite.load(root, "smoke")
 
 
 def test_swapped_values_change_the_digest_but_comments_do_not(root):
