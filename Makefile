@@ -7,6 +7,22 @@ PYTHON ?= python3
 SHELL := bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
+# What hooks, notebooks and users export for other repositories and programs does not reach this one's.
+unexport GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_COMMON_DIR GIT_PREFIX
+unexport PYTHONHOME PYTHONPATH PYTHONOPTIMIZE PYTHONWARNINGS
+unexport PIP_CONSTRAINT PIP_REQUIREMENT PIP_REQUIRE_HASHES PIP_NO_DEPS PIP_DRY_RUN PIP_PYTHON
+export PYTHONUTF8 := 1
+export MPLBACKEND := agg
+# Snakemake and DVC need a home that can be written to and a name, which a container's user may lack.
+ifneq ($(shell test -w "$$HOME" && echo there),there)
+export HOME := $(CURDIR)/.home
+endif
+ifneq ($(shell id -un > /dev/null 2>&1 && echo named),named)
+export LOGNAME := $(or $(LOGNAME),unnamed)
+endif
+# Where pip installs to; where it downloads from (index, proxy, certificates) is up to the user's settings.
+INTO_VENV := --no-user --target= --root=/ --prefix="$(CURDIR)/.venv"
+
 .PHONY: help reproduce test test-fast torture bench plan interim figures report compare check lint docs install
 .DEFAULT_GOAL := help
 
@@ -14,7 +30,8 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 reproduce: install ## everything of the default suite, from the data to the figures
-	dvc repro
+	@if test -e .git; then echo dvc repro; dvc repro; else \
+	    echo "no Git repository here, so DVC cannot version the results: snakemake --cores all"; snakemake --cores all; fi
 
 test: install ## all tests
 	pytest --numprocesses 2 --dist loadfile
@@ -67,6 +84,6 @@ install: .venv/installed ## .venv with the locked versions; every other target c
 
 .venv/installed: pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 4))' || (echo "$(PYTHON) is older than 3.11.4; use make PYTHON=python3.11" && exit 1)
-	test -d .venv || $(PYTHON) -m venv .venv
-	python -m pip install --disable-pip-version-check --constraint requirements.lock --editable '.[pipeline,test]'
+	.venv/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv .venv
+	python -m pip install --disable-pip-version-check $(INTO_VENV) --constraint requirements.lock --editable '.[pipeline,test]'
 	touch .venv/installed

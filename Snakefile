@@ -14,6 +14,18 @@ include: "workflow/rules/evidence.smk"
 include: "workflow/rules/theory.smk"
 
 
+onstart:
+    begin_run()
+
+
+onsuccess:
+    end_run(WHERE_RESULTS_ARE)
+
+
+onerror:
+    end_run("The logs of failed jobs are above. The same command again computes only what is missing.")
+
+
 if FROM_TABLES:
 
     EVIDENCE = [*PUBLISHED_TABLE]
@@ -46,6 +58,7 @@ else:
             suite_results(DEFAULT_SUITE),
             THEORY,
             PUBLISHED_TABLE,
+            layout.PUBLISHED_MARK,
 
     rule theory:
         input:
@@ -66,3 +79,12 @@ else:
                     f"{suite_name}_{dataset}"
                 input:
                     run_records(suite_name, dataset),
+
+    # Any name that is no target's.
+    rule explain_target:
+        input:
+            explain,
+        output:
+            "{misspelt}",
+        wildcard_constraints:
+            misspelt="[^/]+",

@@ -24,10 +24,10 @@ from timing import COLUMNS, compare, seconds
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from dhel_kcl.losses.dcl import DCLLoss
-from dhel_kcl.losses.dhel import DHELLoss
-from dhel_kcl.losses.kcl import KCLLoss
-from dhel_kcl.losses.simclr import SimCLRLoss
+from dhel_kcl.losses.dcl_loss import DCLLoss
+from dhel_kcl.losses.dhel_loss import DHELLoss
+from dhel_kcl.losses.kcl_loss import KCLLoss
+from dhel_kcl.losses.simclr_loss import SimCLRLoss
 from dhel_kcl.runtime import cli
 from dhel_kcl.training import device
 

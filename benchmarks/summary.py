@@ -15,11 +15,10 @@ from typing import Any
 
 import pandas as pd
 import torch
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from dhel_kcl.files import write_json
+from dhel_kcl.files import write_json, write_text
 from dhel_kcl.presentation import style
 from dhel_kcl.runtime import cli
 from dhel_kcl.runtime.provenance import environment
@@ -66,7 +65,7 @@ def draw(ratios: pd.DataFrame, absolute: pd.DataFrame) -> Figure:
     for row in absolute.itertuples():
         labels.append(f"{row.what} / limit of {row.limit:g} s")
         values.append([row.limit / row.seconds_high, row.limit / row.seconds, row.limit / row.seconds_low, 1])
-    fig, axes = plt.subplots(figsize=(style.PAGE, 0.6 + 0.17 * len(values)), layout="constrained")
+    fig, [[axes]] = style.grid(1, 1, (style.PAGE, 0.6 + 0.17 * len(values)))
     for place, (low, middle, high, target) in enumerate(values):
         met = middle >= target
         axes.plot(
@@ -91,7 +90,7 @@ def main() -> None:
     absolute, memory = (pd.read_csv(folder / f"{name}.csv") for name in ("absolute", "memory"))
     where = here()
     write_json(folder / "environment.json", where)
-    (folder / "table.md").write_text(markdown(ratios, absolute, memory, where))
+    write_text(folder / "table.md", markdown(ratios, absolute, memory, where))
     style.set_theme()
     style.save(draw(ratios, absolute), folder / "speed")
 

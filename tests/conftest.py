@@ -3,6 +3,7 @@ import sys
 from dataclasses import asdict
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: several tests start processes side by side
+os.environ["MPLBACKEND"] = "agg"  # before matplotlib: a notebook's would not be found
 
 import pytest
 import torch

@@ -13,12 +13,26 @@ import pytest
 
 from dhel_kcl.evidence.figures import figures_of
 from dhel_kcl.evidence.tables import tables_of
+from dhel_kcl.runtime.repository import ELSEWHERE
 from dhel_kcl.study.suite import Suite
 
 ROOT = Path(__file__).parents[1]
-SOURCES = (".dvcignore", ".gitignore", "Snakefile", "config", "dvc.yaml", "profiles", "src", "workflow")
+SOURCES = (
+    ".dvcignore",
+    ".gitattributes",
+    ".gitignore",
+    "Snakefile",
+    "config",
+    "dvc.yaml",
+    "profiles",
+    "src",
+    "workflow",
+)
 WHO = {"GIT_AUTHOR_NAME": "test", "GIT_AUTHOR_EMAIL": "test@example.org"}
 WHO |= {"GIT_COMMITTER_NAME": "test", "GIT_COMMITTER_EMAIL": "test@example.org"}
+# Not what the user's own configuration says of signatures, hooks, line ends, caches.
+WHO |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+WHO |= {f"DVC_{level}_CONFIG_DIR": "/nowhere" for level in ("GLOBAL", "SYSTEM")}
 SMOKE = Suite.load(ROOT, "smoke")
 COMBINED = {"collect_results", "judge_claims", "record_provenance", "all"}
 COMBINED |= {f"draw_figure {name}" for name in figures_of(SMOKE)}
@@ -28,8 +42,9 @@ COMBINED |= {f"tabulate_results {name}" for name in tables_of(SMOKE)}
 
 def environment(root):
     """Variables with which commands use the sources in `root`, wherever the package is installed from."""
+    usual = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return os.environ | WHO | {"PYTHONPATH": str(root / "src"), "PATH": path, "COLUMNS": "200"}
+    return usual | WHO | {"PYTHONPATH": str(root / "src"), "PATH": path, "COLUMNS": "200"}
 
 
 def run(folder, *command, root=None):

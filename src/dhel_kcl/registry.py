@@ -10,11 +10,11 @@ from typing import Any
 PACKAGE = "dhel_kcl"
 
 LOSSES = {
-    "infonce": "dhel_kcl.losses.infonce:InfoNCELoss",
-    "simclr": "dhel_kcl.losses.simclr:SimCLRLoss",
-    "dcl": "dhel_kcl.losses.dcl:DCLLoss",
-    "dhel": "dhel_kcl.losses.dhel:DHELLoss",
-    "kcl": "dhel_kcl.losses.kcl:KCLLoss",
+    "infonce": "dhel_kcl.losses.infonce_loss:InfoNCELoss",
+    "simclr": "dhel_kcl.losses.simclr_loss:SimCLRLoss",
+    "dcl": "dhel_kcl.losses.dcl_loss:DCLLoss",
+    "dhel": "dhel_kcl.losses.dhel_loss:DHELLoss",
+    "kcl": "dhel_kcl.losses.kcl_loss:KCLLoss",
 }
 
 KERNELS = {

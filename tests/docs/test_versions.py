@@ -7,6 +7,7 @@ from importlib.metadata import version
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from tests.pipeline import ROOT
 
@@ -15,6 +16,11 @@ def locked():
     lines = (ROOT / "requirements.lock").read_text().splitlines()
     pins = [line.split("==") for line in lines if line and not line.startswith("#")]
     return {canonicalize_name(name): pin for name, pin in pins}
+
+
+def released(installed):
+    """The version, whatever it was built for: "2.14.1+cpu" and "2.14.1+cu130" are 2.14.1."""
+    return Version(installed).public
 
 
 def declared():
@@ -52,5 +58,11 @@ def test_the_environment_is_the_lock():
 
 def test_this_installation_is_the_lock():
     for requirement in declared():
-        installed = version(requirement.name).split("+")[0]
-        assert installed == locked()[canonicalize_name(requirement.name)], requirement.name
+        assert released(version(requirement.name)) == locked()[canonicalize_name(requirement.name)], requirement.name
+
+
+def test_a_build_for_cpus_alone_is_the_locked_version():
+    """By pip's rules too, so that PyTorch's index of such builds can serve."""
+    pin = locked()["torch"]
+    assert released(f"{pin}+cpu") == pin
+    assert f"{pin}+cpu" in Requirement(f"torch=={pin}").specifier

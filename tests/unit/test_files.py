@@ -4,7 +4,17 @@ import os
 
 import pytest
 
-from dhel_kcl.files import DamagedError, atomic, exclusive, read_json, read_text, reading, write_json, write_rows
+from dhel_kcl.files import (
+    DamagedError,
+    atomic,
+    exclusive,
+    make_writable,
+    read_json,
+    read_text,
+    reading,
+    write_json,
+    write_rows,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -88,3 +98,27 @@ def test_a_folder_is_held_by_one_process_at_a_time(tmp_path):
         pass
     with exclusive(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
+def test_who_may_read_a_file_is_up_to_the_umask(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        write_json(tmp_path / "file", 1)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_a_disk_that_refuses_to_change_permissions_can_be_written_to(tmp_path, monkeypatch):
+    def refuse(path, *_, **__):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+
+    for name in ("chmod", "fchmod", "chown", "fchown"):
+        monkeypatch.setattr(os, name, refuse)
+    write_json(tmp_path / "new/file", 1)
+    write_json(tmp_path / "new/file", 2)
+    assert read_json(tmp_path / "new/file") == 2
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["file"]
+    with exclusive(tmp_path):
+        make_writable(tmp_path)

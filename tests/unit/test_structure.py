@@ -36,6 +36,6 @@ def test_a_package_says_what_lives_there_what_it_may_import_and_what_a_change_re
 
 
 def test_importing_a_loss_costs_nothing_but_torch_and_numpy():
-    code = "import sys, dhel_kcl.losses.dhel; print(*(name for name in sys.modules if '.' not in name))"
+    code = "import sys, dhel_kcl.losses.dhel_loss; print(*(name for name in sys.modules if '.' not in name))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"pandas", "yaml", "pydantic", "matplotlib", "scipy", "torchvision"} & set(loaded)

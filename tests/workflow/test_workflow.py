@@ -112,7 +112,8 @@ def test_a_folder_with_what_git_holds_plans_the_whole_default_suite_and_the_theo
     code, output = snakemake(tmp_path, "-n", root=ROOT)
     suite, plan = Suite.load(ROOT, "digits"), planned(output)
     assert code == 0, output
-    assert plan["pretrain_encoder"] == len([run for run in suite.runs if run.trained])
+    assert plan["pretrain_encoder"] + plan["pretrain_ablation"] == len([run for run in suite.runs if run.trained])
+    assert plan["pretrain_ablation"] == len([run for run in suite.runs if run.section == "ablations"])
     assert plan["evaluate_encoder"] == len(suite.runs)
     assert plan["draw_figure"] == len(figures_of(suite))
     assert plan["tabulate_results"] == len(tables_of(suite))
@@ -140,7 +141,9 @@ def test_damaged_data_stop_the_job_and_lose_nothing(copy):
     records = {path: path.read_bytes() for path in (copy / "results/runs").rglob("*.*") if path.is_file()}
     code, output = snakemake(copy, "--forcerun", "split_data", "--", "smoke")
     assert code != 0
-    assert "images.npy does not have the content its manifest states; delete" in output
+    assert "images.npy does not have the content its manifest states; delete" in output, "the failed job's log"
+    assert re.search(r"\d+ of \d+ jobs in .*The same command again computes only what is missing", output)
+    assert "rule split_data:" not in output.replace("Error in rule split_data:", ""), "one line for all jobs"
     assert {path for path in records if not path.is_file() or path.read_bytes() != records[path]} == set()
 
 
@@ -213,7 +216,7 @@ sys.addaudithook(report)
 
     shutil.rmtree(copy / "results/runs/smoke/digits/simclr_m16_selected/seed1")
     forced = ["split_data", "collect_results"]  # and with them all that comes after: probes, selection, tables, figures
-    code, output = snakemake(copy, "--forcerun", *forced, "--", "smoke")
+    code, output = snakemake(copy, "--printshellcmds", "--forcerun", *forced, "--", "smoke")
     assert code == 0, output
     assert re.search(r"rule pretrain_encoder:.*rule evaluate_encoder:", output, re.DOTALL)
     assert not attempts.exists(), attempts.read_text()

@@ -16,13 +16,15 @@ from dhel_kcl.evidence.figures import FIGURES, figures_of
 from dhel_kcl.evidence.published import PUBLISHED
 from dhel_kcl.evidence.tables import TABLES, tables_of
 from dhel_kcl.presentation.table_files import FORMATS
-from dhel_kcl.runtime import cli, origins, records, science
+from dhel_kcl.runtime import cli, job_progress, origins, provenance, records, science, warm
 from dhel_kcl.study import layout
 from dhel_kcl.study.config import ConfigError, load_global, own_images, suite_names
-from dhel_kcl.study.suite import Suite, dataset_title
+from dhel_kcl.study.suite import FLOORS, Suite, dataset_title
 from dhel_kcl.theory import EXPERIMENTS
 from dhel_kcl.theory import TABLES as THEORY_TABLES
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+from snakemake_interface_executor_plugins.settings import ExecMode
 
 ROOT = Path(workflow.basedir)
 # Jobs run in the Python environment of this Snakemake, activated or not.
@@ -52,12 +54,27 @@ for file in records.unrecorded(layout.versioned(SUITES.values(), EXPERIMENTS)):
         "results/runs) to compute it anew."
     )
 
+if hindrance := provenance.git_revision()[1]:
+    print(f"Warning: {hindrance}", file=sys.stderr)
+
 if "DVC_STAGE" in os.environ:
     print(
         "Under DVC too, only what is out of date is computed, `dvc repro --force` or not. To compute everything anew: "
         "snakemake --cores all --forceall, and then dvc repro to version it.",
         file=sys.stderr,
     )
+
+# Runs of methods that no suite has in its main comparison.
+MAIN, REST = [
+    {
+        method.name
+        for suite in SUITES.values()
+        for method in suite.methods.values()
+        if (method.section == "losses") == main
+    }
+    for main in (True, False)
+]
+LATER_RUN = f"({'|'.join(sorted(REST - MAIN))})_.+"
 
 
 wildcard_constraints:
@@ -74,12 +91,49 @@ wildcard_constraints:
     theory_table="|".join(THEORY_TABLES),
 
 
+WHERE_RESULTS_ARE = (
+    f"Tables are in {layout.RESULTS} and {Path(layout.TABLE).parent}, figures in {Path(layout.FIGURE).parent}; "
+    "`make report` puts all on one page."
+).replace("{suite}", "<suite>")
+FOLLOWED = []
+
+
+def begin_run():
+    """Start what makes jobs start at once, and the line that says how far they are."""
+    if workflow.exec_mode != ExecMode.DEFAULT:  # a single job, which another Snakemake sent to a cluster's node
+        return
+    warm.start()
+    if not (workflow.output_settings.verbose or workflow.output_settings.printshellcmds):
+        dag = workflow.dag
+        kinds = {dag.jobid(job): kind_of(job) for job in dag.needrun_jobs()}
+        FOLLOWED.append(job_progress.follow(logger, kinds))
+
+
+def end_run(message):
+    for progress in FOLLOWED:
+        progress.end(message)
+
+
+def kind_of(job):
+    """Jobs of a kind take about as long."""
+    if "run" not in job.wildcards.keys():
+        return (job.rule.name,)
+    run = run_of(job.wildcards)
+    return job.rule.name, run.suite, run.dataset, run.batch_size, run.method in FLOORS
+
+
 def run_of(wildcards):
     folder = layout.RUN.format(**wildcards)
     runs = SUITES[wildcards.suite].by_folder
     if folder not in runs:
         raise WorkflowError(f"{folder} is not a run of suite {wildcards.suite}")
     return runs[folder]
+
+
+def explain(wildcards):
+    """What was meant by a target that does not exist; Snakemake would only say "No rule to produce"."""
+    parts = [f"{name}_{dataset}" for name, suite in SUITES.items() for dataset in suite.datasets]
+    raise WorkflowError(cli.unknown("target", wildcards.misspelt, ["all", "theory", *SUITES, *parts]))
 
 
 def are_there(files):
@@ -155,7 +209,8 @@ def selected_of(wildcards):
 def again(wildcards, output):
     """Makes a forced run start over: it would end at once with the checkpoint that the finished run left. Not recorded,
     like `repository`: a forced run is as good as another."""
-    forced = workflow.dag_settings.forceall or "pretrain_encoder" in workflow.dag_settings.forcerun
+    rules = {"pretrain_encoder", "pretrain_ablation"}
+    forced = workflow.dag_settings.forceall or rules & set(workflow.dag_settings.forcerun)
     return "--again" if forced else ""
 
 

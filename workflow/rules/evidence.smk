@@ -3,6 +3,8 @@
 TIDY = expand(layout.TIDY, table=layout.TIDY_TABLES, allow_missing=True)
 JUDGED = [*TIDY, layout.CLAIMS]
 PUBLISHED_TABLE = expand(layout.PUBLISHED, format=FORMATS)
+# Remaking what Git has leaves results/runs to DVC.
+PUBLISHED_MARK = [] if FROM_TABLES else [touch(layout.PUBLISHED_MARK)]
 
 # Where the report shows what is no mere table or figure; it sorts by name, so claims come first.
 SHELVES = {"claims": ("claims", "{suite}"), "claims_summary": ("claims", "{suite}"), "recipe": ("{suite}", "methods")}
@@ -94,6 +96,7 @@ rule tabulate_published:
             labels={"table": "published by others"},
         ),
         [name for name in PUBLISHED_TABLE if not name.endswith("html")],
+        *PUBLISHED_MARK,
     log:
         f"{layout.LOGS}/published.log",
     localrule: True

@@ -7,8 +7,8 @@ rule pretrain_encoder:
         expand(layout.RUN_FILE, file=layout.TRAINED, allow_missing=True),
     log:
         f"{layout.RUN_LOGS}/pretrain.log",
-    benchmark:
-        layout.BENCHMARK
+    wildcard_constraints:
+        run=f"(?!{LATER_RUN})[^/]+",
     threads: lambda w: processes(w) * threads_of(w)
     resources:
         gpu=gpus(processes),
@@ -25,3 +25,10 @@ rule pretrain_encoder:
     shell:
         "exec {params.start} pretrain --spec {params.spec:q} {params.selected} --code {params.code} {params.again} "
         "--data {params.data:q} --split {input.split:q} --out {params.out:q} --scratch {params.scratch:q} > {log:q} 2>&1"
+
+
+# Ablations and trade-off curves wait until the main comparison is trained.
+use rule pretrain_encoder as pretrain_ablation with:
+    wildcard_constraints:
+        run=LATER_RUN,
+    priority: -1

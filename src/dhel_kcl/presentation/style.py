@@ -5,15 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-
-matplotlib.use("Agg")
-
 import pandas as pd
 import seaborn as sns
-from matplotlib import pyplot as plt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from dhel_kcl.files import atomic
 
@@ -41,14 +38,25 @@ GREY = "#555555"
 
 
 def set_theme() -> None:
-    """Fonts and ticks of all figures drawn from now on."""
-    sns.set_theme(style="ticks", context="paper", font_scale=0.85, rc={"pdf.fonttype": 42, "axes.titlesize": "medium"})
+    """Fonts and ticks of all figures drawn from now on, whatever the user's matplotlibrc says and fonts are."""
+    matplotlib.rcdefaults()
+    # The one font that comes with matplotlib; seaborn would prefer Arial where a machine has it.
+    own = {"font.sans-serif": ["DejaVu Sans"], "pdf.fonttype": 42, "axes.titlesize": "medium"}
+    sns.set_theme(style="ticks", context="paper", font_scale=0.85, rc=own)
+
+
+def grid(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Figure, NDArray[Any]]:
+    """A figure of `size` (width, height) in inches, and its (rows, columns) Axes; `options` are those of `subplots`.
+
+    Without pyplot, which would ask for a window, or for a notebook's, where the user's settings say so.
+    """
+    fig = Figure(figsize=size, layout="constrained")
+    return fig, fig.subplots(rows, columns, squeeze=False, **options)
 
 
 def panels(count: int, height: float, sharey: bool = True) -> tuple[Figure, list[Axes]]:
     """A row of `count` panels, `height` inches high: a column wide for one, else a page wide."""
-    width = COLUMN if count == 1 else PAGE
-    fig, axes = plt.subplots(1, count, figsize=(width, height), sharey=sharey, squeeze=False, layout="constrained")
+    fig, axes = grid(1, count, (COLUMN if count == 1 else PAGE, height), sharey=sharey)
     return fig, list(axes[0])
 
 

@@ -2,6 +2,8 @@
 
 import ctypes
 import platform
+import resource
+import sys
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's mallopt."""
@@ -18,3 +20,9 @@ def keep_freed_memory() -> None:
         library = ctypes.CDLL(None)
         library.mallopt(TRIM_THRESHOLD, 2**31 - 1)
         library.mallopt(MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD)
+
+
+def resident_peak() -> int:
+    """Bytes of main memory that this process held at most."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak

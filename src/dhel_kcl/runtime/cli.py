@@ -45,10 +45,19 @@ def unknown(kind: str, name: str, allowed: Sequence[str]) -> str:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a step and end the process; after a foreseen error with one line and exit status 1 instead of a traceback."""
+    """Run a step and end the process; after a foreseen error with one line and exit status 1 instead of a traceback.
+
+    Foreseen is a package that is not installed, too: without its extras this one needs torch, NumPy and SciPy alone.
+    """
     try:
         main()
         sys.stdout.flush()
+    except ModuleNotFoundError as error:
+        if (error.name or "dhel_kcl").split(".")[0] == "dhel_kcl":
+            raise
+        remedy = "install the extra that has it: pip install 'dhel-kcl[pipeline]'"
+        print(f"error: {error.name} is not installed; {remedy}", file=sys.stderr)
+        raise SystemExit(1) from None
     except (ValueError, OSError, ArithmeticError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None

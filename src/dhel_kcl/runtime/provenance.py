@@ -1,43 +1,59 @@
 """Where a result comes from: code revision, versions, machine."""
 
 import platform
-import subprocess
-from importlib.metadata import version
+import sys
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
+from dhel_kcl.runtime.repository import GitError, git
+
 PACKAGES = ("torch", "numpy", "scipy", "safetensors", "pandas", "matplotlib", "seaborn", "scikit-learn", "snakemake")
+SOURCE = Path(__file__).parents[1]
+UNKNOWN = "unknown"
 
 
-def git_revision() -> str:
-    """Commit of the source tree, with "+changes" if tracked files differ from it; "unknown" outside Git."""
-    from dhel_kcl import __file__ as package
+def git_revision(source: Path = SOURCE) -> tuple[str, str]:
+    """Commit of the package's source, with "+changes" if tracked files differ from it; and what hinders Git, or "".
 
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(package).rsplit("/", 1)[0], *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
+    The commit is "unknown" if the package's files are not Git's: installed as a wheel or unpacked from an archive,
+    perhaps inside the repository of something else. Also if Git refuses to tell, as of a checkout that belongs to
+    another user: that can be mended, so it is the only hindrance that is told.
+    """
     try:
-        revision = git("rev-parse", "HEAD")
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return revision + ("+changes" if changed else "")
+        git(source, "ls-files", "--error-unmatch", "--", "__init__.py")
+        revision = git(source, "rev-parse", "HEAD").strip()
+        changed = git(source, "status", "--porcelain", "--untracked-files=no", "--", ".")
+    except GitError as error:
+        refused = error.status == 128 and not error.no_repository
+        return UNKNOWN, f"the Git revision stays unknown, since git says: {error}" if refused else ""
+    return revision + ("+changes" if changed else ""), ""
 
 
 def environment() -> dict[str, Any]:
-    """Git revision, versions and machine, for a run's record."""
+    """Git revision, versions (None of what is not installed) and machine, for a run's record."""
+    revision, hindrance = git_revision()
+    if hindrance:
+        print(f"warning: {hindrance}", file=sys.stderr)
     return {
-        "git_revision": git_revision(),
+        "git_revision": revision,
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": {name: _version(name) for name in PACKAGES},
         "platform": platform.platform(),
         "processor": _processor(),
     }
 
 
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
 def _processor() -> str:
     try:
-        with open("/proc/cpuinfo") as lines:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
             return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor()

@@ -10,13 +10,13 @@ Example:
 """
 
 import io
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from dhel_kcl.runtime import cli
+from dhel_kcl.runtime.repository import GitError, git
 from dhel_kcl.study import layout
 from dhel_kcl.study.suite import Suite
 
@@ -97,12 +97,12 @@ def _name(key: tuple[str, str, int]) -> str:
 
 
 def shown(path: Path, revision: str) -> str:
-    """Content of a file in a commit. Raises ValueError if it is not there."""
-    command = ["git", "show", f"{revision}:./{path.name}"]
-    result = subprocess.run(command, cwd=path.parent, capture_output=True, text=True)
-    if result.returncode:
-        raise ValueError(f"{path} is not in {revision}: {result.stderr.strip()}")
-    return result.stdout
+    """Content of a file in a commit. Raises ValueError if it is not there, or nothing is."""
+    try:
+        return git(path.parent, "show", f"{revision}:./{path.name}")
+    except GitError as error:
+        lacking = "; what is compared comes from Git's history, which an archive of the sources lacks: clone them"
+        raise ValueError(f"{path} is not in {revision}: {error}{lacking if error.no_repository else ''}") from error
 
 
 def main() -> None:

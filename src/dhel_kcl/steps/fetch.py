@@ -2,7 +2,7 @@
 
 With --folder, of images of one's own: one sub-folder a class, below train, val and test where there are such.
 
-Examples:
+Example:
     dhel-kcl fetch --dataset digits --out data/digits
     dhel-kcl fetch --dataset mine --folder /path/to/images --size 64 --out data/mine
 """

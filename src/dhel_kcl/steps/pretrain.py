@@ -22,7 +22,7 @@ import torch
 from dhel_kcl.data import split as splits
 from dhel_kcl.files import exclusive, make_writable, read_json, sha256, write_json
 from dhel_kcl.runtime import cli, preflight, science
-from dhel_kcl.runtime.allocator import keep_freed_memory
+from dhel_kcl.runtime.allocator import keep_freed_memory, resident_peak
 from dhel_kcl.runtime.progress_bar import ProgressBar
 from dhel_kcl.runtime.provenance import environment
 from dhel_kcl.runtime.signals import INTERRUPTED, StopRequest
@@ -121,7 +121,7 @@ def record_of(spec: PretrainSpec, run: Pretraining) -> dict[str, Any]:
         "compile": spec.compile,
         "processes": spec.processes,
         "threads": torch.get_num_threads(),
-        "peak_memory_bytes": torch.cuda.max_memory_allocated(place.device) if on_cuda else None,
+        "peak_memory_bytes": torch.cuda.max_memory_allocated(place.device) if on_cuda else resident_peak(),
         "seed": spec.seed,
         "views": run.progress.views,
     }

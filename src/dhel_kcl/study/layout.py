@@ -31,7 +31,6 @@ WEIGHTS = ("spec.json", "encoder.safetensors", "projector.safetensors")
 EVALUATED = ("probe.json", "predictions.csv", "geometry.json", "spectrum.csv", "similarities.csv")
 TRANSFER = f"{RUN}/transfer/{{target}}.json"
 """Evaluation of a run's encoder on another data set."""
-BENCHMARK = f"{RUN}/benchmark.tsv"
 SELECTED_RUN = "{method}_m{batch_size}_selected"
 """Name of the runs of a selected setting."""
 SELECTED = f"{SUITE_RUNS}/{{dataset}}/{SELECTED_RUN}/selected.json"
@@ -64,6 +63,8 @@ FIGURE = f"{FIGURES}/{{suite}}/{{figure}}.{{format}}"
 TABLE = f"{FIGURES}/{{suite}}/{{table}}.{{format}}"
 PUBLISHED = f"{FIGURES}/published.{{format}}"
 """What others published."""
+PUBLISHED_MARK = "results/runs/published"
+"""Says that its table was made here. Git restores the table alone, and nothing would say how it was made."""
 FIGURE_FORMATS = ("pdf", "png")
 
 THEORY_RESULTS = "results/theory"

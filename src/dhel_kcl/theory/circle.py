@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from dhel_kcl.kernels.gaussian import GaussianKernel
-from dhel_kcl.losses.dcl import DCLLoss
-from dhel_kcl.losses.dhel import DHELLoss
-from dhel_kcl.losses.kcl import KCLLoss
-from dhel_kcl.losses.simclr import SimCLRLoss
+from dhel_kcl.losses.dcl_loss import DCLLoss
+from dhel_kcl.losses.dhel_loss import DHELLoss
+from dhel_kcl.losses.kcl_loss import KCLLoss
+from dhel_kcl.losses.simclr_loss import SimCLRLoss
 from dhel_kcl.theory.methods import TEMPERATURE
 from dhel_kcl.theory.verdict import Verdict, verdict
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dhel_kcl.kernels.base import Kernel
 from dhel_kcl.losses.base import softplus
-from dhel_kcl.losses.kcl import KCLLoss
+from dhel_kcl.losses.kcl_loss import KCLLoss
 from dhel_kcl.theory.methods import LOSS_OF, TEMPERATURE
 
 MEMORY = 5

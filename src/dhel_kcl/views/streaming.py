@@ -193,7 +193,8 @@ def central(image: Image.Image, size: int) -> Image.Image:
 
 def without_ends(image: Image.Image) -> Image.Image:
     """A strip without the ends that are far from its central square: resized whole, one of a pixel's width would need
-    gigabytes. Even multiples of the shorter side go, so that the square stays where it was, rounding included."""
+    gigabytes. Even multiples of the shorter side go, so that the square stays where it was in whole pixels, halves
+    rounded to even."""
     side = min(image.size)
     left, top = (max(0, (length // side - STRIP) // 4) * 2 * side for length in image.size)
     return image.crop((left, top, image.width - left, image.height - top)) if left or top else image

@@ -80,14 +80,14 @@ def results_of_several(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def digits_without(tmp_path_factory):
-    """The committed results of digits, made anew without some of the runs."""
+    """The committed results of digits_causes, made anew without some of the runs."""
     made = {}
 
     def without(missing):
         if missing not in made:
-            folder, runs = tmp_path_factory.mktemp("partly_done"), pd.read_csv(ROOT / "results/digits/runs.csv")
+            folder, runs = tmp_path_factory.mktemp("partly_done"), pd.read_csv(ROOT / "results/digits_causes/runs.csv")
             write(folder, runs[PARTS_OF_DIGITS[missing](runs)])
-            made[missing] = complete(Results(folder, Suite.load(ROOT, "digits")))
+            made[missing] = complete(Results(folder, Suite.load(ROOT, "digits_causes")))
         return made[missing]
 
     return without

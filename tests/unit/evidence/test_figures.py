@@ -1,5 +1,4 @@
 import pytest
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from dhel_kcl.evidence.figures import FIGURES, figures_of, panels
@@ -10,12 +9,6 @@ from dhel_kcl.theory import EXPERIMENTS
 from tests.pipeline import ROOT
 from tests.synthetic import results_of, suite_of
 from tests.unit.evidence.conftest import complete, make
-
-
-@pytest.fixture(autouse=True)
-def close():
-    yield
-    plt.close("all")
 
 
 @pytest.mark.slow

@@ -6,7 +6,9 @@ from dhel_kcl.evidence.tidy import COLUMNS, Results, pack, unpack, where
 from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT
 
-SUITES = {name: Results(ROOT / f"results/{name}", Suite.load(ROOT, name)) for name in ("digits", "fashion")}
+SUITES = {
+    name: Results(ROOT / f"results/{name}", Suite.load(ROOT, name)) for name in ("digits", "digits_causes", "fashion")
+}
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 600])
@@ -39,8 +41,9 @@ def test_what_a_suite_asks_for_comes_in_its_order():
     results = SUITES["digits"]
     assert results.sizes("digits") == results.all_sizes == [16, 64, 128]
     assert results.methods("losses") == ["simclr", "dcl", "dhel", "kcl-gaussian", "kcl-log"]
-    assert results.methods("trade_off", "digits") == ["simclr-weighted", "dcl-weighted", "dhel-weighted"]
-    assert results.datasets_of("ablations") == results.datasets_of("trade_off") == ["digits"]
+    causes = SUITES["digits_causes"]
+    assert causes.methods("trade_off", "digits") == ["simclr-weighted", "dcl-weighted", "dhel-weighted"]
+    assert results.datasets_of("ablations") == causes.datasets_of("trade_off") == ["digits"]
     smoke = Results(ROOT, Suite.load(ROOT, "smoke"))
     assert (smoke.datasets_of("ablations"), smoke.datasets_of("trade_off")) == (["digits"], [])
 

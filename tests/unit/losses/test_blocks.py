@@ -8,9 +8,9 @@ from torch import distributed
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from dhel_kcl.losses import blocks, kcl, negatives
-from dhel_kcl.losses.dhel import DHELLoss, dhel
-from dhel_kcl.losses.simclr import SimCLRLoss
+from dhel_kcl.losses import blocks, kcl_loss, negatives
+from dhel_kcl.losses.dhel_loss import DHELLoss, dhel
+from dhel_kcl.losses.simclr_loss import SimCLRLoss
 from tests.unit.losses.test_losses import (
     CASES,
     FINITE,
@@ -29,7 +29,7 @@ def plain(monkeypatch):
     """Call to have every batch computed in the plain form from then on."""
 
     def switch():
-        for module in (negatives, kcl):
+        for module in (negatives, kcl_loss):
             monkeypatch.setattr(module, "LARGEST_PLAIN", 10**9)
 
     return switch
@@ -40,7 +40,7 @@ def small_blocks(monkeypatch):
     """Blocks of 7 x 9 for every batch."""
     monkeypatch.setattr(blocks, "ROWS", 7)
     monkeypatch.setattr(blocks, "COLUMNS", 9)
-    for module in (negatives, kcl):
+    for module in (negatives, kcl_loss):
         monkeypatch.setattr(module, "LARGEST_PLAIN", 1)
 
 

@@ -8,11 +8,11 @@ from torch import distributed, multiprocessing, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from dhel_kcl.losses.base import gathered
-from dhel_kcl.losses.dcl import DCLLoss
-from dhel_kcl.losses.dhel import DHELLoss
-from dhel_kcl.losses.infonce import InfoNCELoss
-from dhel_kcl.losses.kcl import KCLLoss
-from dhel_kcl.losses.simclr import SimCLRLoss
+from dhel_kcl.losses.dcl_loss import DCLLoss
+from dhel_kcl.losses.dhel_loss import DHELLoss
+from dhel_kcl.losses.infonce_loss import InfoNCELoss
+from dhel_kcl.losses.kcl_loss import KCLLoss
+from dhel_kcl.losses.simclr_loss import SimCLRLoss
 
 pytestmark = pytest.mark.slow
 

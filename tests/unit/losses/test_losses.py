@@ -22,11 +22,11 @@ from dhel_kcl.geometry import sphere
 from dhel_kcl.kernels.base import Kernel
 from dhel_kcl.kernels.gaussian import GaussianKernel
 from dhel_kcl.losses.base import ContrastiveLoss
-from dhel_kcl.losses.dcl import DCLLoss, dcl
-from dhel_kcl.losses.dhel import DHELLoss, dhel
-from dhel_kcl.losses.infonce import InfoNCELoss, infonce
-from dhel_kcl.losses.kcl import KCLLoss, kcl
-from dhel_kcl.losses.simclr import SimCLRLoss, simclr
+from dhel_kcl.losses.dcl_loss import DCLLoss, dcl
+from dhel_kcl.losses.dhel_loss import DHELLoss, dhel
+from dhel_kcl.losses.infonce_loss import InfoNCELoss, infonce
+from dhel_kcl.losses.kcl_loss import KCLLoss, kcl
+from dhel_kcl.losses.simclr_loss import SimCLRLoss, simclr
 from dhel_kcl.registry import KERNELS, LOSSES, resolve
 
 GAMMA = 16.0
@@ -712,9 +712,13 @@ def test_every_registered_loss_and_kernel_resolves():
         assert KCLLoss(kernel=name)(*two_views(4, 5)).isfinite()
 
 
-def test_package_offers_the_registered_classes():
-    assert dir(losses) == ["DCLLoss", "DHELLoss", "InfoNCELoss", "KCLLoss", "SimCLRLoss"]
-    assert losses.DHELLoss is DHELLoss
+def test_package_offers_the_registered_classes_and_their_functions():
+    names = ["DCLLoss", "DHELLoss", "InfoNCELoss", "KCLLoss", "SimCLRLoss", "dcl", "dhel", "infonce", "kcl", "simclr"]
+    assert dir(losses) == sorted(losses.__all__) == names
+    assert (losses.DHELLoss, losses.dhel) == (DHELLoss, dhel)
+    everything = {}
+    exec("from dhel_kcl.losses import *", everything)
+    assert everything.keys() >= set(names)
     with pytest.raises(AttributeError, match="TripletLoss"):
         _ = losses.TripletLoss
 

@@ -12,8 +12,8 @@ import torch
 from scipy.stats import entropy, wasserstein_distance
 
 from dhel_kcl.geometry import metrics, sphere
-from dhel_kcl.losses.dhel import DHELLoss, dhel
-from dhel_kcl.losses.kcl import KCLLoss
+from dhel_kcl.losses.dhel_loss import DHELLoss, dhel
+from dhel_kcl.losses.kcl_loss import KCLLoss
 
 
 def released_dhel(u, v, tau, include_augs=True):

@@ -154,7 +154,7 @@ def test_of_registry_entries_those_selected_count_or_all(package):
     """Those that exist: the package's own registry is asked."""
     modules = {"user": LOSS, "registry": "def resolve(kind, name): ...\n", "kernels.base": "", "geometry.sphere": ""}
     modules |= {target.split(":")[0].removeprefix("dhel_kcl."): "x = 1\n" for target in registry.LOSSES.values()}
-    changed = modules | {"losses.dcl": "x = 2\n"}
+    changed = modules | {"losses.dcl_loss": "x = 2\n"}
     assert package("user", modules, {"loss": ["dhel"]}) == package("user", changed, {"loss": ["dhel"]})
     assert package("user", modules, {"loss": ["dcl"]}) != package("user", changed, {"loss": ["dcl"]})
     assert package("user", modules) != package("user", changed)

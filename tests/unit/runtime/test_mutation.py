@@ -46,17 +46,18 @@ CHANGES = """
     data.split                               split, collect
     data.prepared                            fetch *, split, pretrain *, evaluate *, transfer *, plan, collect
 
+    geometry.collapse                        -
     geometry.metrics                         evaluate *, theory uniformity, theory batch_size
     geometry.sphere                          {losses}, {theory}, theory uniformity, evaluate *, plan, figure sim*
     kernels.base                             {losses}, {theory}, plan
     kernels.*                                pretrain kcl {module}, {theory}, plan
-    losses.__init__                          -
+    losses.__init__  losses.identification   -
     losses.base                              pretrain *, {theory}, plan
     losses.blocks                            {losses}, {theory}, plan
     losses.log_sum_exp  losses.negatives     {losses}, not pretrain kcl *, {theory}, plan
-    losses.kcl                               pretrain kcl *, {theory}, plan
-    losses.dcl                               pretrain dcl, pretrain simclr, {theory}, plan
-    losses.*                                 pretrain {module}, {theory}, plan
+    losses.kcl_loss                          pretrain kcl *, {theory}, plan
+    losses.dcl_loss                          pretrain dcl, pretrain simclr, {theory}, plan
+    losses.*_loss                            pretrain {module}, {theory}, plan
 
     views.memory                             pretrain *, evaluate *, transfer *, not * streamed, plan
     views.streaming                          * streamed, plan
@@ -124,7 +125,7 @@ def expected(module, steps):
         modules, said = line[:45].split(), line[45:]
         if any(fnmatch(module, pattern) for pattern in modules):
             changed = set()
-            for pattern in said.format(module=module.split(".")[-1], **GROUPS).split(", "):
+            for pattern in said.format(module=module.split(".")[-1].removesuffix("_loss"), **GROUPS).split(", "):
                 without = pattern.startswith("not ")
                 matching = {step for step in steps if fnmatch(step, pattern.removeprefix("not "))}
                 changed = changed - matching if without else changed | matching

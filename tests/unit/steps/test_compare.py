@@ -1,8 +1,10 @@
 import io
 
 import pandas as pd
+import pytest
 
-from dhel_kcl.steps.compare import compare, selected
+from dhel_kcl.steps.compare import compare, selected, shown
+from tests.pipeline import git
 
 
 def of_dhel(seeds=5, parameters="t=1", **means):
@@ -39,3 +41,15 @@ def test_another_selected_setting_is_compared_by_its_accuracy_alone():
         "test_accuracy: largest difference 0, tolerance 2",
         "d.dhel.M16: t=1 selected before, t=2 now",
     ]
+
+
+def test_what_is_not_in_git_is_named_with_what_is_missing(tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text("dataset\n", encoding="utf-8")
+    lacking = "an archive of the sources lacks: clone them"
+    with pytest.raises(ValueError, match=rf"runs.csv is not in HEAD: .*not a git repository(.|\n)*{lacking}"):
+        shown(path, "HEAD")
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "commit", "--quiet", "--allow-empty", "--message", "nothing")
+    with pytest.raises(ValueError, match=r"runs.csv is not in HEAD: .*path 'runs.csv' exists on disk, but not in"):
+        shown(path, "HEAD")

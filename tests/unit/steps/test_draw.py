@@ -1,5 +1,4 @@
 import pytest
-from matplotlib import pyplot as plt
 
 from dhel_kcl.steps import draw
 from dhel_kcl.study.suite import Suite
@@ -13,8 +12,7 @@ def call(monkeypatch):
         monkeypatch.setattr("sys.argv", ["draw", *map(str, arguments)])
         draw.main()
 
-    yield run
-    plt.close("all")
+    return run
 
 
 def test_a_figure_of_a_suite_is_written_as_pdf_and_png(tmp_path, call):

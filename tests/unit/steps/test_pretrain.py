@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,19 @@ def test_a_folder_without_write_permission_is_named_before_training(
     assert "cannot write to the folder" in result.stderr
     assert str(open_folder / folder) in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_run_that_was_trained_without_the_optional_packages_is_recorded(tmp_path, train, monkeypatch):
+    found = metadata.version
+
+    def version(name):
+        if name in ("pandas", "matplotlib", "seaborn", "scikit-learn", "snakemake"):
+            raise metadata.PackageNotFoundError(name)
+        return found(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    status, output = train(tmp_path)
+    assert status == 0, output
+    versions = read_json(next(tmp_path.rglob("provenance.json")))["versions"]
+    assert versions["pandas"] is None
+    assert versions["torch"]

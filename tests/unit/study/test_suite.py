@@ -11,7 +11,7 @@ from dhel_kcl.study.suite import Suite, dataset_title, parameters
 from dhel_kcl.training.spec import PretrainSpec
 from tests.pipeline import ROOT
 
-DIGITS = Suite.load(ROOT, "digits")
+DIGITS, CAUSES = Suite.load(ROOT, "digits"), Suite.load(ROOT, "digits_causes")
 MAIN = """
 simclr_m64_temperature-0.1 simclr_m64_temperature-0.3 simclr_m64_temperature-1.0 simclr_m64_selected
 dcl_m64_temperature-0.1 dcl_m64_temperature-0.3 dcl_m64_temperature-1.0 dcl_m64_selected
@@ -83,15 +83,15 @@ def test_every_suite_is_valid_and_builds_its_losses(name):
             registry.resolve("loss", point["name"])(**{k: v for k, v in point.items() if k != "name"})
 
 
-def names(section, size=64):
-    return list(dict.fromkeys(run.name for run in DIGITS.runs if (run.section, run.batch_size) == (section, size)))
+def names(section, size=64, suite=DIGITS):
+    return list(dict.fromkeys(run.name for run in suite.runs if (run.section, run.batch_size) == (section, size)))
 
 
 def test_names_and_order_of_the_runs():
     """Another name would train a network anew; another order would reorder every table."""
     assert names("losses") == MAIN.split()
     assert names("losses", 16) == MAIN.replace("_m64_", "_m16_").split()
-    assert names("losses", 128) == MAIN.replace("_m64_", "_m128_").split()
+    assert names("losses", 128) == names("losses", 128, CAUSES) == MAIN.replace("_m64_", "_m128_").split()
     assert names("ablations") == ABLATIONS.split()
     curves = [
         f"{weighted}_temperature-{t}_energy_weight-{w}"
@@ -99,24 +99,30 @@ def test_names_and_order_of_the_runs():
         for t in (0.1, 0.3, 1.0)
         for w in (0.5, 1.0, 2.0, 4.0)
     ]
-    assert names("trade_off") == curves
+    assert names("trade_off", suite=CAUSES) == curves
     assert names("floors") == ["pixels", "random", "supervised"]
-    assert list(dict.fromkeys(run.section for run in DIGITS.runs)) == ["losses", "ablations", "trade_off", "floors"]
+    assert list(dict.fromkeys(run.section for run in DIGITS.runs)) == ["losses", "ablations", "floors"]
+    assert list(dict.fromkeys(run.section for run in CAUSES.runs)) == ["losses", "trade_off", "floors"]
     simclr = [run for run in DIGITS.runs if run.method == "simclr"]
-    assert [run.batch_size for run in simclr] == 12 * [16] + 12 * [64] + 12 * [128]
+    assert [run.batch_size for run in simclr] == 7 * [16] + 7 * [64] + 7 * [128]
 
 
 def test_roles_and_seeds_of_the_runs():
     assert Counter((run.section, run.role) for run in DIGITS.runs) == {
         ("losses", "grid"): 5 * 3 * 3,
-        ("losses", "selected"): 5 * 3 * 9,
+        ("losses", "selected"): 5 * 3 * 4,
         ("ablations", "grid"): 4 * 3,
         ("ablations", "selected"): 4 * 2,
+        ("floors", "floor"): 7,
+    }
+    assert Counter((run.section, run.role) for run in CAUSES.runs) == {
+        ("losses", "grid"): 5 * 3 * 3,
+        ("losses", "selected"): 5 * 3 * 9,
         ("trade_off", "point"): 3 * 12 * 3,
         ("floors", "floor"): 7,
     }
     seeds = [(run.role, run.seed) for run in DIGITS.runs if (run.method, run.batch_size) == ("dcl", 64)]
-    assert seeds == [*3 * [("grid", 0)], *(("selected", seed) for seed in range(1, 10))]
+    assert seeds == [*3 * [("grid", 0)], *(("selected", seed) for seed in range(1, 5))]
     assert [run.seed for run in DIGITS.runs if run.section == "floors"] == [0, 0, 1, 2, 0, 1, 2]
     assert [run.trained for run in DIGITS.runs if run.section == "floors"] == [False, *6 * [True]]
 
@@ -159,7 +165,7 @@ def test_the_steps_read_the_specs(name):
 
 
 def test_losses_of_a_spec():
-    losses = {run.name: run.loss for run in DIGITS.runs if run.batch_size == 64}
+    losses = {run.name: run.loss for run in [*DIGITS.runs, *CAUSES.runs] if run.batch_size == 64}
     weighted = losses["dhel-weighted_m64_form-mean_temperature-0.3_energy_weight-2.0"]
     assert weighted == {"name": "dhel", "form": "mean", "temperature": 0.3, "energy_weight": 2.0}
     assert parameters(weighted) == "form=mean temperature=0.3 energy_weight=2.0"

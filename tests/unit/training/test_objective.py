@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from dhel_kcl.losses.dhel import DHELLoss
+from dhel_kcl.losses.dhel_loss import DHELLoss
 from dhel_kcl.training.networks import build_encoder, build_projector
 from dhel_kcl.training.objective import Contrastive, Model, Supervised, build_networks
 from dhel_kcl.training.spec import PretrainSpec

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from dhel_kcl.data import prepared, split
-from dhel_kcl.losses.dhel import DHELLoss
+from dhel_kcl.losses.dhel_loss import DHELLoss
 from dhel_kcl.training.backbones.compact_resnet import CompactResNet
 from dhel_kcl.training.checkpoint import Store
 from dhel_kcl.training.objective import Contrastive

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from matplotlib import pyplot as plt
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -24,7 +23,7 @@ def draw(results: Results) -> Figure:
     labels = [f"{suite.title(pair.of)} − {suite.title(pair.against)}" for pair in pairs]
     rows = -(-len(statements) // COLUMNS)
     height = 0.8 + rows * (0.55 + max(len(pairs), 1) * (0.08 + 0.1 * len(results.datasets)))
-    fig, axes = plt.subplots(rows, COLUMNS, figsize=(style.PAGE, height), squeeze=False, layout="constrained")
+    fig, axes = style.grid(rows, COLUMNS, (style.PAGE, height))
     for ax in axes.flat[len(statements) :]:
         ax.set_axis_off()
     for position, (ax, statement) in enumerate(zip(axes.flat, statements, strict=False)):

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -27,7 +26,7 @@ def cells(results: Results, xlabel: str, ylabel: str) -> tuple[Figure, dict[tupl
     columns = max(len(results.sizes(dataset)) for dataset in results.datasets)
     rows = in_rows(results, columns)
     width, height = (style.COLUMN if columns == 1 else style.PAGE), (2.1 if len(rows) == 1 else 0.6 + 1.6 * len(rows))
-    fig, axes = plt.subplots(len(rows), columns, figsize=(width, height), squeeze=False, layout="constrained")
+    fig, axes = style.grid(len(rows), columns, (width, height))
     found: dict[tuple[str, int], Axes] = {}
     for row, line in zip(rows, axes, strict=True):
         for ax in line[len(row) :]:

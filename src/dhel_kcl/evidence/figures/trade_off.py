@@ -7,7 +7,6 @@ Temperatures are named at the largest weight. Effects: every setting's (small), 
 from typing import Any
 
 import pandas as pd
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -27,7 +26,7 @@ X_AXES = {"z_alignment": "alignment  $\\|u - v\\|^2$", "test_accuracy": "test ac
 def draw(results: Results) -> Figure:
     datasets = results.datasets_of("trade_off")
     size, ratios = (style.PAGE, 0.5 + 2 * len(datasets)), [1, 1, 0.8]
-    fig, axes = plt.subplots(len(datasets), 3, figsize=size, squeeze=False, layout="constrained", width_ratios=ratios)
+    fig, axes = style.grid(len(datasets), 3, size, width_ratios=ratios)
     points = pd.concat([trade_off.points(results, dataset) for dataset in datasets])
     widths = {weight: 0.6 + 0.6 * rank for rank, weight in enumerate(sorted(points.weight.unique()))}
     for (*by_column, effects), dataset in zip(axes, datasets, strict=True):

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Circle
 
 from dhel_kcl.presentation import style
 from dhel_kcl.theory.titles import TITLES
@@ -26,8 +26,7 @@ def draw(table: pd.DataFrame) -> Figure:
     table = table[table.reached]
     methods, objectives = table.method.unique(), table.objective.unique()
     size = style.PAGE / len(objectives)
-    shape = (len(methods), len(objectives))
-    fig, axes = plt.subplots(*shape, figsize=(size * shape[1], size * shape[0]), layout="constrained")
+    fig, axes = style.grid(len(methods), len(objectives), (size * len(objectives), size * len(methods)))
     for row, method in zip(axes, methods, strict=True):
         for ax, objective in zip(row, objectives, strict=True):
             draw_ends(ax, table[(table.method == method) & (table.objective == objective)])
@@ -40,7 +39,7 @@ def draw(table: pd.DataFrame) -> Figure:
 
 def draw_ends(ax: Axes, ends: pd.DataFrame) -> None:
     """Where the four points end, one mark a start."""
-    ax.add_patch(plt.Circle((0, 0), 1, fill=False, color="#BBBBBB", linewidth=0.8))
+    ax.add_patch(Circle((0, 0), 1, fill=False, color="#BBBBBB", linewidth=0.8))
     for point, radius in RADII.items():
         angle, (colour, marker) = ends[point] + np.pi / 2, PAIRS[point[1]]
         face = colour if point[0] == "u" else "none"

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from dhel_kcl.kernels.base import check_positive
 from dhel_kcl.losses.base import Terms, softplus
-from dhel_kcl.losses.dcl import positive_and_negatives
+from dhel_kcl.losses.dcl_loss import positive_and_negatives
 from dhel_kcl.losses.log_sum_exp import LogSumExpLoss
 
 
