@@ -1,8 +1,7 @@
 """What a GPU makes of the paper's recipes: checks of its results, and a step of the suites `cifar10` and `imagenet100`.
 
-Needs torch, torchvision, NumPy, SciPy, safetensors and tqdm, and what these need: no Snakemake, no pydantic. Takes a few
-minutes on one GPU. Of each suite the DHEL run at M = 256 in `specs/` is timed on made images, by the training loop
-itself, against
+Needs torch, torchvision, NumPy, SciPy, safetensors and tqdm, and what these need: no Snakemake, no pydantic. Of each
+suite the DHEL run at M = 256 in `specs/` is timed on made images, by the training loop itself, against
 
 - a plain loop: the same network, precision and SGD, torchvision's transforms of PIL images in as many workers of a
   DataLoader, DHEL as exponential, sum and logarithm;
