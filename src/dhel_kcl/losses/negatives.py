@@ -90,8 +90,10 @@ def negatives(z: Tensor, ids: Tensor | None, mask: Tensor | None, processes: int
 
 
 def _check_like(name: str, given: Tensor, kind: str, of_kind: bool, shape: tuple[int, ...], z: Tensor) -> None:
-    rule = f"{name} must be {kind} of shape {shape}, in a tensor on {z.device}"
+    rule = f"{name} must be {kind} of shape {shape}"
     if not isinstance(given, Tensor):
-        raise ValueError(f"{rule}; got {type(given).__name__}")
-    if not of_kind or given.shape != shape or given.device != z.device:
-        raise ValueError(f"{rule}; got {given.dtype} of shape {tuple(given.shape)} on {given.device}")
+        raise ValueError(f"{rule}, in a tensor; got {type(given).__name__}")
+    if not of_kind or given.shape != shape:
+        raise ValueError(f"{rule}; got {given.dtype} of shape {tuple(given.shape)}")
+    if given.device != z.device:
+        raise ValueError(f"{name} must be on the embeddings' device {z.device}; got {given.device}")
