@@ -45,9 +45,10 @@ class _Energy(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         negatives, distances = Negatives(ids, mask), _Distances(z, smooth)
         function, learned = _of_tensors(formula, numbers), [x for x in numbers if isinstance(x, Tensor)]
-        totals: list[Tensor] = []
+        places = [*blocks(len(z), symmetric=True)]
+        totals = z.new_empty(len(places))  # small tensors of their own would split the memory that blocks leave
         gradients = [torch.zeros_like(x) for x in (z, *learned)]
-        for block in blocks(len(z), symmetric=True):
+        for number, block in enumerate(places):
             excluded = negatives.excluded(block.rows, block.columns)
             # Pairs that don't count get a harmless distance: a diverging kernel would give inf * 0.
             r2 = block.fill(distances.of(block), 1.0, excluded)
@@ -58,8 +59,8 @@ class _Energy(torch.autograd.Function):
                 gradients[1:] = [x + y for x, y in zip(gradients[1:], of_parameters, strict=True)]
             else:
                 values = function(r2, *learned)
-            totals.append((values * weights).sum())
-        total = torch.stack(totals).sum()
+            totals[number] = (values * weights).sum()
+        total = totals.sum()
         return (total, *gradients) if differentiate else (total,)
 
     @staticmethod
