@@ -70,8 +70,5 @@ class DCLLoss(LogSumExpLoss):
 
     copies = 2
 
-    def __init__(self, temperature: Number = 0.5, energy_weight: Number = 1.0, *, gather: bool = False) -> None:
-        super().__init__(temperature, energy_weight, gather)
-
     def terms(self, u: Tensor, v: Tensor, negatives: Negatives = ALL) -> Terms:
         return dcl_terms(u, v, negatives, self.temperature, self.energy_weight)

@@ -95,7 +95,7 @@ class DHELLoss(LogSumExpLoss):
     def __init__(
         self, temperature: Number = 0.3, form: str = "sum", energy_weight: Number = 1.0, *, gather: bool = False
     ) -> None:
-        super().__init__(temperature, energy_weight, gather)
+        super().__init__(temperature, energy_weight, gather=gather)
         check_form(form)
         self.keep(form=form)
         self.energies = 2 if form == "sum" else 1

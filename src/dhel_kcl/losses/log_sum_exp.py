@@ -26,7 +26,7 @@ class LogSumExpLoss(ContrastiveLoss):
     temperature: Number
     energy_weight: Number
 
-    def __init__(self, temperature: Number, energy_weight: Number, gather: bool) -> None:
+    def __init__(self, temperature: Number = 0.5, energy_weight: Number = 1.0, *, gather: bool = False) -> None:
         super().__init__(gather=gather)
         self.keep(temperature=temperature, energy_weight=energy_weight)
         self.check_parameters()

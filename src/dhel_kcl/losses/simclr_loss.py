@@ -66,8 +66,5 @@ class SimCLRLoss(LogSumExpLoss):
 
     copies, coupled = 2, True
 
-    def __init__(self, temperature: Number = 0.5, energy_weight: Number = 1.0, *, gather: bool = False) -> None:
-        super().__init__(temperature, energy_weight, gather)
-
     def terms(self, u: Tensor, v: Tensor, negatives: Negatives = ALL) -> Terms:
         return simclr_terms(u, v, negatives, self.temperature, self.energy_weight)

@@ -7,7 +7,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dhel_kcl.losses import blocks
 from dhel_kcl.losses.dhel_loss import dhel
 from dhel_kcl.losses.negatives import Negatives
 from tests.unit.losses.test_losses import CASES, GAMMA, KERNELED, PROPERTY, TEMPERED, build, dot, squared_distance
@@ -15,18 +14,6 @@ from tests.unit.losses.test_losses import two_views as views_of
 
 LARGE = pytest.mark.parametrize("large", [False, True], ids=["plain", "blocks"])
 TAU, W = 0.3, 1.5
-
-
-@pytest.fixture
-def sized(monkeypatch):
-    """Function that has batches computed plainly, or in blocks of 3 x 4."""
-
-    def choose(large):
-        monkeypatch.setattr(blocks, "LARGEST_PLAIN", 1 if large else 10**9)
-        monkeypatch.setattr(blocks, "ROWS", 3)
-        monkeypatch.setattr(blocks, "COLUMNS", 4)
-
-    return choose
 
 
 def sum_of_exponentials(x, others, keep, i):

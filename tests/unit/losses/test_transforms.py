@@ -12,7 +12,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.checkpoint import checkpoint
 
-from dhel_kcl.losses import blocks
 from dhel_kcl.losses.dhel_loss import DHELLoss
 from dhel_kcl.losses.kcl_loss import KCLLoss, kcl
 from tests.unit.losses.test_losses import CASES, KERNELED, TEMPERED, build, noise, points, two_views, vectorised
@@ -20,18 +19,6 @@ from tests.unit.losses.test_losses import CASES, KERNELED, TEMPERED, build, nois
 LARGE = pytest.mark.parametrize("large", [False, True], ids=["plain", "blocks"])
 REPRESENTATIVE = ["infonce", "simclr", "dcl", "dhel-sum", "gaussian", "riesz", "gaussian_riesz"]
 IDS = torch.tensor([0, 0, 1, 2, 3, 4, 4])
-
-
-@pytest.fixture
-def sized(monkeypatch):
-    """Function that has batches computed plainly, or in blocks of 4 x 5."""
-
-    def choose(large):
-        monkeypatch.setattr(blocks, "LARGEST_PLAIN", 1 if large else 10**9)
-        monkeypatch.setattr(blocks, "ROWS", 4)
-        monkeypatch.setattr(blocks, "COLUMNS", 5)
-
-    return choose
 
 
 def value_and_gradients(function, *inputs):
