@@ -22,14 +22,14 @@ IMAGES = 400
 BOOK = ledger.read()
 BOOK = replace(BOOK, rules=replace(BOOK.rules, draws=100))
 """The ledger, with fewer draws, to be quick."""
-STATEMENTS = {statement.id: statement for statement in (*BOOK.statements, *BOOK.trade_off)}
+STATEMENTS = {statement.id: statement for statement in (*BOOK.statements, *BOOK.causes)}
 
 
 def suite_of(folder, change=lambda content: None, base="digits"):
     """A suite with what `change` does to the config of another one, cut to five seeds and without trade-off."""
     shutil.copytree(ROOT / "config", folder / "config", dirs_exist_ok=True)
     content = yaml.safe_load((ROOT / f"config/suites/{base}.yaml").read_text())
-    content.pop("trade_off", None)
+    content.pop("causes", None)
     if len(content["seeds"]["selected"]) > 4:
         content["seeds"]["selected"] = [1, 2, 3, 4]
     change(content)
@@ -45,7 +45,7 @@ def small(content):
     del content["ablations"]
 
 
-def with_trade_off(seeds):
+def with_causes(seeds):
     def change(content):
         small(content)
         weights, temperatures = [0.5, 1.0, 2.0], [0.1, 1.0]
@@ -54,7 +54,7 @@ def with_trade_off(seeds):
             for name in ("dcl-weighted", "dhel-weighted")
         }
         losses["dhel-weighted"]["form"] = "mean"
-        content["trade_off"] = {"batch_size": 64, "seeds": seeds, "losses": losses}
+        content["causes"] = {"batch_size": 64, "seeds": seeds, "losses": losses}
 
     return change
 

@@ -313,10 +313,10 @@ def sample_sizes(suite):
     """What n is in the figures and tables of a suite, for their captions."""
     texts = []
     for dataset in suite.datasets:
-        settings, trade_off = suite.settings(dataset), suite.config_of(dataset).trade_off
+        settings, causes = suite.settings(dataset), suite.config_of(dataset).causes
         seeds = [f"{1 + len(settings.seeds.selected)} at selected settings, 1 at other grid points"]
-        if trade_off and dataset in trade_off.datasets:
-            seeds.append(f"{len(trade_off.seeds)} on trade-off curves")
+        if causes and dataset in causes.datasets:
+            seeds.append(f"{len(causes.seeds)} on trade-off curves")
         seeds.append(f"{len(settings.floors.seeds)} for floors (raw pixels 1)")
         texts.append(f"{dataset_title(dataset)}, seeds {', '.join(seeds)}; {settings.split.test} test images")
     return ". ".join(texts)

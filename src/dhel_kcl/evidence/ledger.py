@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from dhel_kcl.evidence.statistics import OF_PAIRS, OF_TRADE_OFF, Pair, Rules, Statistic
+from dhel_kcl.evidence.statistics import OF_CAUSES, OF_PAIRS, Pair, Rules, Statistic
 from dhel_kcl.evidence.tidy import MEASURES
 from dhel_kcl.presentation.claim_names import CLAIMS
 
@@ -46,7 +46,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Ledger:
-    """All statements: `statements` on each of `pairs`, `trade_off` on suites that have one.
+    """All statements: `statements` on each of `pairs`, `causes` on suites that have one.
 
     close: points of accuracy; settings so close to a loss's best one count as good. sources: {key: reference}.
     """
@@ -56,7 +56,7 @@ class Ledger:
     sources: dict[str, str]
     pairs: tuple[Pair, ...]
     statements: tuple[Statement, ...]
-    trade_off: tuple[Statement, ...]
+    causes: tuple[Statement, ...]
 
 
 def read(path: Path = LEDGER) -> Ledger:
@@ -66,8 +66,8 @@ def read(path: Path = LEDGER) -> Ledger:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise LedgerError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     rules = [field.name for field in fields(Rules)]
-    top = _Entry(str(path), content, [*rules, "minimum_seeds", "close", "sources", "pairs", "statements", "trade_off"])
-    extra = _Entry(f"{path}: trade_off", top.content["trade_off"], ["minimum_seeds", "statements"])
+    top = _Entry(str(path), content, [*rules, "minimum_seeds", "close", "sources", "pairs", "statements", "causes"])
+    extra = _Entry(f"{path}: causes", top.content["causes"], ["minimum_seeds", "statements"])
     sources = {key: str(value) for key, value in top.mapping("sources").items()}
     ledger = Ledger(
         rules=Rules(top.number("confidence", 0, 1), top.number("least_overlap", 0), top.count("draws")),
@@ -75,9 +75,9 @@ def read(path: Path = LEDGER) -> Ledger:
         sources=sources,
         pairs=tuple(_pair(f"{path}: pairs", pair) for pair in top.list("pairs")),
         statements=_statements(path, top, sources, OF_PAIRS),
-        trade_off=_statements(path, extra, sources, OF_TRADE_OFF),
+        causes=_statements(path, extra, sources, OF_CAUSES),
     )
-    names = [statement.id for statement in (*ledger.statements, *ledger.trade_off)]
+    names = [statement.id for statement in (*ledger.statements, *ledger.causes)]
     if twice := [name for name in names if names.count(name) > 1]:
         raise LedgerError(f"{path}: statement {twice[0]!r} is there twice")
     return ledger

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dhel_kcl.evidence import trade_off
+from dhel_kcl.evidence import causes
 from dhel_kcl.evidence.estimates import Estimate, contrast, image_interval, satterthwaite
 from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.study.suite import Suite
@@ -343,27 +343,27 @@ class Effect:
     """
 
     factor: str
-    levels: Callable[[pd.Series], tuple[trade_off.Level, trade_off.Level]]
+    levels: Callable[[pd.Series], tuple[causes.Level, causes.Level]]
     by: str
 
     def testable(self, suite: Suite, dataset: str, pair: Pair, seeds: int) -> bool:
         of, against = self._compared(suite, dataset)
-        some = len(trade_off.compared(suite, dataset, self.factor, of, against)) > 0
-        return some and len(trade_off.seeds(suite, dataset)) >= seeds
+        some = len(causes.compared(suite, dataset, self.factor, of, against)) > 0
+        return some and len(causes.seeds(suite, dataset)) >= seeds
 
     def estimate(self, runs: DatasetRuns, pair: Pair, column: str) -> Judged:
         of, against = self._compared(runs.results.suite, runs.dataset)
-        effects = trade_off.effects(runs.results, runs.dataset, column, self.factor, of, against)
-        result, settings = trade_off.mean_effect(effects), tuple(effects.mean().dropna())
+        effects = causes.effects(runs.results, runs.dataset, column, self.factor, of, against)
+        result, settings = causes.mean_effect(effects), tuple(effects.mean().dropna())
         if math.isnan(result.value):
             return Judged(result, settings=settings)
         by_setting = effects.dropna().mean()
         note = f"from {by_setting.min():+.2f} to {by_setting.max():+.2f} by setting"
-        components = trade_off.by_factor(effects, self.by)
+        components = causes.by_factor(effects, self.by)
         return Judged(replace(result, note=note), components, averaged=True, settings=settings)
 
-    def _compared(self, suite: Suite, dataset: str) -> tuple[trade_off.Level, trade_off.Level]:
-        return self.levels(trade_off.planned(suite, dataset)[self.factor])
+    def _compared(self, suite: Suite, dataset: str) -> tuple[causes.Level, causes.Level]:
+        return self.levels(causes.planned(suite, dataset)[self.factor])
 
 
 def lowest_and_highest(asked: pd.Series) -> tuple[float, float]:
@@ -378,12 +378,12 @@ OF_PAIRS: dict[str, Statistic] = {
     "grid_worst": OverGrid(worst_of_grid, share=lambda points: 1.0),
     "rank_at_alignment": AtEqualAlignment(),
 }
-OF_TRADE_OFF: dict[str, Statistic] = {
+OF_CAUSES: dict[str, Statistic] = {
     "decoupling": Effect("loss", lambda asked: ("dhel-mean", "dcl"), by="weight"),
     "weight": Effect("weight", lambda asked: (2.0, 1.0), by="temperature"),
     "temperature": Effect("temperature", lowest_and_highest, by="weight"),
 }
-STATISTICS = OF_PAIRS | OF_TRADE_OFF
+STATISTICS = OF_PAIRS | OF_CAUSES
 """By their names in claims.yaml."""
 
 

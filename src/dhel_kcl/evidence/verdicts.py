@@ -70,8 +70,8 @@ def verdict(result: Estimate, adjusted: float, statement: Statement, alpha: floa
 def _cases(results: Results, dataset: str, ledger: Ledger) -> Iterator[Case]:
     runs, losses = DatasetRuns(results, dataset, ledger.rules), results.methods("losses", dataset)
     asked = [(statement, pair) for statement in ledger.statements for pair in ledger.pairs]
-    if dataset in results.datasets_of("trade_off"):
-        asked += [(statement, Pair()) for statement in ledger.trade_off]
+    if dataset in results.datasets_of("causes"):
+        asked += [(statement, Pair()) for statement in ledger.causes]
     for statement, pair in asked:
         if not pair.within(losses):
             absent = Judged(Estimate(math.nan, note="not in this suite"))

@@ -47,7 +47,7 @@ MERGED = ("training", "seeds", "floors", "probe")
 """Sections of a suite that a data set overrides key by key."""
 REPLACED = ("backbone", "batch_sizes", "losses", "processes")
 """Keys of a suite that a data set overrides as a whole."""
-EXTRAS = ("ablations", "trade_off", "transfer")
+EXTRAS = ("ablations", "causes", "transfer")
 """Sections of a suite besides its main comparison."""
 LENGTHS = {"epochs", "updates"}
 """Keys of a training that exclude each other."""
@@ -296,7 +296,7 @@ class Ablations(Section):
     """Variants, under names that nothing else in the suite has."""
 
 
-class TradeOff(Section):
+class Causes(Section):
     """Curves of accuracy and alignment against effective rank at one batch size; every point of the losses' grids on
     every seed, none selected. None if absent."""
 
@@ -370,7 +370,7 @@ class SuiteConfig(Section):
     losses: Losses
     """Losses to compare at every batch size, under names of your choice (a-z, 0-9, -)."""
     ablations: Ablations | None = None
-    trade_off: TradeOff | None = None
+    causes: Causes | None = None
     transfer: Transfer | None = None
     leave_out: AnyList[Annotated[str, OneOf(EXTRAS)]] = Field(default=(), exclude=True)
     """Sections above that are not run, as if they were absent."""
@@ -490,7 +490,7 @@ def _completed(suite: dict[str, Any]) -> dict[str, Any]:
                 key: value for key, value in merged["training"].items() if key not in LENGTHS - length
             }
         datasets[name] = {key: suite[key] for key in REPLACED if key in suite} | own | merged
-    sections = {key: {"datasets": list(datasets)} | suite[key] for key in ("ablations", "trade_off") if suite.get(key)}
+    sections = {key: {"datasets": list(datasets)} | suite[key] for key in ("ablations", "causes") if suite.get(key)}
     return suite | sections | {"datasets": datasets}
 
 
@@ -506,7 +506,7 @@ def _contradictions(suite: SuiteConfig) -> Iterator[str]:
 
 def _of_sections(suite: SuiteConfig) -> Iterator[str]:
     names = set(suite.losses).union(*(settings.losses for settings in suite.datasets.values()))
-    for key, section in (("ablations", suite.ablations), ("trade_off", suite.trade_off)):
+    for key, section in (("ablations", suite.ablations), ("causes", suite.causes)):
         if section is None:
             continue
         for name in section.losses:

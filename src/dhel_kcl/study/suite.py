@@ -15,7 +15,7 @@ from dhel_kcl.study import layout
 from dhel_kcl.study.choices import Loss
 from dhel_kcl.study.config import Augment, Settings, Split, SuiteConfig, Target, load_suites
 
-SECTIONS = ("losses", "ablations", "trade_off")
+SECTIONS = ("losses", "ablations", "causes")
 """Sections of a suite that name losses."""
 FLOORS = {"pixels": "raw pixels", "random": "random encoder", "supervised": "supervised"}
 """What the losses are compared with, and its title: {method: title}."""
@@ -25,7 +25,7 @@ FLOORS = {"pixels": "raw pixels", "random": "random encoder", "supervised": "sup
 class Run:
     """One row of the results: a configuration with a seed.
 
-    section: "losses", "ablations", "trade_off" or "floors". method: the name of the loss in the suite, or of the floor.
+    section: "losses", "ablations", "causes" or "floors". method: the name of the loss in the suite, or of the floor.
     role: "grid" (a point of the hyperparameter grid, on the grid's seed), "selected" (a further seed of the
     setting that `select` chose; its `loss` then comes from selected.json), "point" (of a trade-off curve) or "floor".
     loss: the registry name and parameters, for `PretrainSpec.loss`; without parameters for role "selected".
@@ -182,7 +182,7 @@ class Suite:
 
     def _of_losses(self, dataset: str) -> Iterator[Run]:
         for method in self.methods_of(dataset).values():
-            role = "point" if method.section == "trade_off" else "grid"
+            role = "point" if method.section == "causes" else "grid"
             grid_seeds, further_seeds = self._seeds(dataset, method.section)
             for size in method.batch_sizes:
                 run = partial(Run, self._part_names[dataset], dataset, method.section, method.name, size)
@@ -196,8 +196,8 @@ class Suite:
     def _seeds(self, dataset: str, section: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Seeds of every point of the grids of a section, and further ones of the selected settings."""
         config, seeds = self.config_of(dataset), self.settings(dataset).seeds
-        if section == "trade_off" and config.trade_off:
-            return config.trade_off.seeds, ()
+        if section == "causes" and config.causes:
+            return config.causes.seeds, ()
         further = config.ablations.seeds if section == "ablations" and config.ablations else seeds.selected
         return (seeds.grid,), further
 

@@ -39,7 +39,7 @@ def several(content):
     content["ablations"] |= {"datasets": ["cifar10"]}
     curve = {"temperature": [0.1, 1.0], "energy_weight": [1.0, 2.0]}
     curves = {"dcl-w": {"loss": "dcl"} | curve, "dhel-w": {"loss": "dhel", "form": "mean"} | curve}
-    content["trade_off"] = {"datasets": ["cifar10"], "batch_size": 32, "seeds": [0, 1, 2], "losses": curves}
+    content["causes"] = {"datasets": ["cifar10"], "batch_size": 32, "seeds": [0, 1, 2], "losses": curves}
     content["transfer"] = {"batch_size": 32, "datasets": {"cifar10": {}, "cifar100": {}, "stl10": {}}}
     content["probe"]["augmented"] = {"augment": {"flip": 0.5}}
 

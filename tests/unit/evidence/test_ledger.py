@@ -14,7 +14,7 @@ TEXT = LEDGER.read_text(encoding="utf-8")
 
 
 def test_the_ledger_holds_statements_and_no_verdicts():
-    statements = (*BOOK.statements, *BOOK.trade_off)
+    statements = (*BOOK.statements, *BOOK.causes)
     assert len({statement.id for statement in statements}) == len(statements)
     for statement in statements:
         assert statement.statistic in STATISTICS.values()
@@ -25,13 +25,13 @@ def test_the_ledger_holds_statements_and_no_verdicts():
     assert "verdict:" not in TEXT
     assert set(CLAIMS) == {"C6 causes", *(f"C{number}" for number in range(1, 8))}
     assert {statement.claim for statement in BOOK.statements} == {"C3", "C4", "C5", "C6"}
-    assert {statement.claim for statement in BOOK.trade_off} == {"C6 causes"}
+    assert {statement.claim for statement in BOOK.causes} == {"C6 causes"}
     assert {statement.minimum_seeds for statement in BOOK.statements} == {5}
-    assert {statement.minimum_seeds for statement in BOOK.trade_off} == {3}
+    assert {statement.minimum_seeds for statement in BOOK.causes} == {3}
 
 
 def test_every_statistic_is_asked_for():
-    used = {id(statement.statistic) for statement in (*BOOK.statements, *BOOK.trade_off)}
+    used = {id(statement.statistic) for statement in (*BOOK.statements, *BOOK.causes)}
     assert used == {id(statistic) for statistic in STATISTICS.values()}
 
 
@@ -64,7 +64,7 @@ DROP = "statement 'drop': "
         ("id: drop", "id: 7", "statement 7: id: 7 is not a text"),
         ("minimum_seeds: 5", "minimum_seeds: 5.5", "claims.yaml: minimum_seeds: 5.5 is not a whole number"),
         ("minimum_seeds: 5", "minimum_seeds: 0", "claims.yaml: minimum_seeds: 0 is less than 1"),
-        ("minimum_seeds: 3", "minimum_seeds: true", "yaml: trade_off: minimum_seeds: True is not a whole number"),
+        ("minimum_seeds: 3", "minimum_seeds: true", "yaml: causes: minimum_seeds: True is not a whole number"),
         ("confidence: 0.95", "confidence: 95", "claims.yaml: confidence: 95 is not a finite number above 0 and b"),
         ("draws: 2000", "draw: 2000", "claims.yaml: unknown key 'draw'; allowed: confidence, least_overlap, draws"),
         ("- [dhel, simclr]", "- [dhel]", r"claims.yaml: pairs: \['dhel'\] is not a list of two losses"),

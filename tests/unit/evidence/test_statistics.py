@@ -5,7 +5,7 @@ import pytest
 
 from dhel_kcl.evidence import statistics
 from dhel_kcl.evidence.statistics import OF_PAIRS, STATISTICS, DatasetRuns, Pair
-from tests.synthetic import BOOK, STATEMENTS, curves, effect, in_memory, small, suite_of, with_trade_off
+from tests.synthetic import BOOK, STATEMENTS, curves, effect, in_memory, small, suite_of, with_causes
 
 PAIR = Pair("dhel", "simclr")
 
@@ -63,9 +63,9 @@ def test_intervals_cover_the_truth(tmp_path, suite, statement, truth, value, noi
     assert 88 <= inside <= 99
 
 
-def test_intervals_on_the_trade_off_cover_the_truth_whatever_the_settings_of_a_seed_share(tmp_path):
+def test_intervals_on_the_causes_cover_the_truth_whatever_the_settings_of_a_seed_share(tmp_path):
     """Here DHEL gains from a seed, at every setting, what SimCLR loses."""
-    suite, inside, narrow = suite_of(tmp_path, with_trade_off([0, 1, 2, 3])), 0, 0
+    suite, inside, narrow = suite_of(tmp_path, with_causes([0, 1, 2, 3])), 0, 0
     for seed in range(100):
         shared = np.random.default_rng(seed + 1000).standard_normal(4)
 
@@ -82,9 +82,9 @@ def test_intervals_on_the_trade_off_cover_the_truth_whatever_the_settings_of_a_s
 
 def test_causes_that_a_suite_cannot_tell_apart_do_not_count_in_the_family(tmp_path):
     def one_weight(content):
-        with_trade_off([0, 1, 2])(content)
-        del content["trade_off"]["losses"]["dcl-weighted"]
-        content["trade_off"]["losses"]["dhel-weighted"]["energy_weight"] = 1.0
+        with_causes([0, 1, 2])(content)
+        del content["causes"]["losses"]["dcl-weighted"]
+        content["causes"]["losses"]["dhel-weighted"]["energy_weight"] = 1.0
 
     suite = suite_of(tmp_path, one_weight)
     testable = {name: can_test(suite, name, Pair(), 3) for name in ("decoupling", "weight", "temperature")}
@@ -109,7 +109,7 @@ def test_what_a_suite_can_tell_follows_from_its_config(tmp_path, suite):
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_every_statistic_says_why_there_is_nothing_to_judge(tmp_path, statement):
     """One shape for all: an estimate without a value, and a note, of a suite of which nothing has run."""
-    suite = suite_of(tmp_path, with_trade_off([0, 1, 2]))
+    suite = suite_of(tmp_path, with_causes([0, 1, 2]))
     results = in_memory(tmp_path, suite, lambda run, loss: {}, {}, 0)
     vars(results)["runs"] = results.runs.iloc[:0]
     judged = estimated(results, statement, PAIR if STATEMENTS[statement] in BOOK.statements else Pair())
@@ -120,7 +120,7 @@ def test_every_statistic_says_why_there_is_nothing_to_judge(tmp_path, statement)
 
 
 def test_components_and_settings_stand_beside_the_estimate(tmp_path):
-    suite = suite_of(tmp_path, with_trade_off([0, 1, 2]))
+    suite = suite_of(tmp_path, with_causes([0, 1, 2]))
 
     def truth(run, loss):
         return {"z_effective_rank": 20.0 + 2 * (run.method == "dhel") + 5 * np.log(loss.get("energy_weight", 1.0))}

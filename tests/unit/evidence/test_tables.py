@@ -57,7 +57,7 @@ def test_a_suite_has_no_table_of_what_it_does_not_run(tmp_path):
         content["losses"] = {name: content["losses"][name] for name in ("simclr", "dcl")}
         del content["ablations"]
 
-    absent = {"cached_probe", "ablations", "trade_off_points", "trade_off_effects", "robustness", "transfer"}
+    absent = {"cached_probe", "ablations", "causes_points", "causes_effects", "robustness", "transfer"}
     assert set(TABLES) - set(tables_of(suite_of(tmp_path, bare))) == absent | {"published"}
     assert "published" not in tables_of(Suite.load(ROOT, "digits"))
 
@@ -91,19 +91,19 @@ def test_transfers_are_compared_by_the_same_probe(tables):
     assert across.loc[("STL-10", "DCL"), "CIFAR-100"] == "not run"
 
 
-def test_every_setting_of_the_trade_off_has_its_row(tables, results_of_several):
-    points = tables["trade_off_points"].set_index(["data set", "loss", "weight", "temperature"])
+def test_every_setting_of_the_causes_has_its_row(tables, results_of_several):
+    points = tables["causes_points"].set_index(["data set", "loss", "weight", "temperature"])
     suite = results_of_several.suite
     asked = [method for name in suite.datasets for method in suite.methods_of(name).values()]
-    assert len(points) == sum(len(method.grid) for method in asked if method.section == "trade_off")
+    assert len(points) == sum(len(method.grid) for method in asked if method.section == "causes")
     assert set(points.index.get_level_values("data set")) == {"CIFAR-10"}
     weight, temperature = map(float, points.loc["CIFAR-10"].index[-1][1:])
     alignment = f"{0.2 * (weight / temperature) ** 0.5:.3f} ± "
     assert points.loc["CIFAR-10", "alignment of z"].iloc[-1].startswith(alignment)
 
 
-def test_effects_of_the_trade_off_hold_the_truth(tables):
-    effects = tables["trade_off_effects"].set_index(["effect of", "at"])
+def test_effects_of_the_causes_hold_the_truth(tables):
+    effects = tables["causes_effects"].set_index(["effect of", "at"])
     assert set(effects["data set"]) == {"CIFAR-10"}
     assert [at for what, at in effects.index if what == "dhel-w − dcl-w"] == ["w = 1", "w = 2", "all"]
     ranks = effects["effective rank of z"]
@@ -119,14 +119,14 @@ def test_the_recipe_has_a_column_a_data_set(tables, results_of_several):
     assert list(recipe) == ["CIFAR-10", "CIFAR-100", "STL-10"]
     sizes = [results_of_several.sizes(name) for name in results_of_several.datasets]
     assert recipe.loc["batch_sizes"].tolist() == [", ".join(map(str, here)) for here in sizes]
-    assert recipe.loc["trade_off.batch_size"].nunique() == 1
+    assert recipe.loc["causes.batch_size"].nunique() == 1
     assert recipe.loc["probe.augmented.augment.flip"].tolist() == ["0.5"] * 3
 
 
 def test_a_recipe_says_nothing_of_sections_that_a_suite_has_not(tmp_path):
     recipe = make(TABLES["recipe"], results_of(tmp_path / "results", suite_of(tmp_path)))
     assert recipe.setting.is_unique
-    for key in ("trade_off", "transfer", "probe.augmented", "title"):
+    for key in ("causes", "transfer", "probe.augmented", "title"):
         assert not recipe.setting.str.startswith(key).any()
 
 

@@ -42,10 +42,10 @@ def test_what_a_suite_asks_for_comes_in_its_order():
     assert results.sizes("digits") == results.all_sizes == [16, 64, 128]
     assert results.methods("losses") == ["simclr", "dcl", "dhel", "kcl-gaussian", "kcl-log"]
     causes = SUITES["digits_causes"]
-    assert causes.methods("trade_off", "digits") == ["simclr-weighted", "dcl-weighted", "dhel-weighted"]
-    assert results.datasets_of("ablations") == causes.datasets_of("trade_off") == ["digits"]
+    assert causes.methods("causes", "digits") == ["simclr-weighted", "dcl-weighted", "dhel-weighted"]
+    assert results.datasets_of("ablations") == causes.datasets_of("causes") == ["digits"]
     smoke = Results(ROOT, Suite.load(ROOT, "smoke"))
-    assert (smoke.datasets_of("ablations"), smoke.datasets_of("trade_off")) == (["digits"], [])
+    assert (smoke.datasets_of("ablations"), smoke.datasets_of("causes")) == (["digits"], [])
 
 
 def test_rows_with_all_of_these_values():

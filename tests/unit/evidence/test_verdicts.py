@@ -16,7 +16,7 @@ from tests.synthetic import (
     results_of,
     small,
     suite_of,
-    with_trade_off,
+    with_causes,
     write,
 )
 
@@ -245,9 +245,9 @@ def test_the_same_runs_on_both_sides_are_nothing_to_compare(tmp_path, suite):
     assert "nothing to compare" in row.note
 
 
-def test_trade_off_curves_tell_decoupling_from_weight(tmp_path):
+def test_curves_tell_decoupling_from_weight(tmp_path):
     def truth(run, loss):
-        if run.section != "trade_off":
+        if run.section != "causes":
             return {}
         decoupled = 0.1 if run.method == "dhel-weighted" else 0.0
         return {
@@ -255,7 +255,7 @@ def test_trade_off_curves_tell_decoupling_from_weight(tmp_path):
         }
 
     noise = {"z_effective_rank": 0.3, "test_accuracy": 0.3}
-    results = results_of(tmp_path / "results", suite_of(tmp_path, with_trade_off([0, 1, 2])), truth, noise)
+    results = results_of(tmp_path / "results", suite_of(tmp_path, with_causes([0, 1, 2])), truth, noise)
     weight, temperature = (ruled(results, name, pair=None) for name in ("weight", "temperature"))
     assert (weight.verdict, temperature.verdict) == ("supported", "supported")
     for row, truly in ((weight, 5 * np.log(2)), (temperature, 3 * np.log(10))):
@@ -265,9 +265,9 @@ def test_trade_off_curves_tell_decoupling_from_weight(tmp_path):
     assert decoupling.equivalent
     assert [entry.split(": ")[0] for entry in weight.components.split("; ")] == ["τ = 0.1", "τ = 1"]
     assert "by setting" in weight.note
-    none = results_of(tmp_path / "none", results.suite, truth, noise, without=lambda run: run.section == "trade_off")
+    none = results_of(tmp_path / "none", results.suite, truth, noise, without=lambda run: run.section == "causes")
     assert [ruled(none, name, pair=None).verdict for name in ("decoupling", "weight", "temperature")] == 3 * ["not run"]
-    one = results_of(tmp_path / "one", suite_of(tmp_path / "b", with_trade_off([0])), truth, noise)
+    one = results_of(tmp_path / "one", suite_of(tmp_path / "b", with_causes([0])), truth, noise)
     assert "too few seeds: 1 of 3" in ruled(one, "weight", pair=None).note
 
 
@@ -278,7 +278,7 @@ def test_trade_off_curves_tell_decoupling_from_weight(tmp_path):
      (lambda run: run.loss["temperature"] == 1.0, "not run")],
     ids=["a loss of a seed", "a weight of a seed", "a temperature"],
 )  # fmt: skip
-def test_a_seed_counts_on_the_trade_off_once_it_has_every_setting(tmp_path, missing, verdict):
+def test_a_seed_counts_on_the_causes_once_it_has_every_setting(tmp_path, missing, verdict):
     """So that the mean is over the same settings for all, and lowest and highest are those that the suite asks for."""
 
     def truth(run, loss):
@@ -287,10 +287,10 @@ def test_a_seed_counts_on_the_trade_off_once_it_has_every_setting(tmp_path, miss
 
     results = results_of(
         tmp_path / "results",
-        suite_of(tmp_path, with_trade_off([0, 1, 2, 3])),
+        suite_of(tmp_path, with_causes([0, 1, 2, 3])),
         truth,
         {"z_effective_rank": 0.05},
-        without=lambda run: run.section == "trade_off" and missing(run),
+        without=lambda run: run.section == "causes" and missing(run),
     )
     for name, truly in (("decoupling", 3.0), ("weight", 4 * np.log(2)), ("temperature", 4 * np.log(10))):
         row = ruled(results, name, pair=None)

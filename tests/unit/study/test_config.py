@@ -138,7 +138,7 @@ def own(photos, **changes):
     def change(content):
         settings = {"folder": str(photos), "size": 16, "split": {"train": 20, "validation": 10, "test": 10}}
         content["datasets"] = {"mine": settings | changes}
-        for key in ("ablations", "trade_off"):
+        for key in ("ablations", "causes"):
             content.pop(key, None)
 
     return change
@@ -307,11 +307,11 @@ def test_a_data_set_has_a_length_of_its_own(root, smoke):
         ),
     ],
 )
-def test_trade_off_losses_must_differ_in_what_is_compared(root, smoke, losses, message):
-    path = smoke(lambda content: content.update(trade_off={"batch_size": 16, "seeds": [0], "losses": losses}))
+def test_losses_of_causes_must_differ_in_what_is_compared(root, smoke, losses, message):
+    path = smoke(lambda content: content.update(causes={"batch_size": 16, "seeds": [0], "losses": losses}))
     with pytest.raises(ConfigError) as error:
         config.load_suite(root, "smoke")
-    assert f"{path}: trade_off.{message}" in str(error.value)
+    assert f"{path}: causes.{message}" in str(error.value)
 
 
 @pytest.mark.parametrize("written", ["1e-05", "1.0e-05", "1E-5", "+1.e-05", "0.00001", "'1e-05'"])

@@ -21,7 +21,7 @@ FIGURES = {
     "similarities": _figure("similarities", "similarities"),
     "alignment_uniformity": _figure("alignment_uniformity", "runs"),
     "training_curves": _figure("training_curves", "epochs"),
-    "trade_off": _figure("trade_off", "runs", "claims", held=lambda suite: suite.has("trade_off")),
+    "causes": _figure("causes", "runs", "claims", held=lambda suite: suite.has("causes")),
 }
 
 

@@ -19,8 +19,8 @@ def _has_grids(suite: Suite) -> bool:
     return any(len(suite.candidates(*grid)) > 1 for grid in grids)
 
 
-def _has_trade_off(suite: Suite) -> bool:
-    return suite.has("trade_off")
+def _has_causes(suite: Suite) -> bool:
+    return suite.has("causes")
 
 
 MAIN_GRID = ("losses", "grid")
@@ -32,8 +32,8 @@ TABLES = {
     "knn": Exhibit("evidence.tables.accuracy", "knn", ("runs",)),
     "geometry": Exhibit("evidence.tables.geometry", "tabulate", ("runs",)),
     "ablations": Exhibit("evidence.tables.ablations", "tabulate", ("runs",), lambda suite: suite.has("ablations")),
-    "trade_off_points": Exhibit("evidence.tables.trade_off", "points", ("runs",), _has_trade_off),
-    "trade_off_effects": Exhibit("evidence.tables.trade_off", "effects", ("runs",), _has_trade_off),
+    "causes_points": Exhibit("evidence.tables.causes", "points", ("runs",), _has_causes),
+    "causes_effects": Exhibit("evidence.tables.causes", "effects", ("runs",), _has_causes),
     "robustness": Exhibit("evidence.tables.robustness", "tabulate", ("runs",), _has_grids),
     "transfer": Exhibit("evidence.tables.transfer", "tabulate", ("runs",), lambda suite: suite.has("transfer")),
     "published": Exhibit(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from dhel_kcl.evidence import ledger, trade_off
+from dhel_kcl.evidence import causes, ledger
 from dhel_kcl.evidence.estimates import Estimate
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation.table_files import NOT_RUN, mean_and_spread
@@ -27,17 +27,17 @@ class Change:
 
     title: str
     factor: str
-    of: trade_off.Level
-    against: trade_off.Level
+    of: causes.Level
+    against: causes.Level
     by: str
 
 
 def points(results: Results) -> pd.DataFrame:
     """Accuracy, alignment and rank at every energy weight and temperature of the trade-off."""
     rows = []
-    for dataset in results.datasets_of("trade_off"):
-        runs = trade_off.points(results, dataset)
-        for setting in trade_off.planned(results.suite, dataset).itertuples():
+    for dataset in results.datasets_of("causes"):
+        runs = causes.points(results, dataset)
+        for setting in causes.planned(results.suite, dataset).itertuples():
             cell = where(runs, method=setting.method, parameters=setting.parameters)
             rows.append(
                 {
@@ -56,7 +56,7 @@ def points(results: Results) -> pd.DataFrame:
 def effects(results: Results) -> pd.DataFrame:
     """What a change of the loss, of the weight and of the temperature does, all else equal, with 95 % intervals."""
     rows = []
-    for dataset in results.datasets_of("trade_off"):
+    for dataset in results.datasets_of("causes"):
         for change in changes(results.suite, dataset):
             found = {header: _cells(results, dataset, change, *outcome) for header, outcome in OUTCOMES.items()}
             cells = pd.DataFrame(found).rename_axis("at").reset_index()
@@ -67,7 +67,7 @@ def effects(results: Results) -> pd.DataFrame:
 
 def changes(suite: Suite, dataset: str) -> Iterator[Change]:
     """Those whose effect a trade-off can show."""
-    planned = trade_off.planned(suite, dataset)
+    planned = causes.planned(suite, dataset)
     titles = {loss: suite.title(method) for loss, method in zip(planned.loss, planned.method, strict=True)}
     for of, against in itertools.combinations(reversed(titles), 2):
         yield Change(f"{titles[of]} − {titles[against]}", "loss", of, against, by="weight")
@@ -79,9 +79,9 @@ def changes(suite: Suite, dataset: str) -> Iterator[Change]:
 
 def _cells(results: Results, dataset: str, change: Change, column: str, digits: int) -> dict[str, str]:
     """The effect at each value of the other factor, and over "all" settings."""
-    found = trade_off.effects(results, dataset, column, change.factor, change.of, change.against)
-    estimates = trade_off.by_factor(found, change.by) if len(found) else {}
-    estimates |= {"all": trade_off.mean_effect(found)}
+    found = causes.effects(results, dataset, column, change.factor, change.of, change.against)
+    estimates = causes.by_factor(found, change.by) if len(found) else {}
+    estimates |= {"all": causes.mean_effect(found)}
     level = ledger.read().rules.confidence
     return {at: _cell(estimate, digits, level) for at, estimate in estimates.items()}
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dhel_kcl.evidence import ledger, trade_off
+from dhel_kcl.evidence import causes, ledger
 from dhel_kcl.evidence.figures import panels
 from dhel_kcl.evidence.figures.forest import forest, frame, verdict_handles
 from dhel_kcl.evidence.statistics import DatasetRuns, Pair
@@ -24,10 +24,10 @@ X_AXES = {"z_alignment": "alignment  $\\|u - v\\|^2$", "test_accuracy": "test ac
 
 
 def draw(results: Results) -> Figure:
-    datasets = results.datasets_of("trade_off")
+    datasets = results.datasets_of("causes")
     size, ratios = (style.PAGE, 0.5 + 2 * len(datasets)), [1, 1, 0.8]
     fig, axes = style.grid(len(datasets), 3, size, width_ratios=ratios)
-    points = pd.concat([trade_off.points(results, dataset) for dataset in datasets])
+    points = pd.concat([causes.points(results, dataset) for dataset in datasets])
     widths = {weight: 0.6 + 0.6 * rank for rank, weight in enumerate(sorted(points.weight.unique()))}
     for (*by_column, effects), dataset in zip(axes, datasets, strict=True):
         here = where(points, dataset=dataset)
@@ -74,7 +74,7 @@ def name_temperatures(ax: Axes, points: pd.DataFrame) -> None:
 
 def draw_effects(ax: Axes, results: Results, dataset: str) -> None:
     """Effects of loss, weight and temperature on the rank: every setting's, and the ledger's estimates."""
-    statements, runs = ledger.read().trade_off, DatasetRuns(results, dataset, ledger.read().rules)
+    statements, runs = ledger.read().causes, DatasetRuns(results, dataset, ledger.read().rules)
     for position, statement in enumerate(statements):
         of_settings = statement.statistic.estimate(runs, Pair(), statement.column).settings
         ax.plot(of_settings, [position + 0.22] * len(of_settings), "|", color=style.GREY, markersize=4)
@@ -93,7 +93,7 @@ def handles(results: Results, losses: list[str], widths: dict[float, float]) -> 
     found = [Line2D([], [], label=name, markersize=4, **look) for name, look in zip(names, looks, strict=True)]
     for weight, width in widths.items():
         found.append(Line2D([], [], marker="o", label=f"weight {weight:g}", **grey, **by_weight(width)))
-    ids, claims = [statement.id for statement in ledger.read().trade_off], results.table("claims")
+    ids, claims = [statement.id for statement in ledger.read().causes], results.table("claims")
     found += verdict_handles(set(claims[claims.id.isin(ids)].verdict))
     return [*found, Line2D([], [], marker="|", linestyle="", label="one setting", **grey)]
 

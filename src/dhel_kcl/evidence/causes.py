@@ -31,7 +31,7 @@ def planned(suite: Suite, dataset: str) -> pd.DataFrame:
             "temperature": float(loss["temperature"]),
         }
         for method in suite.methods_of(dataset).values()
-        if method.section == "trade_off"
+        if method.section == "causes"
         for loss in method.grid
     ]
     return pd.DataFrame(rows, columns=["method", "parameters", *FACTORS])
@@ -39,7 +39,7 @@ def planned(suite: Suite, dataset: str) -> pd.DataFrame:
 
 def seeds(suite: Suite, dataset: str) -> tuple[int, ...]:
     """Seeds of every setting; none if the suite has no trade-off."""
-    asked = suite.config_of(dataset).trade_off
+    asked = suite.config_of(dataset).causes
     return asked.seeds if asked else ()
 
 
@@ -52,7 +52,7 @@ def compared(suite: Suite, dataset: str, factor: str, of: Level, against: Level)
 
 def points(results: Results, dataset: str) -> pd.DataFrame:
     """Runs of the trade-off, with loss, weight and temperature as in `planned`."""
-    runs = results.runs[(results.runs.section == "trade_off") & (results.runs.dataset == dataset)]
+    runs = results.runs[(results.runs.section == "causes") & (results.runs.dataset == dataset)]
     return runs.merge(planned(results.suite, dataset), on=["method", "parameters"])
 
 
