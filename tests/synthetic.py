@@ -15,7 +15,7 @@ from dhel_kcl.evidence.collect import over_seeds
 from dhel_kcl.evidence.tidy import COLUMNS, CONFIGURATION, Results, pack
 from dhel_kcl.files import sha256, write_json, write_rows
 from dhel_kcl.study import job_counts, layout, selection
-from dhel_kcl.study.suite import Suite, parameters
+from dhel_kcl.study.suite import Suite
 
 ROOT = Path(__file__).parents[1]
 IMAGES = 400
@@ -88,22 +88,24 @@ def runs_of(suite, truth, noise, seed=0, without=lambda run: False):
     chosen, rows = {}, []
     for run in suite.runs:
         key = (run.dataset, run.method, run.batch_size)
-        loss = chosen[key] if run.role == "selected" else run.loss
+        setting, training = chosen[key] if run.takes_selected else run.setting, suite.training(run)
         row = {"dataset": run.dataset, "section": run.section, "method": run.method, "batch_size": run.batch_size}
-        row |= {"role": run.role, "selected": run.role in ("selected", "floor"), "seed": run.seed}
-        row |= {"parameters": parameters(loss), "test_images": IMAGES, "git_revision": "0123456789abcdef"}
+        row |= {"role": run.role, "selected": run.takes_selected or run.role == "floor", "seed": run.seed}
+        row |= {"parameters": setting.parameters, "epochs": training.epochs}
+        row |= {"learning_rate": setting.training.get("learning_rate", training.learning_rate)}
+        row |= {"test_images": IMAGES, "plan": None, "claims": "c" * 12, "git_revision": "0123456789abcdef"}
         expected = {"validation_accuracy": 80.0, "validation_cross_entropy": 1.0, "test_cross_entropy": 1.0}
         expected |= {"test_accuracy": 80.0, "knn_accuracy": 75.0, "cached_test_accuracy": 79.0}
         for space in ("z", "h"):
             expected |= {f"{space}_alignment": 0.3, f"{space}_uniformity": -2.0}
             expected |= {f"{space}_effective_rank": 20.0, f"{space}_effective_rank_centred": 20.0}
             expected |= {f"{space}_wasserstein_uniformity": 0.1, f"{space}_covariance_rank": 60.0}
-        expected |= truth(run, loss)
+        expected |= truth(run, setting.loss)
         row |= {name: value + noise.get(name, 0.0) * rng.standard_normal() for name, value in expected.items()}
         if not without(run):
             rows.append(row)
         if run.role == "grid" and key not in chosen:  # the first grid point is the selected one
-            chosen[key] = loss
+            chosen[key] = setting
             row["selected"] = True
     return pd.DataFrame(rows)
 
@@ -174,32 +176,40 @@ def run_folders(folder, suite):
         path = folder / layout.SPLIT.format(suite=suite.name, dataset=dataset)
         split.write(path, splits[dataset], split.Origin(dataset, 2000, "sha256"))
     candidates = {}
-    for number, run in enumerate(sorted(suite.runs, key=lambda run: run.role == "selected")):
+    for number, run in enumerate(sorted(suite.runs, key=lambda run: run.takes_selected)):
         rng, key = np.random.default_rng(number), (run.dataset, run.method, run.batch_size)
-        chosen = selection.best(candidates[key]) if run.role == "selected" else run
+        spec = suite.pretrain_spec(run)
+        if run.takes_selected:
+            chosen = selection.best(candidates[key])
+            spec["loss"], spec["training"]["learning_rate"] = chosen.loss, chosen.learning_rate
         if run.trained:
-            _write_training(folder, suite, run, chosen.loss)
+            _write_training(folder, suite, run, spec)
         report = _write_evaluation(folder / run.folder, suite, run, splits[run.dataset], rng)
         for target in suite.transfers(run):
             spec, scores = suite.evaluation_spec(target) | {"augmented": None}, _scores(splits[target], rng)[0]
             write_json(folder / layout.transfer(run, target), scores | {"spec": spec})
         if run.role == "grid":
-            candidates.setdefault(key, []).append(selection.Candidate.of(run.name, {"loss": run.loss}, report))
+            candidates.setdefault(key, []).append(selection.Candidate.of(run.name, spec, report))
             write_json(folder / layout.selected(run), selection.selected(candidates[key]))
     cells = dict.fromkeys((run.dataset, run.batch_size) for run in suite.runs)
     plan = [{"dataset": dataset, "batch_size": size, "views_per_second": 1e3 + size} for dataset, size in cells]
     write_rows(folder / layout.PLAN.format(suite=suite.name), plan)
 
 
-def _write_training(folder, suite, run, loss):
+def _write_training(folder, suite, run, spec):
     path, epochs = folder / run.folder, range(1, 3)
-    write_json(path / "spec.json", suite.pretrain_spec(run) | {"loss": loss})
+    write_json(path / "spec.json", spec)
     write_rows(path / "log.csv", [{"epoch": k, "step": 5 * k, "loss": 2.0 / k, "gap": 1.0 / k} for k in epochs])
     for name in ("encoder", "projector"):
         (path / f"{name}.safetensors").write_bytes(f"{name} of {run.folder}".encode())
     files = [name for name in layout.TRAINED if name != "provenance.json"]
     record = {"git_revision": "0123456789abcdef", "training_seconds": 2.5, "views": job_counts.views(suite, run)}
-    record |= {"code": code_of(run), "sha256": {name: sha256(path / name) for name in files}}
+    record |= {
+        "plan": None,
+        "claims": "c" * 64,
+        "code": code_of(run),
+        "sha256": {name: sha256(path / name) for name in files},
+    }
     write_json(path / "provenance.json", record)
 
 

@@ -16,7 +16,7 @@ def test_each_data_set_is_planned_on_its_own_as_the_plan_counts(suite, tmp_path)
     count = planned(output)
     code, plan = run(tmp_path, "dhel-kcl", "plan", "--root", ROOT, "--suite", suite, "--no-measure", root=ROOT)
     assert code == 0, plan
-    pretrained = count["pretrain_encoder"] + count.get("pretrain_ablation", 0)
+    pretrained = count["pretrain_encoder"] + count.get("pretrain_later", 0)
     evaluated, selected = count["evaluate_encoder"], count["select_setting"]
     assert f"that is {evaluated} runs; " in plan
     assert f"{pretrained} pretrain (the random encoder too), {evaluated} evaluate (all runs), {selected} select" in plan

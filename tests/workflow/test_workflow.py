@@ -112,8 +112,8 @@ def test_a_folder_with_what_git_holds_plans_the_whole_default_suite_and_the_theo
     code, output = snakemake(tmp_path, "-n", root=ROOT)
     suite, plan = Suite.load(ROOT, "digits"), planned(output)
     assert code == 0, output
-    assert plan["pretrain_encoder"] + plan["pretrain_ablation"] == len([run for run in suite.runs if run.trained])
-    assert plan["pretrain_ablation"] == len([run for run in suite.runs if run.section == "ablations"])
+    assert plan["pretrain_encoder"] + plan["pretrain_later"] == len([run for run in suite.runs if run.trained])
+    assert plan["pretrain_later"] == len([run for run in suite.runs if run.section == "ablations"])
     assert plan["evaluate_encoder"] == len(suite.runs)
     assert plan["draw_figure"] == len(figures_of(suite))
     assert plan["tabulate_results"] == len(tables_of(suite))

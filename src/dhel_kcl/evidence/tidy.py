@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dhel_kcl.files import write_text
 from dhel_kcl.study.config import Settings
-from dhel_kcl.study.suite import Suite
+from dhel_kcl.study.suite import FLOORS, Suite
 
 CONFIGURATION = ["dataset", "section", "method", "batch_size"]
 """What runs that differ by their seed alone have in common."""
@@ -38,7 +38,10 @@ SCORES = (
 MEASURES = (*SCORES, *(f"{space}_{metric}" for space in SPACES for metric in GEOMETRY))
 """Columns of runs.csv with what was measured; accuracies in percent, cross-entropies in nats."""
 COLUMNS = {
-    "runs": [*CONFIGURATION, "role", "selected", "seed", "parameters", *MEASURES, "git_revision"],
+    "runs": [
+        *CONFIGURATION, "role", "selected", "seed", "parameters", "learning_rate", "epochs", *MEASURES, "plan",
+        "claims", "git_revision"
+    ],
     "epochs": [
         *CONFIGURATION, "seed", "epoch", "step", "loss", "alignment_term", "energy_term", "alignment", "gap"
     ],
@@ -79,13 +82,17 @@ class Results:
 
     @cached_property
     def selected(self) -> pd.DataFrame:
-        """Runs of the selected settings and of the floors."""
-        return self.runs[self.runs.selected]
+        """Runs of the selected settings, at the final length where there is one, and of the floors."""
+        return judged(self.runs[self.runs.selected], self.suite)
+
+    def judged(self, name: str) -> pd.DataFrame:
+        """A tidy table of the selected settings, at the final length where there is one, and of the floors."""
+        return judged(self.table(name), self.suite)
 
     @cached_property
     def correct(self) -> dict[tuple[str, str, int], NDArray[np.float64]]:
         """{(data set, method, batch size): share of the seeds that classify each test image right, shape (N,)}."""
-        grouped = self.table("predictions").groupby(["dataset", "method", "batch_size"])
+        grouped = self.judged("predictions").groupby(["dataset", "method", "batch_size"])
         return {
             key: np.mean([unpack(row.correct, row.images) for row in group.itertuples()], axis=0)
             for key, group in grouped
@@ -112,9 +119,19 @@ class Results:
         methods = self.suite.methods_of(dataset) if dataset else self.suite.methods
         return [name for name, method in methods.items() if method.section == section]
 
+    def floors(self, dataset: str) -> list[str]:
+        """What its losses are compared with besides."""
+        return list(FLOORS) if self.settings(dataset).floors.seeds else []
+
     def datasets_of(self, section: str) -> list[str]:
         """Data sets on which the suite runs a section; none if it has no such section."""
         return [dataset for dataset in self.datasets if self.methods(section, dataset)]
+
+
+def judged(table: pd.DataFrame, suite: Suite) -> pd.DataFrame:
+    """Rows of a tidy table but for those of losses that have others at the final length in their place."""
+    replaced = [dataset for dataset in suite.datasets if suite.judged_section(dataset) != "losses"]
+    return table[(table.section != "losses") | ~table.dataset.isin(replaced)]
 
 
 def where(table: pd.DataFrame, **values: Any) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Where a result comes from: code revision, versions, machine."""
+"""Where a result comes from: code revision, versions, machine, and the plan that it was made by."""
 
 import platform
 import sys
@@ -6,7 +6,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from dhel_kcl.files import sha256
 from dhel_kcl.runtime.repository import GitError, git
+from dhel_kcl.study import layout
 
 PACKAGES = ("torch", "numpy", "scipy", "safetensors", "pandas", "matplotlib", "seaborn", "scikit-learn", "snakemake")
 SOURCE = Path(__file__).parents[1]
@@ -42,6 +44,12 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "processor": _processor(),
     }
+
+
+def planned(source: Path = SOURCE) -> dict[str, str | None]:
+    """SHA-256 of the analysis plan and of the statements, as they are now; None for what is not there."""
+    files = {"plan": source.parents[1] / layout.ANALYSIS_PLAN, "claims": source / "evidence/claims.yaml"}
+    return {name: sha256(path) if path.is_file() else None for name, path in files.items()}
 
 
 def _version(package: str) -> str | None:

@@ -7,9 +7,10 @@ import yaml
 
 from dhel_kcl import registry
 from dhel_kcl.evaluation.spec import EvaluationSpec
+from dhel_kcl.study.choices import Setting
 from dhel_kcl.study.config import suite_names
 from dhel_kcl.study.mistakes import ConfigError
-from dhel_kcl.study.suite import Suite, dataset_title, parameters
+from dhel_kcl.study.suite import Suite, dataset_title
 from dhel_kcl.training.spec import PretrainSpec
 from dhel_kcl.views.augment import Augment
 from tests.pipeline import ROOT
@@ -84,7 +85,7 @@ def test_every_suite_is_valid_and_builds_its_losses(name):
     assert len(suite.runs) > 3
     for method in suite.methods.values():
         for point in method.grid:
-            registry.resolve("loss", point["name"])(**{k: v for k, v in point.items() if k != "name"})
+            registry.resolve("loss", point.loss["name"])(**{k: v for k, v in point.loss.items() if k != "name"})
 
 
 def names(section, size=64, suite=DIGITS):
@@ -173,7 +174,7 @@ def test_losses_of_a_spec():
     losses = {run.name: run.loss for run in [*DIGITS.runs, *CAUSES.runs] if run.batch_size == 64}
     weighted = losses["dhel-weighted_m64_form-mean_temperature-0.3_energy_weight-2.0"]
     assert weighted == {"name": "dhel", "form": "mean", "temperature": 0.3, "energy_weight": 2.0}
-    assert parameters(weighted) == "form=mean temperature=0.3 energy_weight=2.0"
+    assert Setting(weighted, {}).parameters == "form=mean temperature=0.3 energy_weight=2.0"
     imq = losses["kcl-imq_m64_kernel-imq_c-4.0_gamma-16.0"]
     assert imq == {"name": "kcl", "kernel": "imq", "c": 4.0, "gamma": 16.0}
     assert losses["supervised"] == {"name": "supervised"}
@@ -185,7 +186,7 @@ def test_methods_and_titles():
     imq = methods["kcl-imq"]
     assert (imq.section, imq.title, imq.batch_sizes, imq.loss) == ("ablations", "KCL IMQ", (64,), "kcl")
     assert imq.fixed == {"name": "kcl", "kernel": "imq"}
-    assert [loss["c"] for loss in imq.grid] == [1.0, 2.0, 4.0]
+    assert [point.loss["c"] for point in imq.grid] == [1.0, 2.0, 4.0]
     assert DIGITS.title("dcl-w2") == "DCL, w = 2"
     assert DIGITS.title("supervised") == "supervised"
     assert dataset_title("stl10") == "STL-10"

@@ -1,7 +1,8 @@
 """Effective rank against alignment and against accuracy, by energy weight and temperature; and the effects.
 
-Curves join the temperatures of one loss and energy weight, at one batch size; the thicker, the larger the weight.
-Temperatures are named at the largest weight. Effects: every setting's (small), their mean and its interval.
+Curves join the temperatures of one loss, energy weight, learning rate and length, at one batch size; the thicker, the
+larger the weight. Temperatures are named at the largest weight. Effects: every setting's (small), their mean and its
+interval.
 """
 
 from typing import Any
@@ -45,7 +46,7 @@ def draw_curves(ax: Axes, points: pd.DataFrame, column: str, widths: dict[float,
     """Rank against `column`, one curve a loss and weight; means over seeds, bars of one standard deviation."""
     if points.empty:
         style.not_run(ax)
-    for (loss, weight), line in points.groupby(["loss", "weight"], sort=False):
+    for (loss, weight, *_), line in points.groupby(["loss", "weight", "rate", "epochs", "updates"], sort=False):
         grouped = line.groupby("temperature")[[column, "z_effective_rank"]]
         mean, spread = grouped.mean(), grouped.std().fillna(0)
         ax.errorbar(

@@ -1,4 +1,4 @@
-"""The trade-off between alignment and rank: every setting of it, and what a change of a setting does."""
+"""What makes the losses differ: every setting of `causes`, and what a change of a setting does."""
 
 import itertools
 import math
@@ -33,7 +33,7 @@ class Change:
 
 
 def points(results: Results) -> pd.DataFrame:
-    """Accuracy, alignment and rank at every energy weight and temperature of the trade-off."""
+    """Accuracy, alignment and rank at every setting with a temperature."""
     rows = []
     for dataset in results.datasets_of("causes"):
         runs = causes.points(results, dataset)
@@ -45,6 +45,8 @@ def points(results: Results) -> pd.DataFrame:
                     "loss": results.suite.title(setting.method),
                     "weight": f"{setting.weight:g}",
                     "temperature": f"{setting.temperature:g}",
+                    "learning rate": f"{setting.rate:g}",
+                    "length": f"{setting.epochs} epochs" if setting.epochs else f"{setting.updates} updates",
                     "accuracy (%)": mean_and_spread(cell.test_accuracy, 2),
                     "alignment of z": mean_and_spread(cell.z_alignment, 3),
                     "effective rank of z": mean_and_spread(cell.z_effective_rank, 1),
@@ -66,7 +68,7 @@ def effects(results: Results) -> pd.DataFrame:
 
 
 def changes(suite: Suite, dataset: str) -> Iterator[Change]:
-    """Those whose effect a trade-off can show."""
+    """Those whose effect the settings can show."""
     planned = causes.planned(suite, dataset)
     titles = {loss: suite.title(method) for loss, method in zip(planned.loss, planned.method, strict=True)}
     for of, against in itertools.combinations(reversed(titles), 2):

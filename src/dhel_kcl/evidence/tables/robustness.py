@@ -41,8 +41,8 @@ def selected(parameters: pd.Series, candidates: list[Run]) -> str:
         return NOT_RUN
     chosen = dict(entry.split("=") for entry in parameters.iloc[0].split())
     texts = []
-    for key in candidates[0].loss:
-        values = {run.loss[key] for run in candidates}
+    for key in candidates[0].setting.values:
+        values = {run.setting.values[key] for run in candidates}
         numbers = sorted(float(value) for value in values if isinstance(value, int | float))
         at_edge = len(numbers) > 2 and float(chosen[key]) in (numbers[0], numbers[-1])
         texts += [f"{key}={chosen[key]}" + " (edge)" * at_edge] if len(values) > 1 else []
