@@ -13,19 +13,15 @@ from scipy.special import stdtr, stdtrit
 class Estimate:
     """A statistic with its standard error and the degrees of freedom of that error; NaN where they are not known.
 
-    seeds: the fewest seeds that a component of it rests on. note: what a reader must know beside the number.
-    blocked: the estimate with each seed's values summed first, for intervals that hold whatever seeds share; None where
-        seeds have one value each.
-    fresh: the estimate without the seed on which settings were selected.
+    seeds: the fewest seeds that a component of it rests on. blocked: the estimate with each seed's values summed first,
+    for intervals that hold whatever seeds share; None where seeds have one value each.
     """
 
     value: float
     error: float = math.nan
     df: float = math.nan
     seeds: int = 0
-    note: str = ""
     blocked: "Estimate | None" = None
-    fresh: "Estimate | None" = None
 
     def interval(self, level: float) -> tuple[float, float]:
         """Two-sided Student t interval; (nan, nan) without an error."""

@@ -1,17 +1,18 @@
-"""What makes the losses differ: every setting of `causes`, and what a change of a setting does."""
+"""What makes the losses differ: every point of `causes`, and what changes of them do."""
 
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pandas as pd
 
 from dhel_kcl.evidence import causes, ledger
+from dhel_kcl.evidence.causes import Change, Settings
 from dhel_kcl.evidence.estimates import Estimate
+from dhel_kcl.evidence.statistics import OF_CAUSES
 from dhel_kcl.evidence.tidy import Results, where
-from dhel_kcl.presentation.table_files import NOT_RUN, mean_and_spread
-from dhel_kcl.study.suite import Suite, dataset_title
+from dhel_kcl.presentation.table_files import NOT_RUN, mean_and_spread, number
+from dhel_kcl.study.suite import dataset_title
 
 OUTCOMES = {
     "effective rank of z": ("z_effective_rank", 1),
@@ -19,34 +20,27 @@ OUTCOMES = {
     "accuracy (points)": ("test_accuracy", 2),
 }
 """Column of runs.csv and decimals of what the settings change."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """Of a factor (loss, weight or temperature) from `against` to `of`; shown at each value of the factor `by`."""
-
-    title: str
-    factor: str
-    of: causes.Level
-    against: causes.Level
-    by: str
+BOTH_REMOVED = "both removed: DHEL mean - SimCLR", Change("loss", "dhel-mean", "simclr")
+EQUAL, RETUNED = "equal, mean", "each side's best"
 
 
 def points(results: Results) -> pd.DataFrame:
-    """Accuracy, alignment and rank at every setting with a temperature."""
+    """Accuracy, alignment and rank at every point."""
     rows = []
     for dataset in results.datasets_of("causes"):
         runs = causes.points(results, dataset)
-        for setting in causes.planned(results.suite, dataset).itertuples():
-            cell = where(runs, method=setting.method, parameters=setting.parameters)
+        for point in causes.planned(results.suite, dataset).itertuples():
+            cell = where(runs, method=point.method, parameters=point.parameters)
             rows.append(
                 {
                     "data set": dataset_title(dataset),
-                    "loss": results.suite.title(setting.method),
-                    "weight": f"{setting.weight:g}",
-                    "temperature": f"{setting.temperature:g}",
-                    "learning rate": f"{setting.rate:g}",
-                    "length": f"{setting.epochs} epochs" if setting.epochs else f"{setting.updates} updates",
+                    "loss": results.suite.title(point.method),
+                    "weight": number(point.weight, "g"),
+                    "temperature": number(point.temperature, "g"),
+                    "gamma": number(point.gamma, "g"),
+                    "other": point.other,
+                    "learning rate": f"{point.rate:g}",
+                    "length": f"{point.length:g}",
                     "accuracy (%)": mean_and_spread(cell.test_accuracy, 2),
                     "alignment of z": mean_and_spread(cell.z_alignment, 3),
                     "effective rank of z": mean_and_spread(cell.z_effective_rank, 1),
@@ -56,34 +50,54 @@ def points(results: Results) -> pd.DataFrame:
 
 
 def effects(results: Results) -> pd.DataFrame:
-    """What a change of the loss, of the weight and of the temperature does, all else equal, with 95 % intervals."""
+    """What each change does, all else equal, with 95 % intervals: in each setting, by learning rate, at all rates that
+    both sides have, and with each side at its own best one. Nothing is tested here."""
     rows = []
     for dataset in results.datasets_of("causes"):
-        for change in changes(results.suite, dataset):
-            found = {header: _cells(results, dataset, change, *outcome) for header, outcome in OUTCOMES.items()}
-            cells = pd.DataFrame(found).rename_axis("at").reset_index()
-            same = {"data set": dataset_title(dataset), "effect of": change.title}
-            rows += [same | row for row in cells.to_dict("records")]
+        asked, runs = causes.planned(results.suite, dataset), causes.points(results, dataset)
+        for title, change in changes(asked):
+            settings = causes.settings(asked, change)
+            for rate, found in by_rate(runs, settings).items():
+                cells = pd.DataFrame({header: _cells(*each) for header, each in found.items()}).fillna(NOT_RUN)
+                same = {"data set": dataset_title(dataset), "effect of": title, "learning rate": rate}
+                rows += [same | row for row in cells.rename_axis("at").reset_index().to_dict("records")]
     return pd.DataFrame(rows)
 
 
-def changes(suite: Suite, dataset: str) -> Iterator[Change]:
-    """Those whose effect the settings can show."""
-    planned = causes.planned(suite, dataset)
-    titles = {loss: suite.title(method) for loss, method in zip(planned.loss, planned.method, strict=True)}
-    for of, against in itertools.combinations(reversed(titles), 2):
-        yield Change(f"{titles[of]} − {titles[against]}", "loss", of, against, by="weight")
-    for low, high in itertools.pairwise(sorted(set(planned.weight))):
-        yield Change(f"w = {high:g} − {low:g}", "weight", high, low, by="temperature")
-    for low, high in itertools.pairwise(sorted(set(planned.temperature))):
-        yield Change(f"τ = {low:g} − {high:g}", "temperature", low, high, by="weight")
+def changes(asked: pd.DataFrame) -> Iterator[tuple[str, Change]]:
+    """Those that the points can show, with their names: the steps of the ledger, both removals at once, and gamma."""
+    names = {id(statement.statistic): statement.short for statement in ledger.read().of_causes}
+    steps = [(names[id(step)], step.change(asked)) for step in OF_CAUSES.values()]
+    gammas = [
+        (f"{loss}: γ = {high:g} - {low:g}", Change("gamma", high, low, within={"loss": loss}))
+        for loss, rows in asked.dropna(subset="gamma").groupby("loss", sort=False)
+        for low, high in itertools.pairwise(sorted(set(rows.gamma)))
+    ]
+    for title, change in (*steps, BOTH_REMOVED, *gammas):
+        if len(causes.settings(asked, change).common):
+            yield title, change
 
 
-def _cells(results: Results, dataset: str, change: Change, column: str, digits: int) -> dict[str, str]:
-    """The effect at each value of the other factor, and over "all" settings."""
-    found = causes.effects(results, dataset, column, change.factor, change.of, change.against)
-    estimates = causes.by_factor(found, change.by) if len(found) else {}
-    estimates |= {"all": causes.mean_effect(found)}
+def by_rate(runs: pd.DataFrame, settings: Settings) -> dict[str, dict[str, tuple[pd.DataFrame, int]]]:
+    """{learning rate: {outcome: (effects, decimals)}}."""
+    rates = sorted(set(settings.of.index.unique("rate")) & set(settings.against.index.unique("rate")))
+    found: dict[str, dict[str, tuple[pd.DataFrame, int]]] = {}
+    for name in (*(f"{rate:g}" for rate in rates if len(rates) > 1), EQUAL, RETUNED):
+        found[name] = {}
+        for header, (column, digits) in OUTCOMES.items():
+            if name == EQUAL:
+                table = causes.at_equal_rates(runs, settings, column)
+            elif name == RETUNED:
+                table = causes.retuned(runs, settings, column)
+            else:
+                table = causes.at_equal_rates(runs, settings.at(float(name)), column)
+            found[name][header] = table, digits
+    return found
+
+
+def _cells(effects: pd.DataFrame, digits: int) -> dict[str, str]:
+    """The effect in each setting, and the mean over "all" of the shortest length."""
+    estimates = causes.by_setting(effects) | {"all": causes.mean_effect(causes.of_shortest(effects))}
     level = ledger.read().rules.confidence
     return {at: _cell(estimate, digits, level) for at, estimate in estimates.items()}
 

@@ -1,0 +1,69 @@
+"""Whether what a statement rests on was planned before it was run, and when it was not, why.
+
+Runs record the SHA-256 of the plan and of the statements as these were when they were trained. They are compared with
+the files as they are, so Git is not asked.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from dhel_kcl.evidence.ledger import LEDGER, Statement
+from dhel_kcl.files import sha256
+from dhel_kcl.presentation.verdict_words import EXPLORATORY
+
+PLAN = "docs/analysis_plan.md"
+"""Below the repository's folder."""
+DIGITS = 12
+"""Of a digest that runs.csv has."""
+
+
+@dataclass(frozen=True)
+class Present:
+    """Digests of the plan and of the statements as they are now; empty where there is no such file."""
+
+    plan: str
+    claims: str
+
+    @classmethod
+    def read(cls, root: Path, claims: Path = LEDGER) -> "Present":
+        """Of the repository below `root`."""
+        return cls(*(sha256(path)[:DIGITS] if path.is_file() else "" for path in (root / PLAN, claims)))
+
+
+def objections(statement: Statement, confirmatory: bool, runs: pd.DataFrame, present: Present) -> Iterator[str]:
+    """Why a statement is exploratory; nothing if it is confirmatory.
+
+    Args:
+        statement: what is said.
+        confirmatory: whether the suite says that its statements were planned.
+        runs: those that the statement rests on, as in runs.csv.
+        present: what runs must have been planned by.
+    """
+    if statement.kind == EXPLORATORY:
+        yield "so declared in claims.yaml"
+    if not confirmatory:
+        yield "the suite is not confirmatory"
+    for column, name, now in (("plan", PLAN, present.plan), ("claims", "claims.yaml", present.claims)):
+        of_runs = runs[column].fillna("")
+        if without := int((of_runs == "").sum()):
+            yield f"{_runs(without)} without {name}"
+        if other := int(((of_runs != now) & (of_runs != "")).sum()):
+            yield f"{_runs(other)} by another {name} than there is now"
+    revisions = runs.git_revision.fillna("unknown")
+    if changed := int(revisions.str.contains("+", regex=False).sum()):
+        yield f"{_runs(changed)} of a changed working tree"
+    if unknown := int((revisions == "unknown").sum()):
+        yield f"{_runs(unknown)} of an unknown revision"
+
+
+def revisions(runs: pd.DataFrame) -> tuple[str, ...]:
+    """What is wrong if runs were made with several revisions of the code."""
+    found = sorted({str(revision)[:10] for revision in runs.git_revision.dropna()})
+    return (f"runs of {len(found)} revisions: {', '.join(found)}",) if len(found) > 1 else ()
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'s' * (count > 1)}"
