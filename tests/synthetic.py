@@ -12,6 +12,7 @@ import yaml
 from dhel_kcl.data import split
 from dhel_kcl.evidence import ledger
 from dhel_kcl.evidence.collect import over_seeds
+from dhel_kcl.evidence.status import Present
 from dhel_kcl.evidence.tidy import COLUMNS, CONFIGURATION, Results, pack
 from dhel_kcl.files import sha256, write_json, write_rows
 from dhel_kcl.study import job_counts, layout, selection
@@ -22,16 +23,17 @@ IMAGES = 400
 BOOK = ledger.read()
 BOOK = replace(BOOK, rules=replace(BOOK.rules, draws=100))
 """The ledger, with fewer draws, to be quick."""
-STATEMENTS = {statement.id: statement for statement in (*BOOK.statements, *BOOK.causes)}
+STATEMENTS = {statement.id: statement for statement in BOOK.statements}
+PRESENT = Present(plan="0123456789ab", claims="ba9876543210")
+"""What all runs were trained by."""
 
 
 def suite_of(folder, change=lambda content: None, base="digits"):
-    """A suite with what `change` does to the config of another one, cut to five seeds and without trade-off."""
+    """A suite with what `change` does to the config of another one, with five judged seeds and without causes."""
     shutil.copytree(ROOT / "config", folder / "config", dirs_exist_ok=True)
     content = yaml.safe_load((ROOT / f"config/suites/{base}.yaml").read_text())
     content.pop("causes", None)
-    if len(content["seeds"]["selected"]) > 4:
-        content["seeds"]["selected"] = [1, 2, 3, 4]
+    content["seeds"]["selected"] = [1, 2, 3, 4, 5]
     change(content)
     text = yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=False)  # without references
     (folder / "config/suites/changed.yaml").write_text(text)
@@ -45,18 +47,24 @@ def small(content):
     del content["ablations"]
 
 
-def with_causes(seeds):
+def with_causes(seeds, rates=(0.1, 0.3)):
+    """Every step of the chain from SimCLR to DHEL's sum, at two temperatures."""
+
     def change(content):
         small(content)
-        weights, temperatures = [0.5, 1.0, 2.0], [0.1, 1.0]
-        losses = {
-            name: {"loss": name.split("-")[0], "energy_weight": weights, "temperature": temperatures}
-            for name in ("dcl-weighted", "dhel-weighted")
-        }
-        losses["dhel-weighted"]["form"] = "mean"
+        grid = {"temperature": [0.1, 0.5], "learning_rate": list(rates)}
+        losses = {name: {"loss": name.split("-")[0]} | grid for name in ("simclr-c", "dcl-c", "dhel-c")}
+        losses["dhel-c"] |= {"form": ["mean", "sum"]}
         content["causes"] = {"batch_size": 64, "seeds": seeds, "losses": losses}
 
     return change
+
+
+def with_rates(content):
+    """A learning rate to be tuned, and a final length."""
+    small(content)
+    content["losses"] = {name: entry | {"learning_rate": [0.1, 0.3]} for name, entry in content["losses"].items()}
+    content["final"] = {"training": {"epochs": 40}, "seeds": [10, 11, 12, 13, 14]}
 
 
 def effect(column, size, at=None):
@@ -69,42 +77,31 @@ def effect(column, size, at=None):
     return truth
 
 
-def curves(shift, scale=1.0):
-    """Rank rises with log alignment along one curve for SimCLR and, higher by `shift`, for DHEL."""
-
-    def truth(run, loss):
-        alignment = 0.3 * loss.get("temperature", 1.0) ** -0.4 * (scale if run.method == "dhel" else 1.0)
-        return {
-            "z_alignment": alignment,
-            "z_effective_rank": 30 + 8 * np.log(alignment) + shift * (run.method == "dhel"),
-        }
-
-    return truth
-
-
 def runs_of(suite, truth, noise, seed=0, without=lambda run: False):
-    """runs.csv of a suite. truth(run, loss): {column: expected value}; noise: {column: standard deviation}."""
+    """runs.csv of a suite. truth(run, values): {column: expected value}, of a run with these hyperparameters; noise:
+    {column: standard deviation}. A grid's first point is the selected one."""
     rng = np.random.default_rng(seed)
     chosen, rows = {}, []
     for run in suite.runs:
         key = (run.dataset, run.method, run.batch_size)
-        setting, training = chosen[key] if run.takes_selected else run.setting, suite.training(run)
+        setting = chosen[key] if run.takes_selected else run.setting
+        training = suite.training(run).changed(setting.training)
         row = {"dataset": run.dataset, "section": run.section, "method": run.method, "batch_size": run.batch_size}
         row |= {"role": run.role, "selected": run.takes_selected or run.role == "floor", "seed": run.seed}
-        row |= {"parameters": setting.parameters, "epochs": training.epochs}
-        row |= {"learning_rate": setting.training.get("learning_rate", training.learning_rate)}
-        row |= {"test_images": IMAGES, "plan": None, "claims": "c" * 12, "git_revision": "0123456789abcdef"}
+        row |= {"parameters": setting.parameters, "learning_rate": training.learning_rate, "test_images": IMAGES}
+        row |= {"epochs": training.epochs or training.updates_at(run.batch_size) * run.batch_size / 1000}
+        row |= {"plan": PRESENT.plan, "claims": PRESENT.claims, "git_revision": "0123456789abcdef"}
         expected = {"validation_accuracy": 80.0, "validation_cross_entropy": 1.0, "test_cross_entropy": 1.0}
         expected |= {"test_accuracy": 80.0, "knn_accuracy": 75.0, "cached_test_accuracy": 79.0}
         for space in ("z", "h"):
             expected |= {f"{space}_alignment": 0.3, f"{space}_uniformity": -2.0}
             expected |= {f"{space}_effective_rank": 20.0, f"{space}_effective_rank_centred": 20.0}
             expected |= {f"{space}_wasserstein_uniformity": 0.1, f"{space}_covariance_rank": 60.0}
-        expected |= truth(run, setting.loss)
+        expected |= truth(run, setting.values)
         row |= {name: value + noise.get(name, 0.0) * rng.standard_normal() for name, value in expected.items()}
         if not without(run):
             rows.append(row)
-        if run.role == "grid" and key not in chosen:  # the first grid point is the selected one
+        if run.role == "grid" and key not in chosen:
             chosen[key] = setting
             row["selected"] = True
     return pd.DataFrame(rows)

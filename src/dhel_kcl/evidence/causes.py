@@ -8,23 +8,27 @@ column a setting. They are taken at the same learning rates, or with each side a
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dhel_kcl.evidence.estimates import Estimate, contrast
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.study.config import Causes
 from dhel_kcl.study.suite import Suite
 
+Array = NDArray[np.float64]
 Level = str | float
 """Value of a factor."""
-Values = Mapping[tuple[Level, ...], pd.Series]
-"""{setting: value of each seed}."""
 SYMBOLS = {"weight": "w", "temperature": "τ", "gamma": "γ", "length": "length"}
 FACTORS = ("loss", *SYMBOLS, "other")
 """What makes a setting: loss (and form or kernel), energy weight, temperature, gamma, length of training (epochs or
 updates), and other hyperparameters in words."""
+ABSENT = -1
+"""Number of a point that there is none of."""
 
 
 @dataclass(frozen=True)
@@ -41,44 +45,60 @@ class Change:
 class Settings:
     """Where a suite asks for both sides of a change.
 
-    of, against: the points of either side, as in `planned`, indexed by setting and learning rate; one whose seeds stand
-    under two names has two rows. common: settings of both.
+    common: the settings. rates: learning rates, ascending. of, against: numbers of the points of either side, shape
+    (settings, rates), `ABSENT` where a side has none. seeds: that all of these are asked with.
     """
 
-    of: pd.DataFrame
-    against: pd.DataFrame
     common: pd.MultiIndex
-
-    def shortest(self) -> "Settings":
-        """Those of the shortest length alone."""
-        lengths = self.common.get_level_values("length")
-        return replace(self, common=self.common[lengths == min(lengths, default=0)])
-
-    def at(self, rate: float) -> "Settings":
-        """With the points of one learning rate alone."""
-        of, against = (side[side.index.get_level_values("rate") == rate] for side in (self.of, self.against))
-        return Settings(of, against, self.common)
-
-    @property
-    def seeds(self) -> set[int]:
-        """Seeds that every point of both sides in the common settings is asked with."""
-        sides = [side[side.index.droplevel("rate").isin(self.common)] for side in (self.of, self.against)]
-        points = [set().union(*rows) for side in sides for _, rows in side.seeds.groupby(level=side.index.names)]
-        return set.intersection(*points) if points else set()
+    rates: tuple[float, ...]
+    of: NDArray[np.int64]
+    against: NDArray[np.int64]
+    seeds: frozenset[int]
 
     @property
     def unequal(self) -> tuple[str, ...]:
         """What is wrong if one side has other learning rates to be tuned over than the other."""
-        rates = [side.reset_index("rate").rate for side in (self.of, self.against)]
-        found = [
-            _label(self.common, at) for at in self.common if len({frozenset(each.loc[[at]]) for each in rates}) > 1
-        ]
+        other = ((self.of == ABSENT) != (self.against == ABSENT)).any(axis=1)
+        found = [_label(self.common, at) for at in self.common[other]]
         return (f"unequal learning rates at {'; '.join(found)}",) if found else ()
+
+    def at(self, rate: float) -> "Settings":
+        """With the points of one learning rate alone."""
+        here = [self.rates.index(rate)]
+        return replace(self, rates=(rate,), of=self.of[:, here], against=self.against[:, here])
+
+
+@dataclass(frozen=True)
+class Points:
+    """Runs of the section on a data set, and what the suite asks for.
+
+    planned: as the function says. runs: rows of runs.csv with the columns of `planned`.
+    """
+
+    planned: pd.DataFrame
+    runs: pd.DataFrame
+
+    @classmethod
+    def read(cls, results: Results, dataset: str) -> "Points":
+        asked = planned(results.suite, dataset)
+        runs = where(results.runs, section="causes", dataset=dataset)
+        return cls(asked, runs.merge(asked, on=["method", "parameters"]))
+
+    @cached_property
+    def seeds(self) -> list[int]:
+        return sorted(set(self.runs.seed))
+
+    def values(self, column: str, points: NDArray[np.int64]) -> Array:
+        """A column of runs.csv at points (settings, rates), shape (seeds, settings, rates); NaN without a run."""
+        table = np.full((len(self.seeds), 1 + len(self.planned)), math.nan)  # the last column is that of ABSENT
+        rows = np.searchsorted(self.seeds, self.runs.seed)
+        table[rows, self.runs.point.to_numpy(int)] = self.runs[column].to_numpy(float)
+        return table[:, points]
 
 
 def planned(suite: Suite, dataset: str) -> pd.DataFrame:
     """Every point that the suite asks for: method and parameters as in runs.csv, seeds, `FACTORS` (NaN where a loss has
-    none such), learning rate."""
+    none such), learning rate, and a number that is the same for a training whose seeds stand under two names."""
     rows = []
     for method in suite.methods_of(dataset).values() if are_asked(suite, dataset) else ():
         for point in method.grid if method.section == "causes" else ():
@@ -87,7 +107,8 @@ def planned(suite: Suite, dataset: str) -> pd.DataFrame:
             row |= {"length": float(training.epochs or training.updates_at(method.batch_sizes[0]))}
             row |= _factors(_asked(suite, dataset).losses[method.name].identity(point.loss))
             rows.append(row | {"rate": training.learning_rate})
-    return pd.DataFrame(rows, columns=["method", "parameters", "seeds", *FACTORS, "rate"])
+    table = pd.DataFrame(rows, columns=["method", "parameters", "seeds", *FACTORS, "rate"])
+    return table.assign(point=table.groupby([*FACTORS, "rate"], dropna=False, sort=False).ngroup())
 
 
 def _factors(loss: Mapping[str, Any]) -> dict[str, Level]:
@@ -119,110 +140,100 @@ def _asked(suite: Suite, dataset: str) -> Causes:
     return asked
 
 
-def settings(asked: pd.DataFrame, change: Change) -> Settings:
-    """The points of `planned` on either side of a change."""
+def settings(asked: pd.DataFrame, change: Change, shortest: bool = False) -> Settings:
+    """Where the points of `planned` have both sides of a change. shortest: at the shortest length alone."""
     rows = where(asked, **change.within)
     rows = rows[rows[change.factor].isin([change.of, change.against])]
-    rows = rows if rows.empty else rows.dropna(axis="columns", how="all")
-    keys = [name for name in FACTORS if name in rows and name != change.factor]
-    indexed = rows.set_index([*keys, "rate"])
-    of, against = (indexed[indexed[change.factor] == level] for level in (change.of, change.against))
-    both = of.index.droplevel("rate").unique()
-    both = both[both.isin(against.index.droplevel("rate"))] if change.of != change.against else both[:0]
-    return Settings(of, against, both)
+    keys = [name for name in FACTORS if name != change.factor and (rows.empty or rows[name].notna().any())]
+    sides: dict[Level, dict[tuple[Level, ...], dict[float, int]]] = {change.of: {}, change.against: {}}
+    for row in rows.to_dict("records"):
+        sides[row[change.factor]].setdefault(tuple(row[key] for key in keys), {})[row["rate"]] = row["point"]
+    of, against = sides[change.of], sides[change.against]
+    both = [at for at in of if at in against] if change.of != change.against else []
+    if shortest and both:
+        lengths = {at: at[keys.index("length")] for at in both}
+        both = [at for at in both if lengths[at] == min(lengths.values())]
+    rates = sorted({rate for side in (of, against) for at in both for rate in side[at]})
+    first, second = (
+        np.array([[side[at].get(rate, ABSENT) for rate in rates] for at in both], int).reshape(len(both), len(rates))
+        for side in (of, against)
+    )
+    points = ({*first.flat} | {*second.flat}) - {ABSENT}
+    seeds = [frozenset().union(*rows.seeds[rows.point == point]) for point in points]
+    common = pd.MultiIndex.from_tuples(both, names=keys)
+    return Settings(common, tuple(rates), first, second, frozenset.intersection(*seeds) if seeds else frozenset())
 
 
-def points(results: Results, dataset: str) -> pd.DataFrame:
-    """Runs of the section, with the columns of `planned`."""
-    runs = where(results.runs, section="causes", dataset=dataset)
-    return runs.merge(planned(results.suite, dataset), on=["method", "parameters"])
-
-
-def runs_of(results: Results, dataset: str, settings: Settings) -> pd.DataFrame:
-    """Those of both sides in the settings that they have in common."""
-    sides = [side[side.index.droplevel("rate").isin(settings.common)] for side in (settings.of, settings.against)]
-    keys = pd.concat(sides)[["method", "parameters"]]
-    return where(results.runs, section="causes", dataset=dataset).merge(keys, on=["method", "parameters"])
-
-
-def at_equal_rates(points: pd.DataFrame, settings: Settings, column: str) -> pd.DataFrame:
+def at_equal_rates(points: Points, settings: Settings, column: str) -> pd.DataFrame:
     """Difference in `column` at the same seed and learning rate, mean over the rates that both sides have. NaN where a
-    run is missing; empty where the suite asks for no such setting."""
-    first, second = (_wide(points, side, column) for side in (settings.of, settings.against))
-    shared = first.columns.intersection(second.columns, sort=False)
-    there = [at for at in settings.common if at in shared.droplevel("rate")]
-    sides = ({at: side[shared][at].mean(axis=1, skipna=False) for at in there} for side in (first, second))
-    return _effects(settings, *sides)
+    run is missing."""
+    both = (settings.of != ABSENT) & (settings.against != ABSENT)
+    sides = (points.values(column, side) for side in (settings.of, settings.against))
+    with np.errstate(invalid="ignore"):  # no common rate
+        of, against = (np.where(both, side, 0).sum(axis=2) / both.sum(axis=1) for side in sides)
+    return _effects(points, settings, of, against)
 
 
-def retuned(points: pd.DataFrame, settings: Settings, column: str) -> pd.DataFrame:
+def retuned(points: Points, settings: Settings, column: str) -> pd.DataFrame:
     """The same with each side at its own best learning rate: for each seed that of the highest mean validation accuracy
     over the other seeds, so that no seed is judged at a rate which its own luck chose."""
-    sides = []
-    for side in (settings.of, settings.against):
-        value, accuracy, entropy = (
-            _wide(points, side, name) for name in (column, "validation_accuracy", "validation_cross_entropy")
-        )
-        sides.append({at: cross_fitted(value[at], accuracy[at], entropy[at]) for at in settings.common})
-    return _effects(settings, *sides)
+    names = (column, "validation_accuracy", "validation_cross_entropy")
+    of, against = (
+        cross_fitted(side != ABSENT, *(points.values(name, side) for name in names))
+        for side in (settings.of, settings.against)
+    )
+    return _effects(points, settings, of, against)
 
 
-def cross_fitted(values: pd.DataFrame, accuracy: pd.DataFrame, entropy: pd.DataFrame) -> pd.Series:
+def cross_fitted(asked: NDArray[np.bool_], values: Array, accuracy: Array, entropy: Array) -> Array:
     """Each seed's value at the learning rate that the other seeds choose: by mean accuracy, then by mean cross-entropy,
-    then the first.
+    then the lowest. NaN for seeds that lack a rate, and for a seed without others, unless there is one rate.
 
-    values, accuracy, entropy: one row a seed, one column a rate; NaN for seeds that lack a rate. NaN also for a seed
-    without others, unless there is one rate.
+    Args:
+        asked: rates that there are, shape (settings, rates).
+        values, accuracy, entropy: shape (seeds, settings, rates).
+
+    Returns shape (seeds, settings).
     """
-    complete = values.index[values.notna().all(axis=1)]
-    chosen = pd.Series(math.nan, index=values.index)
-    for seed in complete:
-        others = complete.drop(seed)
-        if values.shape[1] == 1:
-            chosen[seed] = values.loc[seed].iloc[0]
-        elif len(others):
-            by = pd.DataFrame({"accuracy": -accuracy.loc[others].mean(), "entropy": entropy.loc[others].mean()})
-            chosen[seed] = values.loc[seed, by.sort_values(["accuracy", "entropy"], kind="stable").index[0]]
-    return chosen
+    complete = np.asarray((~np.isnan(values) | ~asked).all(axis=2))
+    others = complete.sum(axis=0) - 1.0
+
+    def of_others(measure: Array) -> Array:
+        known = np.where(complete[:, :, None] & asked, measure, 0)
+        # Rounded, so that equal accuracies stay equal.
+        return np.round((known.sum(axis=0) - known) / np.maximum(others, 1)[:, None], 9)
+
+    mean = np.where(asked, of_others(accuracy), -math.inf)
+    best = mean == mean.max(axis=2, keepdims=True)
+    chosen = np.where(best, of_others(entropy), math.inf).argmin(axis=2)
+    found: Array = np.take_along_axis(values, chosen[:, :, None], axis=2)[:, :, 0]
+    return np.where(complete & ((others > 0) | (asked.sum(axis=1) == 1)), found, math.nan)
 
 
-def _wide(points: pd.DataFrame, side: pd.DataFrame, column: str) -> pd.DataFrame:
-    """One row a seed, one column a point of a side, with the names of its index."""
-    rows = points.merge(side[["method", "parameters"]].reset_index(drop=True), on=["method", "parameters"])
-    values = rows.pivot_table(index="seed", columns=side.index.names, values=column, sort=False, dropna=False)
-    return values.reindex(columns=side.index.unique(), index=sorted(points.seed.unique()))
-
-
-def _effects(settings: Settings, first: Values, second: Values) -> pd.DataFrame:
-    """First less second, by setting; of settings with the same runs on both sides one."""
-    of, against = pd.DataFrame(dict(first)), pd.DataFrame(dict(second))
-    if of.empty:
-        return pd.DataFrame()
-    both = pd.concat([of, against], keys=[0, 1])
-    again = both.T.duplicated() & both.notna().any()
-    effects = (of - against).loc[:, ~again.to_numpy()]
-    effects.columns = pd.MultiIndex.from_tuples(list(effects.columns), names=settings.common.names)
-    return effects
+def _effects(points: Points, settings: Settings, of: Array, against: Array) -> pd.DataFrame:
+    """First less second, shape (seeds, settings); of settings with the same runs on both sides one."""
+    both = pd.DataFrame(np.concatenate([of, against]))
+    again = both.T.duplicated().to_numpy() & both.notna().any().to_numpy()
+    return pd.DataFrame((of - against)[:, ~again], points.seeds, settings.common[~again])
 
 
 def mean_effect(effects: pd.DataFrame) -> Estimate:
     """Mean over all settings, of the seeds that have them all. Seeds are the unit: the settings of a seed share initial
     weights, images and views."""
     complete = effects.dropna()
-    return contrast(complete.mean(axis=1).to_numpy(float)[:, None]) if len(complete) else Estimate(math.nan)
+    return contrast(complete.mean(axis=1).to_numpy(float)[:, None]) if complete.size else Estimate(math.nan)
 
 
 def of_shortest(effects: pd.DataFrame) -> pd.DataFrame:
     """Those in settings of the shortest length."""
-    if effects.empty:
-        return effects
     lengths = effects.columns.get_level_values("length")
     return effects.loc[:, lengths == lengths.min()]
 
 
 def by_setting(effects: pd.DataFrame) -> dict[str, Estimate]:
     """The effect in each setting, of the seeds that have it."""
-    found = {_label(effects.columns, at): effects[at].dropna().to_numpy(float)[:, None] for at in effects.columns}
+    columns = zip(effects.columns, effects.to_numpy(float).T, strict=True)
+    found = {_label(effects.columns, at): values[~np.isnan(values), None] for at, values in columns}
     return {label: contrast(values) for label, values in found.items() if len(values)}
 
 
@@ -237,8 +248,7 @@ def lacking(effects: pd.DataFrame) -> tuple[str, ...]:
 
 def _label(settings: pd.MultiIndex, at: tuple[Level, ...]) -> str:
     """What tells a setting from the others: "w = 1, τ = 0.1"; everything of a single one."""
-    frame = settings.to_frame()
-    varied = [name for name in settings.names if len(settings) == 1 or frame[name].nunique() > 1]
-    values = dict(zip(settings.names, at, strict=True))
-    texts = [f"{SYMBOLS[name]} = {values[name]:g}" if name in SYMBOLS else str(values[name]) for name in varied]
+    varied = [len(settings) == 1 or settings.unique(name).size > 1 for name in settings.names]
+    named = [(name, value) for name, value, differs in zip(settings.names, at, varied, strict=True) if differs]
+    texts = [f"{SYMBOLS[name]} = {value:g}" if name in SYMBOLS else str(value) for name, value in named]
     return ", ".join(filter(None, texts))

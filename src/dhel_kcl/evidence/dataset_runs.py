@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dhel_kcl.evidence import grids
+from dhel_kcl.evidence.causes import Points
 from dhel_kcl.evidence.estimates import Estimate, contrast, image_interval
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.study.suite import Suite
@@ -95,6 +96,11 @@ class DatasetRuns:
         """Of the losses that are compared: without ablations, causes and floors."""
         runs = where(self.results.runs, dataset=self.dataset)
         return runs[runs.section.isin(["losses", "final"])]
+
+    @cached_property
+    def causes(self) -> Points:
+        """Those of the section of this name."""
+        return Points.read(self.results, self.dataset)
 
     @property
     def judged_section(self) -> str:

@@ -200,27 +200,28 @@ class Step:
 
     change: Callable[[pd.DataFrame], Change]
 
-    def _settings(self, suite: Suite, dataset: str) -> causes.Settings:
-        asked = causes.planned(suite, dataset)
-        return causes.settings(asked, self.change(asked)).shortest()
+    def settings(self, asked: pd.DataFrame) -> causes.Settings:
+        """Of the points that a suite asks for."""
+        return causes.settings(asked, self.change(asked), shortest=True)
 
     def testable(self, suite: Suite, dataset: str, pair: Pair, seeds: int) -> bool:
-        settings = self._settings(suite, dataset)
+        settings = self.settings(causes.planned(suite, dataset))
         return len(settings.seeds) >= seeds and not settings.unequal
 
     def used(self, runs: DatasetRuns, pair: Pair) -> pd.DataFrame:
-        return causes.runs_of(runs.results, runs.dataset, self._settings(runs.suite, runs.dataset))
+        settings = self.settings(runs.causes.planned)
+        return runs.causes.runs[runs.causes.runs.point.isin([*settings.of.flat, *settings.against.flat])]
 
     def estimate(self, runs: DatasetRuns, pair: Pair, column: str) -> Judged:
-        settings, points = self._settings(runs.suite, runs.dataset), causes.points(runs.results, runs.dataset)
+        settings = self.settings(runs.causes.planned)
         equal, retuned = (
-            _averaged(effects(points, settings, column)) for effects in (causes.at_equal_rates, causes.retuned)
+            _averaged(effects(runs.causes, settings, column)) for effects in (causes.at_equal_rates, causes.retuned)
         )
         return replace(equal, retuned=retuned, hindrances=(*equal.hindrances, *settings.unequal))
 
     def planned(self, suite: Suite, dataset: str, pair: Pair, spread: Spread) -> Estimate:
         """Retuned, which has a run of each side in a setting, and settings of a seed as independent."""
-        settings, size = self._settings(suite, dataset), causes.batch_size(suite, dataset)
+        settings, size = self.settings(causes.planned(suite, dataset)), causes.batch_size(suite, dataset)
         seeds = len(settings.seeds)
         return Estimate(0.0, spread(size) * math.sqrt(2 / seeds / len(settings.common)), seeds - 1, seeds)
 

@@ -47,22 +47,27 @@ def objections(statement: Statement, confirmatory: bool, runs: pd.DataFrame, pre
     if not confirmatory:
         yield "the suite is not confirmatory"
     for column, name, now in (("plan", PLAN, present.plan), ("claims", "claims.yaml", present.claims)):
-        of_runs = runs[column].fillna("")
-        if without := int((of_runs == "").sum()):
+        digests = _texts(runs[column])
+        if without := digests.count(""):
             yield f"{_runs(without)} without {name}"
-        if other := int(((of_runs != now) & (of_runs != "")).sum()):
+        if other := sum(digest not in ("", now) for digest in digests):
             yield f"{_runs(other)} by another {name} than there is now"
-    revisions = runs.git_revision.fillna("unknown")
-    if changed := int(revisions.str.contains("+", regex=False).sum()):
+    found = _texts(runs.git_revision)
+    if changed := sum("+" in revision for revision in found):
         yield f"{_runs(changed)} of a changed working tree"
-    if unknown := int((revisions == "unknown").sum()):
+    if unknown := sum(revision in ("", "unknown") for revision in found):
         yield f"{_runs(unknown)} of an unknown revision"
 
 
 def revisions(runs: pd.DataFrame) -> tuple[str, ...]:
     """What is wrong if runs were made with several revisions of the code."""
-    found = sorted({str(revision)[:10] for revision in runs.git_revision.dropna()})
+    found = sorted({revision[:10] for revision in _texts(runs.git_revision)})
     return (f"runs of {len(found)} revisions: {', '.join(found)}",) if len(found) > 1 else ()
+
+
+def _texts(column: pd.Series) -> list[str]:
+    """Empty where there is nothing."""
+    return ["" if pd.isna(value) else str(value) for value in column]
 
 
 def _runs(count: int) -> str:

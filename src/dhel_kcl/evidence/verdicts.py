@@ -77,7 +77,8 @@ class Case:
 
     @property
     def seeds(self) -> int:
-        return min(result.seeds for result in self.estimates)
+        """The fewest of an estimate, where there is one: of a single seed there is none with rates retuned."""
+        return min((result.seeds for result in self.estimates if result.seeds), default=0)
 
 
 def judge(results: Results, ledger: Ledger, present: Present) -> pd.DataFrame:

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dhel_kcl.evidence import causes, ledger
+from dhel_kcl.evidence import ledger
+from dhel_kcl.evidence.causes import Points
 from dhel_kcl.evidence.dataset_runs import DatasetRuns, Pair
 from dhel_kcl.evidence.figures import panels
 from dhel_kcl.evidence.figures.forest import forest, frame, verdict_handles
@@ -28,7 +29,7 @@ def draw(results: Results) -> Figure:
     datasets = results.datasets_of("causes")
     size, ratios = (style.PAGE, 0.5 + 2 * len(datasets)), [1, 1, 0.8]
     fig, axes = style.grid(len(datasets), 3, size, width_ratios=ratios)
-    points = pd.concat([causes.points(results, dataset) for dataset in datasets]).fillna({"weight": 1.0})
+    points = pd.concat([Points.read(results, dataset).runs for dataset in datasets]).fillna({"weight": 1.0})
     widths = {weight: 0.6 + 0.6 * rank for rank, weight in enumerate(sorted(points.weight.unique()))}
     for (*by_column, effects), dataset in zip(axes, datasets, strict=True):
         here = where(points, dataset=dataset)

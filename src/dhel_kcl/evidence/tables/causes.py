@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from dhel_kcl.evidence import causes, ledger
-from dhel_kcl.evidence.causes import Change, Settings
+from dhel_kcl.evidence.causes import Change, Points, Settings
 from dhel_kcl.evidence.estimates import Estimate
 from dhel_kcl.evidence.statistics import OF_CAUSES
 from dhel_kcl.evidence.tidy import Results, where
@@ -28,9 +28,9 @@ def points(results: Results) -> pd.DataFrame:
     """Accuracy, alignment and rank at every point."""
     rows = []
     for dataset in results.datasets_of("causes"):
-        runs = causes.points(results, dataset)
-        for point in causes.planned(results.suite, dataset).itertuples():
-            cell = where(runs, method=point.method, parameters=point.parameters)
+        points = Points.read(results, dataset)
+        for point in points.planned.itertuples():
+            cell = where(points.runs, method=point.method, parameters=point.parameters)
             rows.append(
                 {
                     "data set": dataset_title(dataset),
@@ -54,10 +54,9 @@ def effects(results: Results) -> pd.DataFrame:
     both sides have, and with each side at its own best one. Nothing is tested here."""
     rows = []
     for dataset in results.datasets_of("causes"):
-        asked, runs = causes.planned(results.suite, dataset), causes.points(results, dataset)
-        for title, change in changes(asked):
-            settings = causes.settings(asked, change)
-            for rate, found in by_rate(runs, settings).items():
+        points = Points.read(results, dataset)
+        for title, change in changes(points.planned):
+            for rate, found in by_rate(points, causes.settings(points.planned, change)).items():
                 cells = pd.DataFrame({header: _cells(*each) for header, each in found.items()}).fillna(NOT_RUN)
                 same = {"data set": dataset_title(dataset), "effect of": title, "learning rate": rate}
                 rows += [same | row for row in cells.rename_axis("at").reset_index().to_dict("records")]
@@ -78,19 +77,19 @@ def changes(asked: pd.DataFrame) -> Iterator[tuple[str, Change]]:
             yield title, change
 
 
-def by_rate(runs: pd.DataFrame, settings: Settings) -> dict[str, dict[str, tuple[pd.DataFrame, int]]]:
+def by_rate(points: Points, settings: Settings) -> dict[str, dict[str, tuple[pd.DataFrame, int]]]:
     """{learning rate: {outcome: (effects, decimals)}}."""
-    rates = sorted(set(settings.of.index.unique("rate")) & set(settings.against.index.unique("rate")))
+    rates = settings.rates
     found: dict[str, dict[str, tuple[pd.DataFrame, int]]] = {}
     for name in (*(f"{rate:g}" for rate in rates if len(rates) > 1), EQUAL, RETUNED):
         found[name] = {}
         for header, (column, digits) in OUTCOMES.items():
             if name == EQUAL:
-                table = causes.at_equal_rates(runs, settings, column)
+                table = causes.at_equal_rates(points, settings, column)
             elif name == RETUNED:
-                table = causes.retuned(runs, settings, column)
+                table = causes.retuned(points, settings, column)
             else:
-                table = causes.at_equal_rates(runs, settings.at(float(name)), column)
+                table = causes.at_equal_rates(points, settings.at(float(name)), column)
             found[name][header] = table, digits
     return found
 
