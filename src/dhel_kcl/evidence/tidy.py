@@ -54,6 +54,9 @@ COLUMNS = {
 }  # fmt: skip
 """Of each tidy table; runs.csv has those of transfers besides, before the geometry: transfer_<data set>."""
 
+DIGESTS = ("plan", "claims", "git_revision")
+"""Columns that are texts even where all their digits are decimal."""
+
 
 @dataclass(frozen=True)
 class Results:
@@ -70,7 +73,7 @@ class Results:
         path, remedy = self.folder / f"{name}.csv", f"run `snakemake --cores all {self.suite.name}` to make it"
         if not path.is_file():
             raise FileNotFoundError(f"{path} is missing; {remedy}")
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, dtype=dict.fromkeys(DIGESTS, str))
         if missing := [column for column in COLUMNS.get(name, []) if column not in table]:
             raise ValueError(f"{path} has no column {missing[0]!r}, as another version writes it; {remedy} anew")
         return table

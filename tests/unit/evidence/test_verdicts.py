@@ -379,7 +379,7 @@ def test_the_p_of_a_cause_is_the_larger_of_two():
 
 @pytest.mark.slow
 def test_a_cause_that_holds_in_one_way_alone_is_seldom_supported(tmp_path):
-    """The effect is large at equal rates, and none with each side at its own best one. Of 100 suites, 5 are expected."""
+    """The effect is large at equal rates, none with each side at its own best one. Of 100 suites, 5 are expected."""
 
     def truth(run, values):
         if run.section != "causes":
