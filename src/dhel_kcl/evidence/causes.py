@@ -195,6 +195,8 @@ def cross_fitted(asked: NDArray[np.bool_], values: Array, accuracy: Array, entro
 
     Returns shape (seeds, settings).
     """
+    if not asked.size:
+        return np.empty(values.shape[:2])
     complete = np.asarray((~np.isnan(values) | ~asked).all(axis=2))
     others = complete.sum(axis=0) - 1.0
 

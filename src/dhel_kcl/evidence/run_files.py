@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dhel_kcl.data import split
-from dhel_kcl.evidence.tidy import GEOMETRY, SPACES
+from dhel_kcl.evidence.tidy import DIGITS, GEOMETRY, SPACES
 from dhel_kcl.files import DamagedError, read_json, reading, sha256
 from dhel_kcl.study import job_counts, layout, selection
 from dhel_kcl.study.choices import Setting
@@ -29,9 +29,6 @@ LIMITS = {"alignment": (0, 4), "uniformity": (-8, 0), "wasserstein_uniformity": 
 """Least and largest value of metrics on the unit sphere; those of ranks follow from the embeddings."""
 SLACK = 1e-6
 """Rounding that checks of measured numbers allow."""
-
-DIGITS = 12
-"""Of a checksum in runs.csv."""
 
 Row = dict[str, Any]
 """One row of a tidy table, by column."""

@@ -11,13 +11,10 @@ from pathlib import Path
 import pandas as pd
 
 from dhel_kcl.evidence.ledger import LEDGER, Statement
+from dhel_kcl.evidence.tidy import DIGITS
 from dhel_kcl.files import sha256
 from dhel_kcl.presentation.verdict_words import EXPLORATORY
-
-PLAN = "docs/analysis_plan.md"
-"""Below the repository's folder."""
-DIGITS = 12
-"""Of a digest that runs.csv has."""
+from dhel_kcl.study.layout import ANALYSIS_PLAN
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Present:
     @classmethod
     def read(cls, root: Path, claims: Path = LEDGER) -> "Present":
         """Of the repository below `root`."""
-        return cls(*(sha256(path)[:DIGITS] if path.is_file() else "" for path in (root / PLAN, claims)))
+        return cls(*(sha256(path)[:DIGITS] if path.is_file() else "" for path in (root / ANALYSIS_PLAN, claims)))
 
 
 def objections(statement: Statement, confirmatory: bool, runs: pd.DataFrame, present: Present) -> Iterator[str]:
@@ -46,7 +43,7 @@ def objections(statement: Statement, confirmatory: bool, runs: pd.DataFrame, pre
         yield "so declared in claims.yaml"
     if not confirmatory:
         yield "the suite is not confirmatory"
-    for column, name, now in (("plan", PLAN, present.plan), ("claims", "claims.yaml", present.claims)):
+    for column, name, now in (("plan", ANALYSIS_PLAN, present.plan), ("claims", "claims.yaml", present.claims)):
         digests = _texts(runs[column])
         if without := digests.count(""):
             yield f"{_runs(without)} without {name}"

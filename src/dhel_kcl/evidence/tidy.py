@@ -54,6 +54,8 @@ COLUMNS = {
 }  # fmt: skip
 """Of each tidy table; runs.csv has those of transfers besides, before the geometry: transfer_<data set>."""
 
+DIGITS = 12
+"""Of a SHA-256 in runs.csv, the first."""
 DIGESTS = ("plan", "claims", "git_revision")
 """Columns that are texts even where all their digits are decimal."""
 

@@ -52,12 +52,12 @@ def points(results: Results) -> pd.DataFrame:
 def effects(results: Results) -> pd.DataFrame:
     """What each change does, all else equal, with 95 % intervals: in each setting, by learning rate, at all rates that
     both sides have, and with each side at its own best one. Nothing is tested here."""
-    rows = []
+    rows, level = [], ledger.read().rules.confidence
     for dataset in results.datasets_of("causes"):
         points = Points.read(results, dataset)
         for title, change in changes(points.planned):
             for rate, found in by_rate(points, causes.settings(points.planned, change)).items():
-                cells = pd.DataFrame({header: _cells(*each) for header, each in found.items()}).fillna(NOT_RUN)
+                cells = pd.DataFrame({header: _cells(*each, level) for header, each in found.items()}).fillna(NOT_RUN)
                 same = {"data set": dataset_title(dataset), "effect of": title, "learning rate": rate}
                 rows += [same | row for row in cells.rename_axis("at").reset_index().to_dict("records")]
     return pd.DataFrame(rows)
@@ -94,10 +94,9 @@ def by_rate(points: Points, settings: Settings) -> dict[str, dict[str, tuple[pd.
     return found
 
 
-def _cells(effects: pd.DataFrame, digits: int) -> dict[str, str]:
+def _cells(effects: pd.DataFrame, digits: int, level: float) -> dict[str, str]:
     """The effect in each setting, and the mean over "all" of the shortest length."""
     estimates = causes.by_setting(effects) | {"all": causes.mean_effect(causes.of_shortest(effects))}
-    level = ledger.read().rules.confidence
     return {at: _cell(estimate, digits, level) for at, estimate in estimates.items()}
 
 

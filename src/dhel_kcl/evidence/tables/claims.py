@@ -42,19 +42,24 @@ def tabulate(results: Results) -> pd.DataFrame:
             "estimate": [number(value, "+.2f") for value in table.estimate],
             "95 % interval": _intervals(table.low, table.high),
             "unit": table.unit.where(known, ""),
-            "by M or setting": table.components.fillna(""),
+            "by M or setting": _texts(table.components),
             "rates retuned": _estimates(table.retuned_estimate, table.retuned_low, table.retuned_high),
-            "retuned, by setting": table.retuned_components.fillna(""),
+            "retuned, by setting": _texts(table.retuned_components),
             "at the grid's length": _estimates(table.short_estimate, table.short_low, table.short_high),
             "over test images": _intervals(table.images_low, table.images_high),
             "p (Holm)": ["< 0.0001" if p < 1e-4 else number(p, ".2g") for p in table.p_holm],
             "seeds": [number(count, ".0f") for count in table.seeds.where(known)],
             "verdict": table.verdict,
             "status": _with_reason(table.status, table.status_reason),
-            "limits": table.limits.fillna(""),
-            "note": table.note.fillna(""),
+            "limits": _texts(table.limits),
+            "note": _texts(table.note),
         }
     )
+
+
+def _texts(column: pd.Series) -> list[str]:
+    """A column whose cells may all be empty, which is then read as one of numbers."""
+    return ["" if pd.isna(cell) else cell for cell in column]
 
 
 def _intervals(low: pd.Series, high: pd.Series) -> list[str]:
@@ -68,4 +73,4 @@ def _estimates(values: pd.Series, low: pd.Series, high: pd.Series) -> list[str]:
 
 
 def _with_reason(status: pd.Series, reason: pd.Series) -> list[str]:
-    return [f"{word}: {why}" if why else word for word, why in zip(status, reason.fillna(""), strict=True)]
+    return [f"{word}: {why}" if why else word for word, why in zip(status, _texts(reason), strict=True)]
