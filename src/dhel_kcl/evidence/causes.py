@@ -95,6 +95,12 @@ class Points:
         table[rows, self.runs.point.to_numpy(int)] = self.runs[column].to_numpy(float)
         return table[:, points]
 
+    def repeat(self, settings: Settings) -> NDArray[np.bool_]:
+        """Whether a setting's runs are to the last digit those of an earlier one, on both sides, shape (settings,)."""
+        sides = [self.values("z_effective_rank", side) for side in (settings.of, settings.against)]
+        runs = pd.DataFrame(np.stack(sides).transpose(2, 0, 1, 3).reshape(len(settings.common), -1))
+        return runs.duplicated().to_numpy() & runs.notna().any(axis=1).to_numpy()
+
 
 def planned(suite: Suite, dataset: str) -> pd.DataFrame:
     """Every point that the suite asks for: method and parameters as in runs.csv, seeds, `FACTORS` (NaN where a loss has
@@ -195,8 +201,6 @@ def cross_fitted(asked: NDArray[np.bool_], values: Array, accuracy: Array, entro
 
     Returns shape (seeds, settings).
     """
-    if not asked.size:
-        return np.empty(values.shape[:2])
     complete = np.asarray((~np.isnan(values) | ~asked).all(axis=2))
     others = complete.sum(axis=0) - 1.0
 
@@ -213,9 +217,8 @@ def cross_fitted(asked: NDArray[np.bool_], values: Array, accuracy: Array, entro
 
 
 def _effects(points: Points, settings: Settings, of: Array, against: Array) -> pd.DataFrame:
-    """First less second, shape (seeds, settings); of settings with the same runs on both sides one."""
-    both = pd.DataFrame(np.concatenate([of, against]))
-    again = both.T.duplicated().to_numpy() & both.notna().any().to_numpy()
+    """First less second, shape (seeds, settings), without settings that have the same runs as an earlier one."""
+    again = points.repeat(settings)
     return pd.DataFrame((of - against)[:, ~again], points.seeds, settings.common[~again])
 
 
@@ -249,8 +252,9 @@ def lacking(effects: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _label(settings: pd.MultiIndex, at: tuple[Level, ...]) -> str:
-    """What tells a setting from the others: "w = 1, τ = 0.1"; everything of a single one."""
-    varied = [len(settings) == 1 or settings.unique(name).size > 1 for name in settings.names]
+    """What tells a setting from the others: "w = 1, τ = 0.1"."""
+    alone = (name not in ("length", "other") and len(settings) == 1 for name in settings.names)
+    varied = [settings.unique(name).size > 1 or one for name, one in zip(settings.names, alone, strict=True)]
     named = [(name, value) for name, value, differs in zip(settings.names, at, varied, strict=True) if differs]
     texts = [f"{SYMBOLS[name]} = {value:g}" if name in SYMBOLS else str(value) for name, value in named]
     return ", ".join(filter(None, texts))

@@ -214,6 +214,8 @@ class Step:
 
     def estimate(self, runs: DatasetRuns, pair: Pair, column: str) -> Judged:
         settings = self.settings(runs.causes.planned)
+        if settings.common.empty:
+            return Judged(Estimate(math.nan), note="not in this suite")
         equal, retuned = (
             _averaged(effects(runs.causes, settings, column)) for effects in (causes.at_equal_rates, causes.retuned)
         )

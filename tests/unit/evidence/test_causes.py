@@ -13,7 +13,7 @@ COMMON = pd.MultiIndex.from_tuples([(0.1, 15.0), (0.5, 15.0)], names=["temperatu
 def points_of(values, accuracy=None, entropy=None):
     """Runs with these values, shape (seeds, points); NaN where there is none."""
     seed, point = np.nonzero(~np.isnan(values))
-    columns = {"z": values, "validation_accuracy": accuracy, "validation_cross_entropy": entropy}
+    columns = {"z_effective_rank": values, "validation_accuracy": accuracy, "validation_cross_entropy": entropy}
     measured = {name: (values * 0 if table is None else table)[seed, point] for name, table in columns.items()}
     return Points(pd.DataFrame(index=range(values.shape[1])), pd.DataFrame({"seed": seed, "point": point} | measured))
 
@@ -21,10 +21,13 @@ def points_of(values, accuracy=None, entropy=None):
 def test_effects_at_equal_rates_are_means_over_the_rates_of_both():
     values = np.array([[1.0, 2.0, 3.0, 4.0, 11.0, 22.0, 33.0], [0.0, 0, 0, 0, 1, 2, np.nan]])
     settings = Settings(COMMON, (0.1, 0.3), np.array([[4, 5], [6, ABSENT]]), np.array([[0, 1], [2, 3]]), frozenset())
-    effects = causes.at_equal_rates(points_of(values), settings, "z")
+    effects = causes.at_equal_rates(points_of(values), settings, "z_effective_rank")
     assert effects.to_numpy() == pytest.approx(np.array([[15.0, 30.0], [1.5, np.nan]]), nan_ok=True)
     assert settings.unequal == ("unequal learning rates at τ = 0.5",)
-    assert causes.at_equal_rates(points_of(values), settings.at(0.3), "z")[0.1, 15.0].tolist() == [20.0, 2.0]
+    assert causes.at_equal_rates(points_of(values), settings.at(0.3), "z_effective_rank")[0.1, 15.0].tolist() == [
+        20.0,
+        2.0,
+    ]
     assert causes.mean_effect(effects).value == 22.5, "of the seed that has both"
     assert {name: each.value for name, each in causes.by_setting(effects).items()} == {"τ = 0.1": 8.25, "τ = 0.5": 30}
 
@@ -53,7 +56,7 @@ def test_settings_with_the_same_runs_count_once():
     """As SimCLR and DCL, which are one function in float32 once the weight is large."""
     values = np.array([[5.0, 5.0, 1.0, 1.0], [7.0, 7.0, 2.0, 2.0]])
     settings = Settings(COMMON, (0.1,), np.array([[0], [1]]), np.array([[2], [3]]), frozenset())
-    effects = causes.at_equal_rates(points_of(values), settings, "z")
+    effects = causes.at_equal_rates(points_of(values), settings, "z_effective_rank")
     assert effects.shape == (2, 1)
     assert effects.iloc[:, 0].tolist() == [4.0, 5.0]
 
