@@ -14,7 +14,7 @@ from tests.synthetic import results_of, suite_of, write
 
 BOOK = ledger.read()
 BOOK = replace(BOOK, rules=replace(BOOK.rules, draws=50))
-PARTS_OF_DIGITS = {
+PARTS = {
     "a loss": lambda runs: runs.method != "simclr",
     "a batch size": lambda runs: runs.batch_size != 16,
     "the selected seeds": lambda runs: runs.role != "selected",
@@ -79,15 +79,15 @@ def results_of_several(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def digits_without(tmp_path_factory):
-    """The committed results of digits_causes, made anew without some of the runs."""
+def results_without(tmp_path_factory):
+    """The committed results of fashion, made anew without some of the runs."""
     made = {}
 
     def without(missing):
         if missing not in made:
-            folder, runs = tmp_path_factory.mktemp("partly_done"), pd.read_csv(ROOT / "results/digits_causes/runs.csv")
-            write(folder, runs[PARTS_OF_DIGITS[missing](runs)])
-            made[missing] = complete(Results(folder, Suite.load(ROOT, "digits_causes")))
+            folder, runs = tmp_path_factory.mktemp("partly_done"), pd.read_csv(ROOT / "results/fashion/runs.csv")
+            write(folder, runs[PARTS[missing](runs)])
+            made[missing] = complete(Results(folder, Suite.load(ROOT, "fashion")))
         return made[missing]
 
     return without
