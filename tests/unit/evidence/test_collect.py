@@ -91,8 +91,8 @@ def test_every_run_and_column_is_there(here, suite):
     runs = tables["runs"]
     assert runs.seed.tolist() == [run.seed for run in suite.runs]
     assert runs.section.tolist() == [run.section for run in suite.runs]
-    chosen = {read_json(Path(layout.selected(run)))["run"] for run in suite.runs if run.role == "grid"}
-    by_role = [run.role in ("selected", "final", "floor") or run.name in chosen for run in suite.runs]
+    grid = {run.folder: read_json(Path(layout.selected(run)))["run"] for run in suite.runs if run.role == "grid"}
+    by_role = [grid.get(run.folder) == run.name or run.role in ("selected", "final", "floor") for run in suite.runs]
     assert runs.selected.tolist() == by_role
     assert runs.git_revision.isna().tolist() == [run.method == "pixels" for run in suite.runs]
     assert runs.cached_test_accuracy.isna().tolist() == [run.method == "pixels" for run in suite.runs]
