@@ -85,7 +85,7 @@ def test_provenance_names_code_config_and_machine(smoke):
     ].keys()
     assert record["tidy"]["code"].keys() == {"collect"}
     assert {"judge", "figure spectra", "table geometry"} <= record["evidence"]["code"].keys()
-    assert record["runs"]["made"]["threads"] == {"1": 13}
+    assert record["runs"]["made"]["threads"] == {"1": 15}
     command = [sys.executable, "-m", "dhel_kcl", "record", "--root", str(ROOT), "--suite", "smoke", "--check"]
     same = subprocess.run([*command, str(smoke / "results/smoke/provenance.json")], capture_output=True, text=True)
     assert same.returncode == 0, same.stderr

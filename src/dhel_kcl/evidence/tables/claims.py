@@ -36,7 +36,7 @@ def tabulate(results: Results) -> pd.DataFrame:
             "estimate": [number(value, "+.2f") for value in table.estimate],
             "95 % interval": _intervals(table.low, table.high),
             "unit": table.unit.where(known, ""),
-            "by M, weight or temperature": table.components.fillna(""),
+            "by M, weight or temperature": table.components.astype(object).fillna(""),
             "over test images": _intervals(table.images_low, table.images_high),
             "p (Holm)": ["< 0.0001" if p < 1e-4 else number(p, ".2g") for p in table.p_holm],
             "seeds": [number(count, ".0f") for count in table.seeds.where(known)],
