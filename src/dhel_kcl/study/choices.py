@@ -43,7 +43,7 @@ class CompactResNet(Backbone):
     stages: Annotated[int, Ge(1), Le(5)] = 3
     """Stages of one block, each twice as wide as the last."""
     stem_stride: Annotated[int, Ge(1), Le(2)] = 1
-    """Stride of the first convolution; 2 halves the resolution of all that follows."""
+    """Stride of the first convolution; 2 halves the resolution at once, for a quarter of the arithmetic."""
 
 
 class ResNet(Backbone):

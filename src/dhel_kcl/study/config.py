@@ -327,7 +327,7 @@ class Causes(Section):
     datasets: List[str] = ()
     """Data sets that this is for; all by default."""
     batch_size: BatchSize
-    """One of batch_sizes, where there are any."""
+    """Batch size of every point."""
     seeds: List[Seed] = (0,)
     """Seeds of every point."""
     losses: AnyLosses
@@ -535,7 +535,6 @@ def _of_sections(suite: SuiteConfig) -> Iterator[str]:
     for key, section in (("ablations", suite.ablations), ("causes", suite.causes)):
         if section is None:
             continue
-        is_alone = key == "causes"  # whether it needs no losses to be compared with
         for name in section.losses:
             if name in names:
                 yield f"{key}.losses.{name}: the name is already used; choose another"
@@ -543,7 +542,7 @@ def _of_sections(suite: SuiteConfig) -> Iterator[str]:
         for dataset in section.datasets:
             if dataset not in suite.datasets:
                 yield f"{key}.datasets: {dataset!r} is unknown; allowed: {', '.join(suite.datasets)}"
-            elif section.batch_size not in (sizes := suite.datasets[dataset].batch_sizes) and (sizes or not is_alone):
+            elif key == "ablations" and section.batch_size not in (sizes := suite.datasets[dataset].batch_sizes):
                 yield f"{key}.batch_size: {section.batch_size} is not one of batch_sizes {list(sizes)}"
 
 

@@ -11,7 +11,7 @@ from tests.synthetic import PRESENT, results_of, runs_of, suite_of, with_causes,
 
 BOOK = ledger.read()
 BOOK = replace(BOOK, rules=replace(BOOK.rules, draws=50))
-PARTS_OF_DIGITS = {
+PARTS = {
     "a loss": lambda runs: runs.method != "simclr",
     "a batch size": lambda runs: runs.batch_size != 16,
     "the selected seeds": lambda runs: runs.role != "selected",
@@ -77,7 +77,7 @@ def results_of_several(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def digits_without(tmp_path_factory):
+def results_without(tmp_path_factory):
     """Results of the digits with causes, without some of the runs."""
     made = {}
 
@@ -91,7 +91,7 @@ def digits_without(tmp_path_factory):
             folder = tmp_path_factory.mktemp("partly_done")
             suite = suite_of(folder, with_all_losses)
             runs = runs_of(suite, lambda run, values: {}, {"test_accuracy": 0.5, "z_effective_rank": 0.5})
-            write(folder, runs[PARTS_OF_DIGITS[missing](runs)])
+            write(folder, runs[PARTS[missing](runs)])
             made[missing] = complete(Results(folder, suite))
         return made[missing]
 

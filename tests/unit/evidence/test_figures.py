@@ -14,8 +14,8 @@ from tests.unit.evidence.conftest import complete, make
 @pytest.mark.slow
 @pytest.mark.parametrize("missing", ["a loss", "the selected seeds", "all losses"])
 @pytest.mark.parametrize("name", FIGURES)
-def test_figures_of_a_partly_done_suite(digits_without, name, missing):
-    figure = make(FIGURES[name], digits_without(missing))
+def test_figures_of_a_partly_done_suite(results_without, name, missing):
+    figure = make(FIGURES[name], results_without(missing))
     figure.draw_without_rendering()
     words = {text.get_text() for ax in figure.axes for text in ax.texts}
     empty = missing == "all losses" or (name, missing) == ("claims", "a loss")

@@ -8,7 +8,7 @@ from dhel_kcl.runtime.digest import code
 from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT
 from tests.synthetic import results_of, suite_of
-from tests.unit.evidence.conftest import PARTS_OF_DIGITS, make
+from tests.unit.evidence.conftest import PARTS, make
 
 
 def tables_from(results):
@@ -25,10 +25,10 @@ def said(cells):
     return " ".join(cells.astype(str).to_numpy().ravel())
 
 
-@pytest.mark.parametrize("missing", PARTS_OF_DIGITS)
-def test_tables_of_a_partly_done_suite(digits_without, missing):
-    """Of the committed digits, without some of the runs."""
-    tables = tables_from(digits_without(missing))
+@pytest.mark.parametrize("missing", PARTS)
+def test_tables_of_a_partly_done_suite(results_without, missing):
+    """Of committed results, without some of the runs."""
+    tables = tables_from(results_without(missing))
     accuracy = tables["linear_evaluation"].set_index("loss")
     assert len(accuracy) == 8
     expected = {

@@ -98,7 +98,10 @@ CHANGES = """
     evidence.tidy                            collect, judge, figure *, table *, published
     evidence.estimates  evidence.causes      {judged}
     evidence.ledger  evidence.statistics     {judged}
-    evidence.verdicts                        judge
+    evidence.dataset_runs  evidence.grids    {judged}
+    evidence.verdicts  evidence.status       judge
+    evidence.limits                          judge
+    evidence.power                           -
     evidence.exhibit                         -
     evidence.published                       table published, published
     evidence.figures.__init__                -

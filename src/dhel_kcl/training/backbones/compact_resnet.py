@@ -31,8 +31,8 @@ class BasicBlock(nn.Module):
 
 
 class CompactResNet(Backbone):
-    """`stages` basic blocks of width, 2 width, 4 width, ...; each after the first halves the resolution, as does a stem
-    of stride 2."""
+    """`stages` basic blocks of width, 2 width, 4 width, ...; each after the first halves the resolution, and
+    with `stem_stride` 2 the stem does."""
 
     def __init__(self, channels_in: int, width: int = 16, stages: int = 3, stem_stride: int = 1) -> None:
         super().__init__()
