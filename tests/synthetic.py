@@ -41,7 +41,8 @@ def suite_of(folder, change=lambda content: None, base="digits"):
 
 
 def small(content):
-    """Two losses at two batch sizes, to be quick."""
+    """Two losses at two batch sizes, trained for equal epochs, to be quick."""
+    content["training"] = {"epochs": 15}
     content["losses"] = {name: content["losses"][name] for name in ("dhel", "simclr")}
     content["batch_sizes"] = [16, 64]
     del content["ablations"]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dhel_kcl.evidence.estimates import Estimate, contrast
 from dhel_kcl.evidence.tidy import Results, where
-from dhel_kcl.study.config import Causes
+from dhel_kcl.study.config import Causes, Training
 from dhel_kcl.study.suite import Suite
 
 Array = NDArray[np.float64]
@@ -104,17 +104,26 @@ class Points:
 
 def planned(suite: Suite, dataset: str) -> pd.DataFrame:
     """Every point that the suite asks for: method and parameters as in runs.csv, seeds, `FACTORS` (NaN where a loss has
-    none such), learning rate, and a number that is the same for a training whose seeds stand under two names."""
+    none such), learning rate, whether it is as long as the suite's `training` says, and a number that is the same for a
+    training whose seeds stand under two names."""
     rows = []
+    usual = suite.settings(dataset).training
     for method in suite.methods_of(dataset).values() if are_asked(suite, dataset) else ():
         for point in method.grid if method.section == "causes" else ():
-            training = suite.settings(dataset).training.changed(point.training)
+            training = usual.changed(point.training)
             row: dict[str, Any] = {"method": method.name, "parameters": point.parameters, "seeds": method.seeds}
-            row |= {"length": float(training.epochs or training.updates_at(method.batch_sizes[0]))}
+            row |= {"length": _length(training, method.batch_sizes[0])}
+            row |= {"main": row["length"] == _length(usual, method.batch_sizes[0])}
             row |= _factors(_asked(suite, dataset).losses[method.name].identity(point.loss))
             rows.append(row | {"rate": training.learning_rate})
-    table = pd.DataFrame(rows, columns=["method", "parameters", "seeds", *FACTORS, "rate"])
+    table = pd.DataFrame(rows, columns=["method", "parameters", "seeds", *FACTORS, "rate", "main"]).astype(
+        {"main": bool}
+    )
     return table.assign(point=table.groupby([*FACTORS, "rate"], dropna=False, sort=False).ngroup())
+
+
+def _length(training: Training, batch_size: int) -> float:
+    return float(training.epochs or training.updates_at(batch_size))
 
 
 def _factors(loss: Mapping[str, Any]) -> dict[str, Level]:
@@ -146,8 +155,8 @@ def _asked(suite: Suite, dataset: str) -> Causes:
     return asked
 
 
-def settings(asked: pd.DataFrame, change: Change, shortest: bool = False) -> Settings:
-    """Where the points of `planned` have both sides of a change. shortest: at the shortest length alone."""
+def settings(asked: pd.DataFrame, change: Change) -> Settings:
+    """Where points of `planned` have both sides of a change."""
     rows = where(asked, **change.within)
     rows = rows[rows[change.factor].isin([change.of, change.against])]
     keys = [name for name in FACTORS if name != change.factor and (rows.empty or rows[name].notna().any())]
@@ -156,9 +165,6 @@ def settings(asked: pd.DataFrame, change: Change, shortest: bool = False) -> Set
         sides[row[change.factor]].setdefault(tuple(row[key] for key in keys), {})[row["rate"]] = row["point"]
     of, against = sides[change.of], sides[change.against]
     both = [at for at in of if at in against] if change.of != change.against else []
-    if shortest and both:
-        lengths = {at: at[keys.index("length")] for at in both}
-        both = [at for at in both if lengths[at] == min(lengths.values())]
     rates = sorted({rate for side in (of, against) for at in both for rate in side[at]})
     first, second = (
         np.array([[side[at].get(rate, ABSENT) for rate in rates] for at in both], int).reshape(len(both), len(rates))
@@ -227,12 +233,6 @@ def mean_effect(effects: pd.DataFrame) -> Estimate:
     weights, images and views."""
     complete = effects.dropna()
     return contrast(complete.mean(axis=1).to_numpy(float)[:, None]) if complete.size else Estimate(math.nan)
-
-
-def of_shortest(effects: pd.DataFrame) -> pd.DataFrame:
-    """Those in settings of the shortest length."""
-    lengths = effects.columns.get_level_values("length")
-    return effects.loc[:, lengths == lengths.min()]
 
 
 def by_setting(effects: pd.DataFrame) -> dict[str, Estimate]:

@@ -152,10 +152,12 @@ class DatasetRuns:
         values = 100 * sum(w * (a - b) for w, a, b in zip(weights.values(), of, against, strict=True))
         return image_interval(np.asarray(values), self.rules.confidence, self.rules.draws, seed=0)
 
-    def whole_grid(self, method: str, size: int) -> pd.DataFrame:
-        """Grid runs of a loss at a batch size; none if there are fewer than the suite asks for."""
-        points = where(self.runs, role="grid", method=method, batch_size=size)
-        return points if len(points) == len(grids.asked(self.suite, self.dataset, method)) else points.iloc[:0]
+    @cached_property
+    def whole_grids(self) -> dict[tuple[str, int], pd.DataFrame]:
+        """{(method, batch size): runs of the grid}, where all are there that the suite asks for."""
+        found = where(self.runs, role="grid").groupby(["method", "batch_size"])
+        asked = {method: len(grids.asked(self.suite, self.dataset, method)) for method in set(self.runs.method)}
+        return {(method, size): points for (method, size), points in found if len(points) == asked[method]}
 
     def noise(self, method: str, column: str) -> Noise:
         """That of a run at the selected settings, pooled over batch sizes, among runs as long as the grid's."""

@@ -134,8 +134,9 @@ class OverGrid:
         return where(_of_pair(runs, pair), section="losses")
 
     def estimate(self, runs: DatasetRuns, pair: Pair, column: str) -> Judged:
-        both = {size: [runs.whole_grid(method, size) for method in (pair.of, pair.against)] for size in runs.sizes}
-        both = {size: grid for size, grid in both.items() if all(map(len, grid))}
+        keys = {size: [(method, size) for method in (pair.of, pair.against)] for size in runs.sizes}
+        grids_of, there = runs.whole_grids, runs.whole_grids.keys()
+        both = {size: [grids_of[key] for key in of] for size, of in keys.items() if there >= set(of)}
         hindrances = _unequal(runs, pair)
         if not both or hindrances:
             return Judged(Estimate(math.nan, seeds=len(both)), hindrances=hindrances)
@@ -192,8 +193,8 @@ def worst_of_grid(points: pd.DataFrame, column: str) -> float:
 
 @dataclass(frozen=True)
 class Step:
-    """What a change does, on average over the settings that differ in nothing else, at the shortest length of training
-    that both sides have: at the same learning rates, and with each side at its own best one.
+    """What a change does, on average over the settings that differ in nothing else, at the length that the suite's
+    `training` gives: at the same learning rates, and with each side at its own best one.
 
     change: from all that a suite asks for.
     """
@@ -202,7 +203,7 @@ class Step:
 
     def settings(self, asked: pd.DataFrame) -> causes.Settings:
         """Of the points that a suite asks for."""
-        return causes.settings(asked, self.change(asked), shortest=True)
+        return causes.settings(asked[asked.main], self.change(asked))
 
     def testable(self, suite: Suite, dataset: str, pair: Pair, seeds: int) -> bool:
         settings = self.settings(causes.planned(suite, dataset))

@@ -114,7 +114,7 @@ def test_effects_of_the_causes_hold_the_truth(tables):
     effects = effects.set_index(["effect of", "learning rate", "at"])
     rates = ["0.1", "0.3", "equal, mean", "each side's best"]
     assert effects.loc[WEIGHT].index.tolist() == [(rate, at) for rate in rates for at in ("τ = 0.1", "τ = 1", "all")]
-    assert ("kcl-log: γ = 4 - 1", "equal, mean", "all") in effects.index
+    assert ("kcl-w: γ = 4 - 1", "equal, mean", "all") in effects.index
     ranks = effects["effective rank of z"]
     for step, truth in ((WEIGHT, 5 * np.log(2)), (CROSS_VIEW, 0.0)):
         for rate in rates:

@@ -192,11 +192,17 @@ def test_a_batch_size_with_one_seed_leaves_the_grid_without_a_verdict(tmp_path, 
     assert "too few seeds: 1 of 5" in row.note
 
 
+def causes_alone(content):
+    with_causes([0, 1, 2, 3, 4])(content)
+    for key in ("losses", "batch_sizes", "seeds", "floors"):
+        del content[key]
+
+
 NULL = {"test_accuracy": 0.5, "z_effective_rank": 0.5, "h_effective_rank": 0.5, "validation_accuracy": 0.5}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("config", [with_rates, with_causes([0, 1, 2, 3, 4])], ids=["main", "causes"])
+@pytest.mark.parametrize("config", [with_rates, causes_alone], ids=["main", "causes"])
 def test_few_families_without_an_effect_have_any_verdict(tmp_path, config):
     """Of 100 simulated suites, each with all statements, 5 are expected to have one or more. 10 to 30 s."""
     suite, wrong = suite_of(tmp_path, config), 0
@@ -256,9 +262,8 @@ def test_effects_on_one_side_seldom_look_mixed(tmp_path, suite):
     def truth(run, values):
         return effect("z_effective_rank", 3.0, at=16)(run, values)
 
-    found = [
-        ruled(in_memory(tmp_path, suite, truth, {"z_effective_rank": 0.5}, seed), "rank").verdict for seed in range(200)
-    ]
+    book, noise = replace(BOOK, statements=(STATEMENTS["rank"],)), {"z_effective_rank": 0.5}
+    found = [ruled(in_memory(tmp_path, suite, truth, noise, seed), "rank", book).verdict for seed in range(200)]
     assert found.count("mixed") <= 12
 
 
@@ -420,12 +425,7 @@ def test_a_seed_counts_once_it_has_every_setting(tmp_path, missing, verdict, not
 
 
 def test_a_suite_of_causes_alone_is_judged(tmp_path):
-    def alone(content):
-        with_causes([0, 1, 2, 3, 4])(content)
-        for key in ("losses", "batch_sizes", "seeds", "floors"):
-            del content[key]
-
-    suite = suite_of(tmp_path, alone)
+    suite = suite_of(tmp_path, causes_alone)
     table = judge(results_of(tmp_path / "results", suite, by_step(2.0, 2.0, 2.0, 2.0), NOISE))
     assert set(table[table.verdict != "not run"].id) == set(STEPS)
     assert set(table[table.of == ""].verdict) == {"supported"}

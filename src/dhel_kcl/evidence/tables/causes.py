@@ -12,7 +12,7 @@ from dhel_kcl.evidence.estimates import Estimate
 from dhel_kcl.evidence.statistics import OF_CAUSES
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation.table_files import NOT_RUN, mean_and_spread, number
-from dhel_kcl.study.suite import dataset_title
+from dhel_kcl.study.suite import Suite, dataset_title
 
 OUTCOMES = {
     "effective rank of z": ("z_effective_rank", 1),
@@ -50,25 +50,29 @@ def points(results: Results) -> pd.DataFrame:
 
 
 def effects(results: Results) -> pd.DataFrame:
-    """What each change does, all else equal, with 95 % intervals: in each setting, by learning rate, at all rates that
-    both sides have, and with each side at its own best one. Nothing is tested here."""
+    """What each change does, all else equal, with 95 % intervals: in each setting, and over "all" of the suite's usual
+    length; by learning rate, at all rates that both sides have, and with each side at its own best one."""
     rows, level = [], ledger.read().rules.confidence
     for dataset in results.datasets_of("causes"):
         points = Points.read(results, dataset)
-        for title, change in changes(points.planned):
+        usual = points.planned.length[points.planned.main]
+        for title, change in changes(points.planned, results.suite):
             for rate, found in by_rate(points, causes.settings(points.planned, change)).items():
-                cells = pd.DataFrame({header: _cells(*each, level) for header, each in found.items()}).fillna(NOT_RUN)
+                cells = pd.DataFrame({header: _cells(*each, usual, level) for header, each in found.items()})
                 same = {"data set": dataset_title(dataset), "effect of": title, "learning rate": rate}
-                rows += [same | row for row in cells.rename_axis("at").reset_index().to_dict("records")]
+                rows += [same | row for row in cells.fillna(NOT_RUN).rename_axis("at").reset_index().to_dict("records")]
     return pd.DataFrame(rows)
 
 
-def changes(asked: pd.DataFrame) -> Iterator[tuple[str, Change]]:
+def changes(asked: pd.DataFrame, suite: Suite) -> Iterator[tuple[str, Change]]:
     """Those that the points can show, with their names: the steps of the ledger, both removals at once, and gamma."""
     names = {id(statement.statistic): statement.short for statement in ledger.read().of_causes}
     steps = [(names[id(step)], step.change(asked)) for step in OF_CAUSES.values()]
     gammas = [
-        (f"{loss}: γ = {high:g} - {low:g}", Change("gamma", high, low, within={"loss": loss}))
+        (
+            f"{suite.title(rows.method.iloc[0])}: γ = {high:g} - {low:g}",
+            Change("gamma", high, low, within={"loss": loss}),
+        )
         for loss, rows in asked.dropna(subset="gamma").groupby("loss", sort=False)
         for low, high in itertools.pairwise(sorted(set(rows.gamma)))
     ]
@@ -94,9 +98,9 @@ def by_rate(points: Points, settings: Settings) -> dict[str, dict[str, tuple[pd.
     return found
 
 
-def _cells(effects: pd.DataFrame, digits: int, level: float) -> dict[str, str]:
-    """The effect in each setting, and the mean over "all" of the shortest length."""
-    estimates = causes.by_setting(effects) | {"all": causes.mean_effect(causes.of_shortest(effects))}
+def _cells(effects: pd.DataFrame, digits: int, usual: pd.Series, level: float) -> dict[str, str]:
+    all_usual = effects.loc[:, effects.columns.get_level_values("length").isin(usual)]
+    estimates = causes.by_setting(effects) | {"all": causes.mean_effect(all_usual)}
     return {at: _cell(estimate, digits, level) for at, estimate in estimates.items()}
 
 
