@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from dhel_kcl.evidence import ledger
+from dhel_kcl.evidence.status import Present
 from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.evidence.verdicts import judge
 from dhel_kcl.files import read_json
@@ -92,7 +93,7 @@ def test_the_effects_quoted_are_those_of_the_causes():
 @pytest.mark.parametrize("suite", COMMITTED)
 def test_the_committed_verdicts_follow_from_the_committed_tables(suite):
     folder = ROOT / f"results/{suite}"
-    judged = judge(Results(folder, Suite.load(ROOT, suite)), ledger.read())
+    judged = judge(Results(folder, Suite.load(ROOT, suite)), ledger.read(), Present.read(ROOT))
     committed = pd.read_csv(folder / "claims.csv", keep_default_na=False)
     assert committed.verdict.tolist() == judged.verdict.tolist()
     assert committed.note.tolist() == judged.note.tolist()

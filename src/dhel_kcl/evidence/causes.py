@@ -46,14 +46,15 @@ class Settings:
     """Where a suite asks for both sides of a change.
 
     common: the settings. rates: learning rates, ascending. of, against: numbers of the points of either side, shape
-    (settings, rates), `ABSENT` where a side has none. seeds: that all of these are asked with.
+    (settings, rates), `ABSENT` where a side has none. seeds: number of those that all points of a setting are asked
+    with, by setting.
     """
 
     common: pd.MultiIndex
     rates: tuple[float, ...]
     of: NDArray[np.int64]
     against: NDArray[np.int64]
-    seeds: frozenset[int]
+    seeds: tuple[int, ...]
 
     @property
     def unequal(self) -> tuple[str, ...]:
@@ -170,10 +171,10 @@ def settings(asked: pd.DataFrame, change: Change) -> Settings:
         np.array([[side[at].get(rate, ABSENT) for rate in rates] for at in both], int).reshape(len(both), len(rates))
         for side in (of, against)
     )
-    points = ({*first.flat} | {*second.flat}) - {ABSENT}
-    seeds = [frozenset().union(*rows.seeds[rows.point == point]) for point in points]
-    common = pd.MultiIndex.from_tuples(both, names=keys)
-    return Settings(common, tuple(rates), first, second, frozenset.intersection(*seeds) if seeds else frozenset())
+    of_point = {point: set().union(*found) for point, found in rows.groupby("point").seeds}
+    points = [{*of[at].values(), *against[at].values()} for at in both]
+    seeds = tuple(len(set.intersection(*(of_point[point] for point in here))) for here in points)
+    return Settings(pd.MultiIndex.from_tuples(both, names=keys), tuple(rates), first, second, seeds)
 
 
 def at_equal_rates(points: Points, settings: Settings, column: str) -> pd.DataFrame:
@@ -229,10 +230,22 @@ def _effects(points: Points, settings: Settings, of: Array, against: Array) -> p
 
 
 def mean_effect(effects: pd.DataFrame) -> Estimate:
-    """Mean over all settings, of the seeds that have them all. Seeds are the unit: the settings of a seed share initial
-    weights, images and views."""
-    complete = effects.dropna()
-    return contrast(complete.mean(axis=1).to_numpy(float)[:, None]) if complete.size else Estimate(math.nan)
+    """Mean over all settings of the mean over the seeds of each; none where a setting has no seed.
+
+    Seeds are the unit, since the settings of a seed share initial weights, images and views: what each adds to the mean
+    varies among seeds that have the same settings. A seed that has some alone, and is alone in that, is left out.
+    """
+    alone = ~effects.notna().duplicated(keep=False) & effects.isna().any(axis=1)
+    known = effects[~alone & effects.notna().any(axis=1)]
+    counts = known.notna().sum()
+    if known.empty or not counts.all():
+        return Estimate(math.nan)
+    shares = (known / counts / len(counts)).sum(axis=1)
+    alike = [
+        shares.loc[seeds].to_numpy() for seeds in known.groupby(known.notna().apply(tuple, axis=1)).groups.values()
+    ]
+    columns = pd.DataFrame([values * len(values) for values in alike]).T  # so that their means add up to the whole
+    return replace(contrast(columns.to_numpy(float)), seeds=int(counts.min()), blocked=None)
 
 
 def by_setting(effects: pd.DataFrame) -> dict[str, Estimate]:
@@ -244,11 +257,9 @@ def by_setting(effects: pd.DataFrame) -> dict[str, Estimate]:
 
 def lacking(effects: pd.DataFrame) -> tuple[str, ...]:
     """Why the mean over all settings can't be had, though some have run."""
-    there = effects.notna().any()
-    if not there.any() or len(effects.dropna()):
-        return ()
-    absent = [_label(effects.columns, at) for at in effects.columns[~there.to_numpy()]]
-    return (f"not run on both sides at {'; '.join(absent)}" if absent else "no seed has all settings",)
+    there = effects.notna().any().to_numpy()
+    absent = [_label(effects.columns, at) for at in effects.columns[~there]]
+    return (f"not run on both sides at {'; '.join(absent)}",) if absent and there.any() else ()
 
 
 def _label(settings: pd.MultiIndex, at: tuple[Level, ...]) -> str:

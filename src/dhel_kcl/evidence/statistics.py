@@ -139,7 +139,7 @@ class OverGrid:
         both = {size: [grids_of[key] for key in of] for size, of in keys.items() if there >= set(of)}
         hindrances = _unequal(runs, pair)
         if not both or hindrances:
-            return Judged(Estimate(math.nan, seeds=len(both)), hindrances=hindrances)
+            return Judged(Estimate(math.nan, seeds=min(1, len(both))), hindrances=hindrances)
         settings, points = grids.size(grids.asked(runs.suite, runs.dataset, pair.of))
         if (settings if self.tuned else points // settings) < 2:
             return Judged(Estimate(math.nan), note="no grid")
@@ -160,10 +160,8 @@ class OverGrid:
         return self.statistic(of, column) - self.statistic(against, column)
 
     def planned(self, suite: Suite, dataset: str, pair: Pair, spread: Spread) -> Estimate:
-        sizes, (settings, points) = (
-            suite.settings(dataset).batch_sizes,
-            grids.size(grids.asked(suite, dataset, pair.of)),
-        )
+        settings, points = grids.size(grids.asked(suite, dataset, pair.of))
+        sizes = suite.settings(dataset).batch_sizes
         df = len(sizes) * len(suite.settings(dataset).seeds.selected)
         variance = np.mean([spread(size) ** 2 for size in sizes]) * self.share(settings if self.tuned else points)
         return Estimate(0.0, math.sqrt(2 * variance / len(sizes)), 2 * df, df + 1)
@@ -207,7 +205,7 @@ class Step:
 
     def testable(self, suite: Suite, dataset: str, pair: Pair, seeds: int) -> bool:
         settings = self.settings(causes.planned(suite, dataset))
-        return len(settings.seeds) >= seeds and not settings.unequal
+        return min(settings.seeds, default=0) >= seeds and not settings.unequal
 
     def used(self, runs: DatasetRuns, pair: Pair) -> pd.DataFrame:
         settings = self.settings(runs.causes.planned)
@@ -224,9 +222,9 @@ class Step:
 
     def planned(self, suite: Suite, dataset: str, pair: Pair, spread: Spread) -> Estimate:
         """Retuned, which has a run of each side in a setting, and settings of a seed as independent."""
-        settings, size = self.settings(causes.planned(suite, dataset)), causes.batch_size(suite, dataset)
-        seeds = len(settings.seeds)
-        return Estimate(0.0, spread(size) * math.sqrt(2 / seeds / len(settings.common)), seeds - 1, seeds)
+        seeds = self.settings(causes.planned(suite, dataset)).seeds
+        error = spread(causes.batch_size(suite, dataset)) * math.sqrt(sum(2 / count for count in seeds)) / len(seeds)
+        return Estimate(0.0, error, min(seeds) - 1, min(seeds))
 
 
 def _averaged(effects: pd.DataFrame) -> Judged:

@@ -114,7 +114,7 @@ def test_the_sum_is_the_mean_with_twice_the_weight_whatever_its_entry(tmp_path):
 
 
 def test_seeds_of_both_sides_count(tmp_path):
-    """More seeds of two losses at one temperature: that setting has them all, the mean those of all settings."""
+    """More seeds of two losses at one temperature: that setting has them all, and so has the mean."""
 
     def more(content):
         with_causes([0, 1, 2, 3, 4])(content)
@@ -128,6 +128,7 @@ def test_seeds_of_both_sides_count(tmp_path):
     )
     assert {name: each.seeds for name, each in judged.components.items()} == {"τ = 0.1": 8, "τ = 0.5": 5}
     assert judged.result.seeds == judged.retuned.result.seeds == 5
+    assert 4 < judged.result.df < 7
     assert can_test(suite, "positive", Pair(), 5)
     assert not can_test(suite, "positive", Pair(), 6)
 
