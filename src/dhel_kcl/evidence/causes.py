@@ -241,10 +241,8 @@ def mean_effect(effects: pd.DataFrame) -> Estimate:
     if known.empty or not counts.all():
         return Estimate(math.nan)
     shares = (known / counts / len(counts)).sum(axis=1)
-    alike = [
-        shares.loc[seeds].to_numpy() for seeds in known.groupby(known.notna().apply(tuple, axis=1)).groups.values()
-    ]
-    columns = pd.DataFrame([values * len(values) for values in alike]).T  # so that their means add up to the whole
+    alike = known.notna().groupby(list(known.columns), sort=False).ngroup()  # seeds with the same settings
+    columns = pd.DataFrame({group: of * len(of) for group, of in shares.groupby(alike)})  # whose means add up
     return replace(contrast(columns.to_numpy(float)), seeds=int(counts.min()), blocked=None)
 
 
