@@ -29,11 +29,13 @@ PRESENT = Present(plan="0123456789ab", claims="ba9876543210")
 
 
 def suite_of(folder, change=lambda content: None, base="digits"):
-    """A suite with what `change` does to the config of another one, with five judged seeds and without causes."""
+    """A suite with what `change` does to the config of another one, with five judged seeds if it has several, and
+    without causes."""
     shutil.copytree(ROOT / "config", folder / "config", dirs_exist_ok=True)
     content = yaml.safe_load((ROOT / f"config/suites/{base}.yaml").read_text())
     content.pop("causes", None)
-    content["seeds"]["selected"] = [1, 2, 3, 4, 5]
+    if len(content["seeds"]["selected"]) > 3:
+        content["seeds"]["selected"] = [1, 2, 3, 4, 5]
     change(content)
     text = yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=False)  # without references
     (folder / "config/suites/changed.yaml").write_text(text)

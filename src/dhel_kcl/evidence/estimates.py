@@ -39,6 +39,13 @@ def satterthwaite(variances: ArrayLike, df: ArrayLike) -> float:
     return float(v.sum() ** 2 / (v**2 / n).sum()) if v.sum() > 0 else math.nan
 
 
+def planned_df(variances: ArrayLike, df: ArrayLike) -> float:
+    """What `satterthwaite` can be expected to give for these true variances: less than with them in place of their
+    estimates, whose spread it takes for unequal variances. Inverse of the ratio of expectations."""
+    v, n = np.asarray(variances, float), np.asarray(df, float)
+    return float((v.sum() ** 2 + 2 * (v**2 / n).sum()) / (v**2 * (1 + 2 / n) / n).sum())
+
+
 def contrast(values: NDArray[np.float64]) -> Estimate:
     """Sum of the columns' means, each column with a mean (fixed effect) and a variance of its own.
 

@@ -16,7 +16,7 @@ import pandas as pd
 from dhel_kcl.evidence import causes, grids
 from dhel_kcl.evidence.causes import Change
 from dhel_kcl.evidence.dataset_runs import DatasetRuns, Judged, Pair
-from dhel_kcl.evidence.estimates import Estimate, satterthwaite
+from dhel_kcl.evidence.estimates import Estimate, planned_df, satterthwaite
 from dhel_kcl.evidence.tidy import where
 from dhel_kcl.study.suite import Suite
 
@@ -97,7 +97,7 @@ class Contrast:
         sizes, seeds = sorted(suite.settings(dataset).batch_sizes), len(suite.judged_seeds(dataset))
         weights = zip(sizes, self.weights(len(sizes)), strict=True)
         variances = [2 * (weight * spread(size)) ** 2 / seeds for size, weight in weights]
-        return Estimate(0.0, math.sqrt(sum(variances)), satterthwaite(variances, [seeds - 1] * len(sizes)), seeds)
+        return Estimate(0.0, math.sqrt(sum(variances)), planned_df(variances, [seeds - 1] * len(sizes)), seeds)
 
 
 def level(count: int) -> list[float]:
@@ -164,7 +164,7 @@ class OverGrid:
         sizes = suite.settings(dataset).batch_sizes
         df = len(sizes) * len(suite.settings(dataset).seeds.selected)
         variance = np.mean([spread(size) ** 2 for size in sizes]) * self.share(settings if self.tuned else points)
-        return Estimate(0.0, math.sqrt(2 * variance / len(sizes)), 2 * df, df + 1)
+        return Estimate(0.0, math.sqrt(2 * variance / len(sizes)), planned_df([1, 1], [df, df]), df + 1)
 
 
 def in_order_of_choice(points: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dhel_kcl.evidence.estimates import Estimate, contrast
+from dhel_kcl.evidence.estimates import Estimate, contrast, planned_df
 from dhel_kcl.evidence.power import Spreads, sights, smallest_effect, tabulate
 from dhel_kcl.evidence.verdicts import judge
 from tests.synthetic import BOOK, PRESENT, effect, in_memory, results_of, suite_of, with_causes, with_rates
@@ -25,7 +25,7 @@ def test_one_test_without_correction_has_the_power_of_the_paired_t_test():
 def test_the_smallest_effect_is_found_in_four_of_five_simulated_suites(sizes, tests):
     """2,000 of them, with five seeds and a spread of 0.7 between runs. 2 s."""
     variances = np.full(sizes, 2 * 0.7**2 / sizes**2 / 5)
-    planned = Estimate(0.0, np.sqrt(variances.sum()), 4 * sizes, 5)
+    planned = Estimate(0.0, np.sqrt(variances.sum()), planned_df(variances, [4] * sizes), 5)
     truth, rng = smallest_effect(planned, tests, alpha=0.05), np.random.default_rng(0)
     found = 0
     for _ in range(2000):
