@@ -142,7 +142,7 @@ class OverGrid:
             return Judged(Estimate(math.nan, seeds=min(1, len(both))), hindrances=hindrances)
         settings, points = grids.size(grids.asked(runs.suite, runs.dataset, pair.of))
         if (settings if self.tuned else points // settings) < 2:
-            return Judged(Estimate(math.nan), note="no grid")
+            return Judged(Estimate(math.nan), note=f"one {'setting' if self.tuned else 'learning rate'} in the grid")
         noises = [runs.noise(method, column) for method in (pair.of, pair.against)]
         share, seeds = self.share(settings if self.tuned else points), min(noise.seeds for noise in noises)
         variances = [noise.variance * share for noise in noises]
