@@ -12,26 +12,30 @@ import yaml
 from dhel_kcl.data import split
 from dhel_kcl.evidence import ledger
 from dhel_kcl.evidence.collect import over_seeds
+from dhel_kcl.evidence.status import Present
 from dhel_kcl.evidence.tidy import COLUMNS, CONFIGURATION, Results, pack
 from dhel_kcl.files import sha256, write_json, write_rows
 from dhel_kcl.study import job_counts, layout, selection
-from dhel_kcl.study.suite import Suite, parameters
+from dhel_kcl.study.suite import Suite
 
 ROOT = Path(__file__).parents[1]
 IMAGES = 400
 BOOK = ledger.read()
 BOOK = replace(BOOK, rules=replace(BOOK.rules, draws=100))
 """The ledger, with fewer draws, to be quick."""
-STATEMENTS = {statement.id: statement for statement in (*BOOK.statements, *BOOK.trade_off)}
+STATEMENTS = {statement.id: statement for statement in BOOK.statements}
+PRESENT = Present(plan="0123456789ab", claims="ba9876543210")
+"""What all runs were trained by."""
 
 
 def suite_of(folder, change=lambda content: None, base="digits"):
-    """A suite with what `change` does to the config of another one, cut to five seeds and without trade-off."""
+    """A suite with what `change` does to the config of another one, with five judged seeds if it has several, and
+    without causes."""
     shutil.copytree(ROOT / "config", folder / "config", dirs_exist_ok=True)
     content = yaml.safe_load((ROOT / f"config/suites/{base}.yaml").read_text())
-    content.pop("trade_off", None)
-    if len(content["seeds"]["selected"]) > 4:
-        content["seeds"]["selected"] = [1, 2, 3, 4]
+    content.pop("causes", None)
+    if len(content["seeds"]["selected"]) > 3:
+        content["seeds"]["selected"] = [1, 2, 3, 4, 5]
     change(content)
     text = yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=False)  # without references
     (folder / "config/suites/changed.yaml").write_text(text)
@@ -39,24 +43,31 @@ def suite_of(folder, change=lambda content: None, base="digits"):
 
 
 def small(content):
-    """Two losses at two batch sizes, to be quick."""
+    """Two losses at two batch sizes, trained for equal epochs, to be quick."""
+    content["training"] = {"epochs": 15}
     content["losses"] = {name: content["losses"][name] for name in ("dhel", "simclr")}
     content["batch_sizes"] = [16, 64]
     del content["ablations"]
 
 
-def with_trade_off(seeds):
+def with_causes(seeds, rates=(0.1, 0.3)):
+    """Every step of the chain from SimCLR to DHEL's sum, at two temperatures."""
+
     def change(content):
         small(content)
-        weights, temperatures = [0.5, 1.0, 2.0], [0.1, 1.0]
-        losses = {
-            name: {"loss": name.split("-")[0], "energy_weight": weights, "temperature": temperatures}
-            for name in ("dcl-weighted", "dhel-weighted")
-        }
-        losses["dhel-weighted"]["form"] = "mean"
-        content["trade_off"] = {"batch_size": 64, "seeds": seeds, "losses": losses}
+        grid = {"temperature": [0.1, 0.5], "learning_rate": list(rates)}
+        losses = {name: {"loss": name.split("-")[0]} | grid for name in ("simclr-c", "dcl-c", "dhel-c")}
+        losses["dhel-c"] |= {"form": ["mean", "sum"]}
+        content["causes"] = {"batch_size": 64, "seeds": seeds, "losses": losses}
 
     return change
+
+
+def with_rates(content):
+    """A learning rate to be tuned, and a final length."""
+    small(content)
+    content["losses"] = {name: entry | {"learning_rate": [0.1, 0.3]} for name, entry in content["losses"].items()}
+    content["final"] = {"training": {"epochs": 40}, "seeds": [10, 11, 12, 13, 14]}
 
 
 def effect(column, size, at=None):
@@ -69,41 +80,32 @@ def effect(column, size, at=None):
     return truth
 
 
-def curves(shift, scale=1.0):
-    """Rank rises with log alignment along one curve for SimCLR and, higher by `shift`, for DHEL."""
-
-    def truth(run, loss):
-        alignment = 0.3 * loss.get("temperature", 1.0) ** -0.4 * (scale if run.method == "dhel" else 1.0)
-        return {
-            "z_alignment": alignment,
-            "z_effective_rank": 30 + 8 * np.log(alignment) + shift * (run.method == "dhel"),
-        }
-
-    return truth
-
-
 def runs_of(suite, truth, noise, seed=0, without=lambda run: False):
-    """runs.csv of a suite. truth(run, loss): {column: expected value}; noise: {column: standard deviation}."""
+    """runs.csv of a suite. truth(run, values): {column: expected value}, of a run with these hyperparameters; noise:
+    {column: standard deviation}. A grid's first point is the selected one."""
     rng = np.random.default_rng(seed)
     chosen, rows = {}, []
     for run in suite.runs:
         key = (run.dataset, run.method, run.batch_size)
-        loss = chosen[key] if run.role == "selected" else run.loss
+        setting = chosen[key] if run.takes_selected else run.setting
+        training = suite.training(run).changed(setting.training)
         row = {"dataset": run.dataset, "section": run.section, "method": run.method, "batch_size": run.batch_size}
-        row |= {"role": run.role, "selected": run.role in ("selected", "floor"), "seed": run.seed}
-        row |= {"parameters": parameters(loss), "test_images": IMAGES, "git_revision": "0123456789abcdef"}
+        row |= {"role": run.role, "selected": run.takes_selected or run.role == "floor", "seed": run.seed}
+        row |= {"parameters": setting.parameters, "learning_rate": training.learning_rate, "test_images": IMAGES}
+        row |= {"epochs": training.epochs or training.updates_at(run.batch_size) * run.batch_size / 1000}
+        row |= {"plan": PRESENT.plan, "claims": PRESENT.claims, "git_revision": "0123456789abcdef"}
         expected = {"validation_accuracy": 80.0, "validation_cross_entropy": 1.0, "test_cross_entropy": 1.0}
         expected |= {"test_accuracy": 80.0, "knn_accuracy": 75.0, "cached_test_accuracy": 79.0}
         for space in ("z", "h"):
             expected |= {f"{space}_alignment": 0.3, f"{space}_uniformity": -2.0}
             expected |= {f"{space}_effective_rank": 20.0, f"{space}_effective_rank_centred": 20.0}
             expected |= {f"{space}_wasserstein_uniformity": 0.1, f"{space}_covariance_rank": 60.0}
-        expected |= truth(run, loss)
+        expected |= truth(run, setting.values)
         row |= {name: value + noise.get(name, 0.0) * rng.standard_normal() for name, value in expected.items()}
         if not without(run):
             rows.append(row)
-        if run.role == "grid" and key not in chosen:  # the first grid point is the selected one
-            chosen[key] = loss
+        if run.role == "grid" and key not in chosen:
+            chosen[key] = setting
             row["selected"] = True
     return pd.DataFrame(rows)
 
@@ -174,32 +176,40 @@ def run_folders(folder, suite):
         path = folder / layout.SPLIT.format(suite=suite.name, dataset=dataset)
         split.write(path, splits[dataset], split.Origin(dataset, 2000, "sha256"))
     candidates = {}
-    for number, run in enumerate(sorted(suite.runs, key=lambda run: run.role == "selected")):
+    for number, run in enumerate(sorted(suite.runs, key=lambda run: run.takes_selected)):
         rng, key = np.random.default_rng(number), (run.dataset, run.method, run.batch_size)
-        chosen = selection.best(candidates[key]) if run.role == "selected" else run
+        spec = suite.pretrain_spec(run)
+        if run.takes_selected:
+            chosen = selection.best(candidates[key])
+            spec["loss"], spec["training"]["learning_rate"] = chosen.loss, chosen.learning_rate
         if run.trained:
-            _write_training(folder, suite, run, chosen.loss)
+            _write_training(folder, suite, run, spec)
         report = _write_evaluation(folder / run.folder, suite, run, splits[run.dataset], rng)
         for target in suite.transfers(run):
             spec, scores = suite.evaluation_spec(target) | {"augmented": None}, _scores(splits[target], rng)[0]
             write_json(folder / layout.transfer(run, target), scores | {"spec": spec})
         if run.role == "grid":
-            candidates.setdefault(key, []).append(selection.Candidate.of(run.name, {"loss": run.loss}, report))
+            candidates.setdefault(key, []).append(selection.Candidate.of(run.name, spec, report))
             write_json(folder / layout.selected(run), selection.selected(candidates[key]))
     cells = dict.fromkeys((run.dataset, run.batch_size) for run in suite.runs)
     plan = [{"dataset": dataset, "batch_size": size, "views_per_second": 1e3 + size} for dataset, size in cells]
     write_rows(folder / layout.PLAN.format(suite=suite.name), plan)
 
 
-def _write_training(folder, suite, run, loss):
+def _write_training(folder, suite, run, spec):
     path, epochs = folder / run.folder, range(1, 3)
-    write_json(path / "spec.json", suite.pretrain_spec(run) | {"loss": loss})
+    write_json(path / "spec.json", spec)
     write_rows(path / "log.csv", [{"epoch": k, "step": 5 * k, "loss": 2.0 / k, "gap": 1.0 / k} for k in epochs])
     for name in ("encoder", "projector"):
         (path / f"{name}.safetensors").write_bytes(f"{name} of {run.folder}".encode())
     files = [name for name in layout.TRAINED if name != "provenance.json"]
     record = {"git_revision": "0123456789abcdef", "training_seconds": 2.5, "views": job_counts.views(suite, run)}
-    record |= {"code": code_of(run), "sha256": {name: sha256(path / name) for name in files}}
+    record |= {
+        "plan": None,
+        "claims": "c" * 64,
+        "code": code_of(run),
+        "sha256": {name: sha256(path / name) for name in files},
+    }
     write_json(path / "provenance.json", record)
 
 

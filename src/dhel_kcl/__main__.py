@@ -11,7 +11,7 @@ STEPS = {
     "data": ("fetch", "split"),
     "training and evaluation": ("pretrain", "evaluate", "transfer", "select"),
     "theory": ("compute",),
-    "evidence": ("collect", "judge", "tabulate", "draw", "record"),
+    "evidence": ("collect", "judge", "tabulate", "draw", "record", "power"),
     "beside the pipeline": ("new-suite", "plan", "interim", "compare", "identify", "document"),
 }
 """In the order of the data."""

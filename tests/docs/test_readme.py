@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from dhel_kcl.evidence import ledger
+from dhel_kcl.evidence.status import Present
 from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.evidence.verdicts import judge
 from dhel_kcl.files import read_json
@@ -70,7 +71,7 @@ def in_prose(value, low, high):
     return f"{value:.1f} ({low:.1f} to {high:.1f})".replace("-", "−")
 
 
-def test_the_effects_quoted_are_those_of_the_trade_off():
+def test_the_effects_quoted_are_those_of_the_causes():
     """Of the digits first."""
     text = " ".join(README.split()).replace(" of 64 dimensions on the digits", "")
     quoted, ranges = {}, {}
@@ -78,11 +79,11 @@ def test_the_effects_quoted_are_those_of_the_trade_off():
         claimed = pd.read_csv(ROOT / f"results/{suite}/claims.csv").set_index("id")
         for name in ("decoupling", "weight", "temperature"):
             quoted.setdefault(name, []).append(in_prose(*claimed.loc[name, ["estimate", "low", "high"]]))
-        effects = pd.read_csv(ROOT / f"paper_figures/{suite}/trade_off_effects.csv").set_index(["effect of", "at"])
+        effects = pd.read_csv(ROOT / f"paper_figures/{suite}/causes_effects.csv").set_index(["effect of", "at"])
         for at in ("w = 0.5", "w = 1", "all"):
             cell = effects.loc[("DHEL mean − SimCLR", at), "effective rank of z"]
             quoted.setdefault(at, []).append(in_prose(*map(float, re.findall(r"[+-][\d.]+", cell))))
-        points = pd.read_csv(ROOT / f"paper_figures/{suite}/trade_off_points.csv")
+        points = pd.read_csv(ROOT / f"paper_figures/{suite}/causes_points.csv")
         accuracy, rank = (
             points[name].str.split().str[0].astype(float) for name in ("accuracy (%)", "effective rank of z")
         )
@@ -97,7 +98,7 @@ def test_the_effects_quoted_are_those_of_the_trade_off():
 @pytest.mark.parametrize("suite", COMMITTED)
 def test_the_committed_verdicts_follow_from_the_committed_tables(suite):
     folder = ROOT / f"results/{suite}"
-    judged = judge(Results(folder, Suite.load(ROOT, suite)), ledger.read())
+    judged = judge(Results(folder, Suite.load(ROOT, suite)), ledger.read(), Present.read(ROOT))
     committed = pd.read_csv(folder / "claims.csv", keep_default_na=False)
     assert committed.verdict.tolist() == judged.verdict.tolist()
     assert committed.note.tolist() == judged.note.tolist()

@@ -360,9 +360,9 @@ def test_the_workflow_is_killed_interrupted_and_met_by_others_and_ends_as_if_lef
 
 def test_a_run_that_diverges_stops_alone(clone, tmp_path):
     """From nothing, and in another working directory than the workflow's."""
-    edit(clone, "config/suites/smoke.yaml", "temperature: 0.3}", "temperature: 1.0e-40}")
+    edit(clone, "config/suites/smoke.yaml", "form: sum, temperature: 0.3", "form: sum, temperature: 1.0e-40")
     folder, elsewhere = "results/runs/smoke/digits", tmp_path / "elsewhere härë"
-    names = ("dhel_m16_form-sum_temperature-1e-40", "simclr_m16_temperature-0.3")
+    names = ("dhel_m16_form-sum_temperature-1e-40_learning_rate-1.0", "simclr_m16_temperature-0.3")
     targets = [f"{folder}/{name}/seed0/spec.json" for name in names]
     code, output = snakemake(elsewhere, *targets, root=clone)
     assert code != 0

@@ -18,9 +18,18 @@ RUNS = {f"{run.name}/{run.seed}" for run in SUITE.runs}
 SETTINGS = {f"{run.method}_m{run.batch_size}" for run in SUITE.runs if run.role == "grid"}
 
 
+LATER = {f"{run.name}/{run.seed}" for run in SUITE.runs if run.section in ("final", "causes")}
+DHEL = "dhel_m16_form-sum_temperature-0.3_learning_rate"
+
+
+def pretrained(runs):
+    """Jobs that train runs; those at the final length and of causes wait for the others."""
+    return {f"pretrain_{'later' if name in LATER or '_final/' in name else 'encoder'} {name}" for name in runs}
+
+
 def chain(*runs, settings=()):
     """Jobs that runs consist of, and all that gathers them."""
-    steps = {f"{step} {name}" for step in ("pretrain_encoder", "evaluate_encoder") for name in runs}
+    steps = pretrained(runs) | {f"evaluate_encoder {name}" for name in runs}
     return steps | {f"select_setting {name}" for name in settings} | COMBINED
 
 
@@ -44,7 +53,14 @@ def test_a_clone_with_pulled_results_has_nothing_to_do(pulled):
         (
             "temperature: [0.3, 1.0]",
             "temperature: [0.3, 0.9]",
-            chain("simclr_m16_temperature-0.9/0", "simclr_m16_selected/1", settings={"simclr_m16"}),
+            chain(
+                "simclr_m16_temperature-0.9/0", "simclr_m16_selected/1", "simclr_m16_final/3", settings={"simclr_m16"}
+            ),
+        ),
+        (
+            "learning_rate: [0.3, 1.0]}",
+            "learning_rate: [0.3, 1.0, 3.0]}",
+            chain(f"{DHEL}-3.0/0", "dhel_m16_selected/1", "dhel_m16_final/3", settings={"dhel_m16"}),
         ),
         (
             "momentum: 0.9, weight_decay: 1.0e-6, warmup: 0.01",
@@ -54,7 +70,7 @@ def test_a_clone_with_pulled_results_has_nothing_to_do(pulled):
         (
             "  dhel: {",
             "  dcl: {loss: dcl, temperature: 0.3}\n  dhel: {",
-            chain("dcl_m16_temperature-0.3/0", "dcl_m16_selected/1", settings={"dcl_m16"}),
+            chain("dcl_m16_temperature-0.3/0", "dcl_m16_selected/1", "dcl_m16_final/3", settings={"dcl_m16"}),
         ),
         (
             "selected: [1]",
@@ -68,16 +84,34 @@ def test_a_clone_with_pulled_results_has_nothing_to_do(pulled):
                 "simclr_m20_temperature-0.3/0",
                 "simclr_m20_temperature-1.0/0",
                 "simclr_m20_selected/1",
-                "dhel_m20_form-sum_temperature-0.3/0",
+                "simclr_m20_final/3",
+                f"{DHEL.replace('16', '20')}-0.3/0",
+                f"{DHEL.replace('16', '20')}-1.0/0",
                 "dhel_m20_selected/1",
+                "dhel_m20_final/3",
                 settings={"simclr_m20", "dhel_m20"},
             )
             | {"plan_suite"},
         ),
+        (
+            "final: {training: {updates: 9}, seeds: [3]}",
+            "final: {training: {updates: 9}, seeds: [3, 4]}",
+            chain("simclr_m16_final/4", "dhel_m16_final/4"),
+        ),
         ("title: SimCLR", "title: simCLR", COMBINED),
         ("title: smoke test", "title: smoke test  # a comment", set()),
     ],
-    ids=["one value", "two values swapped", "a loss", "a seed", "a batch size", "a title", "a comment"],
+    ids=[
+        "one value",
+        "a learning rate more",
+        "two values swapped",
+        "a loss",
+        "a seed",
+        "a batch size",
+        "a final seed",
+        "a title",
+        "a comment",
+    ],
 )
 def test_a_config_edit_reruns_exactly_what_depends_on_it(clone, old, new, expected):
     edit(clone, "config/suites/smoke.yaml", old, new)
@@ -91,7 +125,7 @@ def of_loss(name):
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "pretrained"),
+    ("file", "old", "new", "runs"),
     [
         ("src/dhel_kcl/losses/dhel_loss.py", "negatives, temperature)", "negatives, 2 * temperature)", of_loss("dhel")),
         ("src/dhel_kcl/kernels/gaussian.py", "(-t * r2)", "(-2 * t * r2)", of_loss("kcl")),
@@ -100,12 +134,12 @@ def of_loss(name):
     ],
     ids=["a loss", "a kernel", "the model", "the augmentation"],
 )
-def test_an_edit_of_the_science_retrains_exactly_what_uses_it(clone, file, old, new, pretrained):
+def test_an_edit_of_the_science_retrains_exactly_what_uses_it(clone, file, old, new, runs):
     edit(clone, file, old, new)
     plan = jobs(clone)
     trained = {job for job in plan if job.startswith("pretrain")}
-    assert trained == {f"pretrain_encoder {name}" for name in pretrained}
-    assert {f"evaluate_encoder {name}" for name in pretrained} | COMBINED <= plan
+    assert trained == pretrained(runs)
+    assert {f"evaluate_encoder {name}" for name in runs} | COMBINED <= plan
 
 
 def test_an_edit_of_a_figure_draws_that_figure(clone):
@@ -147,7 +181,7 @@ def test_tables_of_runs_of_earlier_code_say_so(clone):
         *("--check", "results/smoke/provenance.json"),
     )
     assert code == 1
-    assert "earlier version of: the runs (pretrain digits dhel). Run" in output
+    assert "earlier version of: the runs (pretrain digits dhel, pretrain digits dhel-causes). Run" in output
 
 
 def test_what_comes_with_git_alone_is_rebuilt_when_its_input_changes(pulled, tmp_path):
@@ -185,14 +219,12 @@ def test_a_committed_edit_that_was_not_reproduced_is_found(clone, tmp_path):
     check = (sys.executable, "-m", "dhel_kcl", "record", "--root", ".", "--suite", "smoke", "--check")
     code, output = run(clone, *check, "results/smoke/provenance.json")
     assert code == 1
-    assert (
-        "computed with an earlier version of: the runs (pretrain digits dhel). Run `snakemake --cores all smoke`"
-        in output
-    )
+    assert "earlier version of: the runs (pretrain digits dhel, pretrain digits dhel-causes). Run" in output
+    assert "Run `snakemake --cores all smoke`" in output
     other = tmp_path / "other"
     git(clone, "clone", "--quiet", str(clone), str(other))
     assert dvc(other, "pull", "--remote", "store")[0] == 0
-    assert {f"pretrain_encoder {name}" for name in of_loss("dhel")} <= jobs(other)
+    assert pretrained(of_loss("dhel")) <= jobs(other)
     assert "src" in dvc(other, "status")[1]
 
 
@@ -252,7 +284,28 @@ def test_a_leftover_run_reaches_no_table(clone):
     assert (clone / "results/runs/smoke/digits/simclr_m16_temperature-1.0/seed0/probe.json").is_file()
     with (clone / "results/smoke/runs.csv").open() as file:
         rows = [row["parameters"] for row in csv.DictReader(file) if row["method"] == "simclr"]
-    assert rows == ["temperature=0.3", "temperature=0.3"]
+    assert rows == 3 * ["temperature=0.3"]
+
+
+def test_a_selection_that_chooses_the_same_again_trains_nothing_again(clone):
+    """Its further runs are made anew from their finished checkpoints, and say of themselves what they said."""
+    runs = [clone / f"results/runs/smoke/digits/dhel_m16_{name}" for name in ("selected/seed1", "final/seed3")]
+    assert snakemake(clone, "--forcerun", "pretrain_encoder", "pretrain_later", "--", "smoke")[0] == 0  # checkpoints
+    before = [read_json(run / "provenance.json") for run in runs]
+    edit(clone, "config/suites/smoke.yaml", "learning_rate: [0.3, 1.0]}", "learning_rate: [0.3, 1.0, 1.0e-9]}")
+    (clone / "docs").mkdir(exist_ok=True)
+    (clone / "docs/analysis_plan.md").write_text("another plan")
+    code, output = snakemake(clone, "--", "results/smoke/runs.csv")
+    assert code == 0, output
+    assert len(read_json(runs[0].parent / "selected.json")["candidates"]) == 3
+    for folder, record in zip(runs, before, strict=True):
+        same, name = read_json(folder / "provenance.json"), folder.relative_to(clone / "results/runs/smoke")
+        assert same["plan"] is record["plan"] is None
+        assert same["sha256"] == record["sha256"]
+        assert "resuming after step" in (clone / "logs/smoke" / name / "pretrain.log").read_text()
+    with (clone / "results/smoke/runs.csv").open() as file:
+        plans = {row["parameters"].split("=")[-1]: row["plan"] for row in csv.DictReader(file) if row["plan"]}
+    assert list(plans) == ["1e-09"], "the new point alone was trained by it"
 
 
 DIFFER = {"results/smoke/costs.csv", "results/runs/smoke/plan.csv", "results/smoke/provenance.json"}

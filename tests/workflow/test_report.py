@@ -153,7 +153,7 @@ def test_the_committed_tables_make_a_page_with_all_claims(browser, tmp_path):
     titles = page.locator(".prose figcaption").all_inner_texts()
     images = page.locator(".prose img").all()
     shown = {"digits": ("claims", "accuracy")} | dict.fromkeys(
-        ("digits_causes", "fashion"), ("claims", "accuracy", "trade_off")
+        ("digits_causes", "fashion"), ("claims", "accuracy", "causes")
     )
     for suite, names in shown.items():
         assert {f"paper_figures/{suite}/{name}.png" for name in names} <= set(titles)

@@ -16,7 +16,7 @@ def test_each_data_set_is_planned_on_its_own_as_the_plan_counts(suite, tmp_path)
     count = planned(output)
     code, plan = run(tmp_path, "dhel-kcl", "plan", "--root", ROOT, "--suite", suite, "--no-measure", root=ROOT)
     assert code == 0, plan
-    pretrained = count["pretrain_encoder"] + count.get("pretrain_ablation", 0)
+    pretrained = count["pretrain_encoder"] + count.get("pretrain_later", 0)
     evaluated, selected = count["evaluate_encoder"], count["select_setting"]
     assert f"that is {evaluated} runs; " in plan
     assert f"{pretrained} pretrain (the random encoder too), {evaluated} evaluate (all runs), {selected} select" in plan
@@ -44,7 +44,7 @@ def test_a_joint_suite_is_made_of_what_is_there_and_trains_nothing(joined):
     assert both.read_text() == smoke.read_text()
     accuracies = pd.read_csv(joined / "paper_figures/both/linear_evaluation.csv").set_index(["data set", "loss"])
     assert accuracies.loc[("CIFAR-10", "SimCLR"), "M = 4"] == "not run"
-    assert "±" in accuracies.loc[("digits", "SimCLR"), "M = 16"]
+    assert "(n=1)" in accuracies.loc[("digits", "SimCLR"), "M = 16"]
     assert "Nothing to be done" in snakemake(joined, "-n", "--", "both")[1]
     code, output = run(joined, "dhel-kcl", "record", "--suite", "both", "--check", "results/both/provenance.json")
     assert (code, "computed with this config and code" in output) == (0, True), output

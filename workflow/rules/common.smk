@@ -75,7 +75,7 @@ if "DVC_STAGE" in os.environ:
         file=sys.stderr,
     )
 
-# Runs of methods that no suite has in its main comparison.
+# Runs of methods that no suite has in its main comparison, and those at the final length.
 MAIN, REST = [
     {
         method.name
@@ -85,7 +85,7 @@ MAIN, REST = [
     }
     for main in (True, False)
 ]
-LATER_RUN = f"({'|'.join(sorted(REST - MAIN))})_.+"
+LATER_RUN = rf"(?:(?:{'|'.join(sorted(REST - MAIN))})_[^/]+|[^/]+{layout.FINAL_RUN.rpartition('}')[2]})(?=/)"
 
 
 # Suites that run something, and those that show results of others.
@@ -123,7 +123,7 @@ WHERE_RESULTS_ARE = (
 ).replace("{suite}", "<suite>")
 # What lives as long as this Snakemake: the warm process, which ends when its standard input is closed.
 STARTED = {}
-PRETRAINING = {"pretrain_encoder", "pretrain_ablation"}
+PRETRAINING = {"pretrain_encoder", "pretrain_later"}
 
 
 def begin_run():
@@ -159,7 +159,9 @@ def kind_of(job):
     if "run" not in job.wildcards.keys():
         return (job.rule.name,)
     run = run_of(job.wildcards)
-    return job.rule.name, run.suite, run.dataset, run.batch_size, run.method in FLOORS
+    length = SUITES[run.suite].training(run)
+    epochs, updates = length.epochs, length.updates_at(run.batch_size)
+    return job.rule.name, run.suite, run.dataset, run.batch_size, run.method in FLOORS, epochs, updates
 
 
 def run_of(wildcards):
@@ -264,9 +266,9 @@ def origins_of(wildcards):
 
 
 def selected_of(wildcards):
-    """selected.json for the further seeds of a selected setting; nothing for grid points and floors."""
+    """selected.json for the runs of a selected setting; nothing for grid points and floors."""
     run = run_of(wildcards)
-    return layout.selected(run) if run.role == "selected" else []
+    return layout.selected(run) if run.takes_selected else []
 
 
 def again(wildcards, output):
@@ -313,11 +315,15 @@ def sample_sizes(suite):
     """What n is in the figures and tables of a suite, for their captions."""
     texts = []
     for dataset in suite.datasets:
-        settings, trade_off = suite.settings(dataset), suite.config_of(dataset).trade_off
-        seeds = [f"{1 + len(settings.seeds.selected)} at selected settings, 1 at other grid points"]
-        if trade_off and dataset in trade_off.datasets:
-            seeds.append(f"{len(trade_off.seeds)} on trade-off curves")
-        seeds.append(f"{len(settings.floors.seeds)} for floors (raw pixels 1)")
+        settings, methods, seeds = suite.settings(dataset), suite.methods_of(dataset).values(), []
+        if settings.losses:
+            seeds.append(f"{1 + len(settings.seeds.selected)} at selected settings, 1 at other grid points")
+        if settings.final:
+            seeds.append(f"{len(settings.final.seeds)} at the final length")
+        if counts := {len(method.seeds) for method in methods if method.section == "causes"}:
+            seeds.append(f"{' or '.join(map(str, sorted(counts)))} at each setting of causes")
+        if settings.floors.seeds:
+            seeds.append(f"{len(settings.floors.seeds)} for floors (raw pixels 1)")
         texts.append(f"{dataset_title(dataset)}, seeds {', '.join(seeds)}; {settings.split.test} test images")
     return ". ".join(texts)
 

@@ -23,6 +23,8 @@ rule judge_claims:
         root=repository,
         spec=suite_spec,
         code=science.of_step("judge"),
+        # A run that was trained by another plan, or by other statements, confirms nothing.
+        planned=json.dumps(provenance.planned()),
         results=lambda w: layout.RESULTS.format(**w),
     shell:
         "dhel-kcl judge --root {params.root:q} --suite {wildcards.suite} --results {params.results:q} --out {output:q} "

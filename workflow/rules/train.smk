@@ -27,8 +27,8 @@ rule pretrain_encoder:
         "--data {params.data:q} --split {input.split:q} --out {params.out:q} --scratch {params.scratch:q} > {log:q} 2>&1"
 
 
-# Ablations and trade-off curves wait until the main comparison is trained.
-use rule pretrain_encoder as pretrain_ablation with:
+# Ablations, causes and the final length wait until the main comparison is trained.
+use rule pretrain_encoder as pretrain_later with:
     wildcard_constraints:
         run=LATER_RUN,
     priority: -1

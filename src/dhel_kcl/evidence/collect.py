@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dhel_kcl.evidence.run_files import REMEDY, Measured, RunFiles, has_loss, number
-from dhel_kcl.evidence.tidy import COLUMNS, CONFIGURATION, Results, pack
+from dhel_kcl.evidence.tidy import COLUMNS, CONFIGURATION, Results, judged, pack
 from dhel_kcl.files import reading
 from dhel_kcl.study import layout
 from dhel_kcl.study.suite import Run, Suite, dataset_title
@@ -118,12 +118,12 @@ def planned_speeds(path: Path, asked: set[tuple[str, int]]) -> Speeds:
 
 
 def summary(runs: pd.DataFrame, suite: Suite) -> Headlines | dict[str, Headlines]:
-    """{"SimCLR, M = 16": {"test accuracy (%)": 97.1, ...}, ...} of the selected settings, means over seeds, and of the
-    floors; by data set if the suite has several."""
-    shown = runs[runs.selected & runs.section.isin(["losses", "floors"])]
+    """{"SimCLR, M = 16": {"test accuracy (%)": 97.1, ...}, ...} of the selected settings, at the final length where
+    there is one, means over seeds, and of the floors; by data set if the suite has several."""
+    shown = judged(runs[runs.selected & runs.section.isin(["losses", "final", "floors"])], suite)
     found: dict[str, Headlines] = {}
     for (dataset, section, method, size), group in shown.groupby(CONFIGURATION, sort=False):
-        name = suite.title(method) + (f", M = {size}" if section == "losses" else "")
+        name = suite.title(method) + (f", M = {size}" if section != "floors" else "")
         means = {key: round(float(group[column].mean()), digits) for key, (column, digits) in HEADLINES.items()}
         known = {key: value for key, value in means.items() if not np.isnan(value)}
         found.setdefault(dataset_title(dataset), {})[name] = known

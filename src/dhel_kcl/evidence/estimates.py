@@ -13,19 +13,15 @@ from scipy.special import stdtr, stdtrit
 class Estimate:
     """A statistic with its standard error and the degrees of freedom of that error; NaN where they are not known.
 
-    seeds: the fewest seeds that a component of it rests on. note: what a reader must know beside the number.
-    blocked: the estimate with each seed's values summed first, for intervals that hold whatever seeds share; None where
-        seeds have one value each.
-    fresh: the estimate without the seed on which settings were selected.
+    seeds: the fewest seeds that a component of it rests on. blocked: the estimate with each seed's values summed first,
+    for intervals that hold whatever seeds share; None where seeds have one value each.
     """
 
     value: float
     error: float = math.nan
     df: float = math.nan
     seeds: int = 0
-    note: str = ""
     blocked: "Estimate | None" = None
-    fresh: "Estimate | None" = None
 
     def interval(self, level: float) -> tuple[float, float]:
         """Two-sided Student t interval; (nan, nan) without an error."""
@@ -41,6 +37,13 @@ def satterthwaite(variances: ArrayLike, df: ArrayLike) -> float:
     """Degrees of freedom of a sum of independent variance estimates (Satterthwaite 1946)."""
     v, n = np.asarray(variances, float), np.asarray(df, float)
     return float(v.sum() ** 2 / (v**2 / n).sum()) if v.sum() > 0 else math.nan
+
+
+def planned_df(variances: ArrayLike, df: ArrayLike) -> float:
+    """What `satterthwaite` can be expected to give for these true variances: less than with them in place of their
+    estimates, whose spread it takes for unequal variances. Inverse of the ratio of expectations."""
+    v, n = np.asarray(variances, float), np.asarray(df, float)
+    return float((v.sum() ** 2 + 2 * (v**2 / n).sum()) / (v**2 * (1 + 2 / n) / n).sum())
 
 
 def contrast(values: NDArray[np.float64]) -> Estimate:

@@ -1,7 +1,7 @@
 """The statements that results are judged by: claims.yaml, checked when it is read."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from string import Formatter
@@ -9,12 +9,17 @@ from typing import Any
 
 import yaml
 
-from dhel_kcl.evidence.statistics import OF_PAIRS, OF_TRADE_OFF, Pair, Rules, Statistic
+from dhel_kcl.evidence.dataset_runs import Pair, Rules
+from dhel_kcl.evidence.statistics import OF_CAUSES, OF_PAIRS, STATISTICS, Statistic
 from dhel_kcl.evidence.tidy import MEASURES
 from dhel_kcl.presentation.claim_names import CLAIMS
+from dhel_kcl.presentation.verdict_words import CONFIRMATORY, EXPLORATORY
 
 LEDGER = Path(__file__).with_name("claims.yaml")
 DIRECTIONS = ("greater", "less")
+KINDS = (CONFIRMATORY, EXPLORATORY)
+BLANKS = ("of", "against", "equal")
+"""What a statement's text leaves to be filled in: two losses, and what their trainings share."""
 
 
 class LedgerError(ValueError):
@@ -23,15 +28,16 @@ class LedgerError(ValueError):
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement, whose {of} and {against} stand for two losses.
+    """One statement, whose text has `BLANKS`.
 
-    short: its name in figures. source: who states it, a key of `Ledger.sources`. column: of runs.csv. direction: sign
-    of the difference that supports it. threshold: the value tested against. margin: differences from the threshold
-    smaller than this count as none. minimum_seeds: fewer give no verdict.
+    kind: confirmatory or exploratory, which are corrected apart. short: its name in figures. source: who states it, a
+    key of `Ledger.sources`. column: of runs.csv. direction: sign of the difference that supports it. threshold: the
+    value tested against. margin: differences from the threshold smaller than this count as none.
     """
 
     id: str
     claim: str
+    kind: str
     text: str
     short: str
     source: str
@@ -41,12 +47,11 @@ class Statement:
     direction: str
     threshold: float
     margin: float
-    minimum_seeds: int
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """All statements: `statements` on each of `pairs`, `trade_off` on suites that have one.
+    """All statements.
 
     close: points of accuracy; settings so close to a loss's best one count as good. sources: {key: reference}.
     """
@@ -56,7 +61,21 @@ class Ledger:
     sources: dict[str, str]
     pairs: tuple[Pair, ...]
     statements: tuple[Statement, ...]
-    trade_off: tuple[Statement, ...]
+
+    @property
+    def of_pairs(self) -> tuple[Statement, ...]:
+        """Statements on each of `pairs`."""
+        return tuple(each for each in self.statements if each.statistic in OF_PAIRS.values())
+
+    @property
+    def of_causes(self) -> tuple[Statement, ...]:
+        """Statements on suites with a section of causes."""
+        return tuple(each for each in self.statements if each.statistic in OF_CAUSES.values())
+
+    def asked(self, has_causes: bool) -> list[tuple[Statement, Pair]]:
+        """Every statement with every pair that it is on."""
+        of_pairs = [(statement, pair) for statement in self.of_pairs for pair in self.pairs]
+        return of_pairs + [(statement, Pair()) for statement in self.of_causes if has_causes]
 
 
 def read(path: Path = LEDGER) -> Ledger:
@@ -66,18 +85,16 @@ def read(path: Path = LEDGER) -> Ledger:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise LedgerError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     rules = [field.name for field in fields(Rules)]
-    top = _Entry(str(path), content, [*rules, "minimum_seeds", "close", "sources", "pairs", "statements", "trade_off"])
-    extra = _Entry(f"{path}: trade_off", top.content["trade_off"], ["minimum_seeds", "statements"])
+    top = _Entry(str(path), content, [*rules, "close", "sources", "pairs", "statements"])
     sources = {key: str(value) for key, value in top.mapping("sources").items()}
     ledger = Ledger(
-        rules=Rules(top.number("confidence", 0, 1), top.number("least_overlap", 0), top.count("draws")),
+        rules=Rules(top.number("confidence", 0, 1), top.count("minimum_seeds"), top.count("draws")),
         close=top.number("close", 0),
         sources=sources,
         pairs=tuple(_pair(f"{path}: pairs", pair) for pair in top.list("pairs")),
-        statements=_statements(path, top, sources, OF_PAIRS),
-        trade_off=_statements(path, extra, sources, OF_TRADE_OFF),
+        statements=tuple(_statements(path, top.list("statements"), sources)),
     )
-    names = [statement.id for statement in (*ledger.statements, *ledger.trade_off)]
+    names = [statement.id for statement in ledger.statements]
     if twice := [name for name in names if names.count(name) > 1]:
         raise LedgerError(f"{path}: statement {twice[0]!r} is there twice")
     return ledger
@@ -89,31 +106,25 @@ def _pair(where: str, content: Any) -> Pair:
     return Pair(*content)
 
 
-def _statements(
-    path: Path, parent: "_Entry", sources: Collection[str], statistics: Mapping[str, Statistic]
-) -> tuple[Statement, ...]:
-    keys = [field.name for field in fields(Statement) if field.name != "minimum_seeds"]
-    found = []
-    for position, content in enumerate(parent.list("statements"), start=1):
-        named = content["id"] if isinstance(content, dict) and "id" in content else f"number {position}"
-        entry = _Entry(f"{path}: statement {named!r}", content, keys)
-        found.append(
-            Statement(
-                id=entry.text("id"),
-                claim=entry.one_of("claim", CLAIMS),
-                text=entry.template("text", [field.name for field in fields(Pair)]),
-                short=entry.text("short"),
-                source=entry.one_of("source", sources),
-                statistic=statistics[entry.one_of("statistic", statistics)],
-                column=entry.one_of("column", MEASURES),
-                unit=entry.text("unit"),
-                direction=entry.one_of("direction", DIRECTIONS),
-                threshold=entry.number("threshold", -math.inf),
-                margin=entry.number("margin", 0),
-                minimum_seeds=parent.count("minimum_seeds"),
-            )
+def _statements(path: Path, content: list[Any], sources: Collection[str]) -> Iterator[Statement]:
+    keys = [field.name for field in fields(Statement)]
+    for position, each in enumerate(content, start=1):
+        named = each["id"] if isinstance(each, dict) and "id" in each else f"number {position}"
+        entry = _Entry(f"{path}: statement {named!r}", each, keys)
+        yield Statement(
+            id=entry.text("id"),
+            claim=entry.one_of("claim", CLAIMS),
+            kind=entry.one_of("kind", KINDS),
+            text=entry.template("text", BLANKS),
+            short=entry.text("short"),
+            source=entry.one_of("source", sources),
+            statistic=STATISTICS[entry.one_of("statistic", STATISTICS)],
+            column=entry.one_of("column", MEASURES),
+            unit=entry.text("unit"),
+            direction=entry.one_of("direction", DIRECTIONS),
+            threshold=entry.number("threshold", -math.inf),
+            margin=entry.number("margin", 0),
         )
-    return tuple(found)
 
 
 class _Entry:

@@ -5,6 +5,7 @@ against another run, which may be the damaged one. So whatever is wrong is named
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +16,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dhel_kcl.data import split
-from dhel_kcl.evidence.tidy import GEOMETRY, SPACES
+from dhel_kcl.evidence.tidy import DIGITS, GEOMETRY, SPACES
 from dhel_kcl.files import DamagedError, read_json, reading, sha256
 from dhel_kcl.study import job_counts, layout, selection
+from dhel_kcl.study.choices import Setting
 from dhel_kcl.study.selection import Candidate
-from dhel_kcl.study.suite import Run, Suite, parameters
+from dhel_kcl.study.suite import Run, Suite
 
 REMEDY = "delete it and run again to rebuild it, or restore it with `dvc checkout`"
 SUBSETS = ("train", "validation", "test")
@@ -34,9 +36,18 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Training:
-    """How a run was trained: the loss with its parameters, the time that it took, the views that it saw."""
+    """How a run was trained.
 
-    loss: dict[str, Any]
+    setting: its hyperparameters. learning_rate: at the reference batch size. epochs: passes over its images; both None
+    of an encoder that stays as it was drawn. plan, claims: first digits of the SHA-256 of docs/analysis_plan.md and
+    claims.yaml as they were; None where there was no such file. seconds: that it took. views: that it saw.
+    """
+
+    setting: Setting
+    learning_rate: float | None
+    epochs: float | None
+    plan: str | None
+    claims: str | None
     git_revision: str
     seconds: float
     views: int
@@ -78,13 +89,18 @@ class Measured:
     @property
     def row(self) -> Row:
         """Of runs.csv."""
+        training = self.training
         return self.configuration | {
             "role": self.run.role,
             "selected": self.details is not None,
             "seed": self.run.seed,
-            "parameters": parameters(self.training.loss if self.training else self.run.loss),
+            "parameters": (training or self.run).setting.parameters,
+            "learning_rate": training and training.learning_rate,
+            "epochs": training and training.epochs,
             **self.measures,
-            "git_revision": self.training.git_revision if self.training else None,
+            "plan": training and training.plan,
+            "claims": training and training.claims,
+            "git_revision": training and training.git_revision,
         }
 
 
@@ -104,7 +120,7 @@ class RunFiles:
 
     def is_complete(self, run: Run) -> bool:
         """Whether every file of a run is there, and the setting it was trained with."""
-        files = layout.run_files(run) + ([layout.selected(run)] if run.role == "selected" else [])
+        files = layout.run_files(run) + ([layout.selected(run)] if run.takes_selected else [])
         return all(Path(file).is_file() for file in files)
 
     def read(self, run: Run) -> Measured:
@@ -148,30 +164,33 @@ class RunFiles:
             return run.role != "point"
         if self.partial and not Path(layout.selected(run)).is_file():
             return False
-        return self._selection(run).run == run.name
+        return self._selection(run).name == run.name
 
-    def _selection(self, run: Run) -> Candidate:
-        """The setting chosen for a run's loss and batch size, which must be the best of the candidates listed with it,
+    def _selection(self, run: Run) -> Run:
+        """The point chosen for a run's loss and batch size, which must be the best of the candidates listed with it,
         and those the grid."""
 
-        def read(path: Path) -> Candidate:
-            grid = {point.name: point.loss for point in self.suite.candidates(run.dataset, run.method, run.batch_size)}
+        def read(path: Path) -> Run:
+            grid = {point.name: point for point in self.suite.candidates(run.dataset, run.method, run.batch_size)}
+            asked = {name: (point.loss, self.suite.training(point).learning_rate) for name, point in grid.items()}
             with reading(path, REMEDY):
                 chosen = read_json(path)
                 candidates = [Candidate(**entry) for entry in chosen["candidates"]]
-                if {candidate.run: candidate.loss for candidate in candidates} != grid:
+                if {candidate.run: (candidate.loss, candidate.learning_rate) for candidate in candidates} != asked:
                     raise ValueError("other candidates than the grid's")
                 if chosen != selection.selected(candidates):
                     raise ValueError(f"{chosen['run']} is not the best of the candidates")
-                return selection.best(candidates)
+                return grid[selection.best(candidates).run]
 
         return self._kept_once(Path(layout.selected(run)), read)
 
     def _training(self, run: Run) -> Training:
         folder = Path(run.folder)
-        expected = self.suite.pretrain_spec(run)
-        if run.role == "selected":
-            expected["loss"] = self._selection(run).loss
+        expected, setting = self.suite.pretrain_spec(run), run.setting
+        if run.takes_selected:
+            chosen = self._selection(run)
+            expected["loss"], setting = chosen.loss, chosen.setting
+            expected["training"]["learning_rate"] = self.suite.training(chosen).learning_rate
         spec, path = read_json(folder / "spec.json"), folder / "provenance.json"
         with reading(path, REMEDY):
             record = read_json(path)
@@ -189,7 +208,9 @@ class RunFiles:
             seconds = number(record["training_seconds"], "training_seconds", 0)
             if not isinstance(record["git_revision"], str):
                 raise TypeError(f"git_revision is {record['git_revision']!r}, not a text")
-            return Training(spec["loss"], record["git_revision"], seconds, views)
+            rate, epochs = trained_at(spec, sizes) if views else (None, None)
+            plan, claims = (digits(record[name], name) for name in ("plan", "claims"))
+            return Training(setting, rate, epochs, plan, claims, record["git_revision"], seconds, views)
 
     def _log(self, path: Path) -> pd.DataFrame:
         with reading(path, REMEDY):
@@ -303,6 +324,20 @@ class Geometry:
         if set(table.space) != set(self.spaces):
             raise ValueError(f"embeddings other than {', '.join(self.spaces)}")
         return [(space, table[table.space == space]) for space in self.spaces]
+
+
+def trained_at(spec: dict[str, Any], sizes: Mapping[str, int]) -> tuple[float, float]:
+    """Learning rate and epochs of a training by its spec, on subsets of these sizes."""
+    training, images = spec["training"], sizes["train" if spec["loss"]["name"] == "supervised" else "pretrain"]
+    epochs = training["epochs"] if "epochs" in training else training["updates"] * spec["batch_size"] / images
+    return training["learning_rate"], epochs
+
+
+def digits(checksum: Any, name: str) -> str | None:
+    """The first of a SHA-256, if there is one. Raises ValueError for what is none."""
+    if not (checksum is None or (isinstance(checksum, str) and re.fullmatch("[0-9a-f]{64}", checksum))):
+        raise ValueError(f"{name} is {checksum!r}, no SHA-256")
+    return checksum and checksum[:DIGITS]
 
 
 def has_loss(run: Run) -> bool:

@@ -1,249 +1,113 @@
 """The statistics that the claims' statements are judged by, and whether a suite can tell them.
 
-A statistic compares two losses, the first less the second, or two kinds of settings of the trade-off. Each has
-`testable`, which asks the suite alone, and `estimate`, which asks its runs; docs/claims.md derives them. A new one is
-an entry in `STATISTICS`.
+A statistic compares two losses, the first less the second, or the two sides of a possible cause. Each has `testable`,
+which asks the suite alone, `estimate`, which asks its runs, and `planned`, which asks how precise it will be;
+docs/claims.md derives them. A new one is an entry in `STATISTICS`.
 """
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from dhel_kcl.evidence import trade_off
-from dhel_kcl.evidence.estimates import Estimate, contrast, image_interval, satterthwaite
-from dhel_kcl.evidence.tidy import Results
+from dhel_kcl.evidence import causes, grids
+from dhel_kcl.evidence.causes import Change
+from dhel_kcl.evidence.dataset_runs import DatasetRuns, Judged, Pair
+from dhel_kcl.evidence.estimates import Estimate, planned_df, satterthwaite
+from dhel_kcl.evidence.tidy import where
 from dhel_kcl.study.suite import Suite
 
-Array = NDArray[np.float64]
-Weights = dict[tuple[str, int], float]
-"""{(method, batch size): weight} of a contrast between selected settings."""
+Spread = Callable[[int], float]
+"""Standard deviation of a run over seeds at a batch size."""
 BORROWED = "one seed a grid point, noise of the selected settings"
-POINTS = 50
-"""At which two curves are compared, evenly over their common range (midpoint rule)."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two losses by their names in a suite, of which the first less the second is taken; both empty for the
-    trade-off, whose statistics say themselves what they compare."""
-
-    of: str = ""
-    against: str = ""
-
-    def within(self, methods: Iterable[str]) -> bool:
-        """Whether all that the pair names is there."""
-        return {self.of, self.against} - {""} <= set(methods)
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How every statistic is computed.
-
-    confidence: of intervals. least_overlap: of log alignment that two losses' curves must share to be compared at equal
-    alignment. draws: of each bootstrap.
-    """
-
-    confidence: float
-    least_overlap: float
-    draws: int
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What the runs say on a statement.
-
-    components: the estimates at each batch size, weight or temperature, to read beside the result. averaged: whether
-    the result is their mean, so that some of them may lie on its other side. images: interval of the result over draws
-    of the test images. settings: effects at each setting of a trade-off, mean over seeds.
-    """
-
-    result: Estimate
-    components: dict[str, Estimate] = field(default_factory=dict)
-    averaged: bool = False
-    images: tuple[float, float] = (math.nan, math.nan)
-    settings: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class DatasetRuns:
-    """A suite's runs on one data set, as statistics need them."""
-
-    results: Results
-    dataset: str
-    rules: Rules
-
-    @cached_property
-    def runs(self) -> pd.DataFrame:
-        """Of the losses, without ablations, trade-off and floors."""
-        runs = self.results.runs
-        return runs[(runs.dataset == self.dataset) & (runs.section == "losses")]
-
-    @cached_property
-    def selected(self) -> pd.DataFrame:
-        return self.runs[self.runs.selected]
-
-    @cached_property
-    def cells(self) -> dict[tuple[str, int], pd.DataFrame]:
-        """{(method, batch size): runs of the selected setting, by seed}."""
-        cells = self.selected.groupby(["method", "batch_size"])
-        return {key: group.set_index("seed") for key, group in cells}
-
-    @property
-    def sizes(self) -> list[int]:
-        """Batch sizes that the suite asks for, ascending."""
-        return self.results.sizes(self.dataset)
-
-    def common_sizes(self, pair: Pair) -> list[int]:
-        """Batch sizes at which a seed of both losses was run at the selected setting."""
-        seeds = {key: set(cell.index) for key, cell in self.cells.items()}
-        return [m for m in self.sizes if seeds.get((pair.of, m), set()) & seeds.get((pair.against, m), set())]
-
-    def share(self, count: int) -> str:
-        """At how many of the batch sizes, unless it is at all."""
-        return "" if count == len(self.sizes) else f"at {count} of {len(self.sizes)} batch sizes"
-
-    def over_seeds(self, weights: Weights, column: str) -> Estimate:
-        """A contrast between selected settings, paired by seed within each batch size."""
-        sizes = sorted({size for (_, size), weight in weights.items() if weight})
-        if not sizes:
-            seeds = min(len(self.cells[key]) for key in weights)
-            return Estimate(math.nan, seeds=seeds, note="the same runs on both sides: nothing to compare")
-        differences = {}
-        for size in sizes:
-            terms = [weight * self.cells[key][column] for key, weight in weights.items() if key[1] == size and weight]
-            differences[size] = pd.concat(terms, axis=1, join="inner").sum(axis=1, skipna=False)
-        table = pd.DataFrame(differences)
-        fresh = table.drop(index=self.results.settings(self.dataset).seeds.grid, errors="ignore")
-        return replace(contrast(table.to_numpy(float)), fresh=contrast(fresh.to_numpy(float)))
-
-    def over_images(self, weights: Weights) -> tuple[float, float]:
-        """Interval of a contrast in test accuracy over draws of the test images."""
-        correct = self.results.correct
-        if any((self.dataset, *key) not in correct for key in weights):
-            return math.nan, math.nan
-        values = sum(100 * weight * correct[(self.dataset, *key)] for key, weight in weights.items())
-        return image_interval(np.asarray(values), self.rules.confidence, self.rules.draws, seed=0)
-
-    def whole_grid(self, method: str, size: int) -> pd.DataFrame:
-        """Grid runs of a loss at a batch size; none if there are fewer than the suite asks for, or than two."""
-        asked, runs = self.results.suite.candidates(self.dataset, method, size), self.runs
-        points = runs[(runs.role == "grid") & (runs.method == method) & (runs.batch_size == size)]
-        return points if len(points) == len(asked) > 1 else points.iloc[:0]
-
-    def noise(self, method: str, columns: list[str], log: tuple[str, ...] = ()) -> "Noise":
-        """Noise of a run's values, or of the logarithm of some, at the selected settings, pooled over batch sizes."""
-        here = self.selected[self.selected.method == method]
-        values = here[columns].astype(float).assign(**{name: np.log(here[name]) for name in log})
-        counts = here.groupby("batch_size").size()
-        df, seeds = int((counts - 1).sum()), int(counts.min()) if len(counts) else 0
-        if df < 1:
-            return Noise(np.full((len(columns), len(columns)), math.nan), 0, seeds)
-        residuals = (values - values.groupby(here.batch_size).transform("mean")).to_numpy()
-        return Noise(residuals.T @ residuals / df, df, seeds)
-
-    def curve(self, method: str, size: int, column: str) -> pd.DataFrame:
-        """One row a setting: mean log alignment, mean rank, number of seeds; by rising alignment."""
-        here = self.runs[(self.runs.method == method) & (self.runs.batch_size == size)]
-        grouped = here.assign(log_alignment=np.log(here.z_alignment)).groupby("parameters")
-        points = grouped.agg(log_alignment=("log_alignment", "mean"), rank=(column, "mean"), seeds=("seed", "size"))
-        return points.sort_values("log_alignment")
-
-
-@dataclass(frozen=True)
-class Noise:
-    """Covariance (columns, columns) of a run's values over seeds, its degrees of freedom, the fewest seeds of a batch
-    size."""
-
-    covariance: Array
-    df: int
-    seeds: int
 
 
 class Statistic(Protocol):
     def testable(self, suite: Suite, dataset: str, pair: Pair, seeds: int) -> bool:
-        """Whether the suite, once finished, has what it needs: batch sizes, grids, at least so many seeds."""
+        """Whether the suite, once finished, has what it needs: batch sizes, equal grids, at least so many seeds."""
+        ...
+
+    def used(self, runs: DatasetRuns, pair: Pair) -> pd.DataFrame:
+        """The runs that it rests on, selection included."""
         ...
 
     def estimate(self, runs: DatasetRuns, pair: Pair, column: str) -> Judged:
         """Estimate of the difference in a column of runs.csv."""
         ...
 
+    def planned(self, suite: Suite, dataset: str, pair: Pair, spread: Spread) -> Estimate:
+        """Error and degrees of freedom that it will have, about 0, if a run has this spread and pairing by seed gains
+        nothing."""
+        ...
 
-def _has_seeds(suite: Suite, dataset: str, pair: Pair, seeds: int) -> bool:
-    """Whether a data set's selected settings of both losses get so many seeds, that of the grid included."""
+
+def _compares(suite: Suite, dataset: str, pair: Pair) -> bool:
+    """Whether a data set has both losses, tuned over grids of one size."""
     losses = [name for name, method in suite.methods_of(dataset).items() if method.section == "losses"]
-    return pair.within(losses) and 1 + len(suite.settings(dataset).seeds.selected) >= seeds
+    return pair.within(losses) and not grids.unequal(suite, dataset, (pair.of, pair.against))
 
 
-def _has_grid(suite: Suite, dataset: str, pair: Pair) -> bool:
-    """Whether a setting of one of the two losses is chosen from several."""
-    sizes = suite.settings(dataset).batch_sizes
-    return any(len(suite.candidates(dataset, m, size)) > 1 for m in (pair.of, pair.against) for size in sizes)
+def _of_pair(runs: DatasetRuns, pair: Pair) -> pd.DataFrame:
+    return runs.runs[runs.runs.method.isin([pair.of, pair.against])]
+
+
+def _unequal(runs: DatasetRuns, pair: Pair) -> tuple[str, ...]:
+    return tuple(filter(None, [grids.unequal(runs.suite, runs.dataset, (pair.of, pair.against))]))
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """Weighted sum of means over the seeds of selected settings.
+    """Weighted sum of the differences between two losses at each batch size, means over the seeds of the selected
+    settings.
 
-    weights: of a pair, with what to say beside it; none where the pair has too few batch sizes. least_sizes: batch
-    sizes that it needs. averaged: whether it is the mean over batch sizes.
+    weights: by ascending batch size, for a number of them. least_sizes: batch sizes that it needs. averaged: whether it
+    is the mean over batch sizes.
     """
 
-    weights: Callable[[DatasetRuns, Pair], tuple[Weights, str]]
+    weights: Callable[[int], list[float]]
     least_sizes: int
     averaged: bool
 
     def testable(self, suite: Suite, dataset: str, pair: Pair, seeds: int) -> bool:
         enough = len(suite.settings(dataset).batch_sizes) >= self.least_sizes
-        return enough and _has_seeds(suite, dataset, pair, seeds)
+        return enough and _compares(suite, dataset, pair) and len(suite.judged_seeds(dataset)) >= seeds
+
+    def used(self, runs: DatasetRuns, pair: Pair) -> pd.DataFrame:
+        return _of_pair(runs, pair)
 
     def estimate(self, runs: DatasetRuns, pair: Pair, column: str) -> Judged:
-        weights, note = self.weights(runs, pair)
-        if not weights:
-            return Judged(Estimate(math.nan, note=note))
-        result = runs.over_seeds(weights, column)
-        result = replace(result, note=_joined(note, result.note))
         sizes = runs.common_sizes(pair)
-        components = {f"M = {m}": runs.over_seeds(_differences(pair, {m: 1.0}), column) for m in sizes}
-        if column != "test_accuracy" or math.isnan(result.value):
-            return Judged(result, components, self.averaged)
-        return Judged(result, components, self.averaged, images=runs.over_images(weights))
+        if len(sizes) < self.least_sizes:
+            return Judged(Estimate(math.nan), note="needs two batch sizes" if sizes else "")
+        weights = dict(zip(sizes, self.weights(len(sizes)), strict=True))
+        short = runs.over_seeds(pair, weights, column, short=True)
+        return Judged(
+            runs.over_seeds(pair, weights, column),
+            {f"M = {m}": runs.over_seeds(pair, {m: 1.0}, column) for m in sizes},
+            self.averaged,
+            runs.over_images(pair, weights) if column == "test_accuracy" else (math.nan, math.nan),
+            short=None if math.isnan(short.value) else short,
+            hindrances=(*runs.without(pair, sizes), *_unequal(runs, pair)),
+        )
+
+    def planned(self, suite: Suite, dataset: str, pair: Pair, spread: Spread) -> Estimate:
+        sizes, seeds = sorted(suite.settings(dataset).batch_sizes), len(suite.judged_seeds(dataset))
+        weights = zip(sizes, self.weights(len(sizes)), strict=True)
+        variances = [2 * (weight * spread(size)) ** 2 / seeds for size, weight in weights]
+        return Estimate(0.0, math.sqrt(sum(variances)), planned_df(variances, [seeds - 1] * len(sizes)), seeds)
 
 
-def level(runs: DatasetRuns, pair: Pair) -> tuple[Weights, str]:
+def level(count: int) -> list[float]:
     """Mean over batch sizes."""
-    sizes = runs.common_sizes(pair)
-    return _differences(pair, {size: 1 / len(sizes) for size in sizes}), runs.share(len(sizes))
+    return [1 / count] * count
 
 
-def interaction(runs: DatasetRuns, pair: Pair) -> tuple[Weights, str]:
+def interaction(count: int) -> list[float]:
     """Difference at the smallest batch size, less the mean difference at the others."""
-    sizes = runs.common_sizes(pair)
-    if len(sizes) < 2:
-        return {}, "needs two batch sizes"
-    others = {size: -1 / (len(sizes) - 1) for size in sizes[1:]}
-    return _differences(pair, {sizes[0]: 1.0} | others), runs.share(len(sizes))
-
-
-def drop(runs: DatasetRuns, pair: Pair) -> tuple[Weights, str]:
-    """Accuracy lost from the batch size that is best on validation to the smallest."""
-    sizes = runs.common_sizes(pair)
-    if len(sizes) < 2:
-        return {}, "needs two batch sizes"
-    weights: Weights = {}
-    best = {}
-    for method, sign in ((pair.of, 1.0), (pair.against, -1.0)):
-        here = runs.selected[(runs.selected.method == method) & runs.selected.batch_size.isin(sizes)]
-        best[method] = here.groupby("batch_size").validation_accuracy.mean().idxmax()
-        for size, weight in ((best[method], sign), (sizes[0], -sign)):
-            weights[method, size] = weights.get((method, size), 0.0) + weight
-    return weights, _joined(runs.share(len(sizes)), f"best M: {best[pair.of]} and {best[pair.against]}")
+    return [1.0, *[-1 / (count - 1)] * (count - 1)]
 
 
 @dataclass(frozen=True)
@@ -251,161 +115,135 @@ class OverGrid:
     """Mean over batch sizes of a statistic of the grid, whose points have one seed each: the noise of a run is that of
     the selected settings.
 
-    statistic: of a column of the grid's runs. share: its variance by the number of grid points, in variances of a run.
+    tuned: whether each setting counts at its best learning rate on validation alone, else all points count. statistic:
+    of a column of the points that count. share: its variance by their number, in variances of a run.
     """
 
+    tuned: bool
     statistic: Callable[[pd.DataFrame, str], float]
     share: Callable[[int], float]
 
     def testable(self, suite: Suite, dataset: str, pair: Pair, seeds: int) -> bool:
-        return _has_seeds(suite, dataset, pair, seeds) and _has_grid(suite, dataset, pair)
+        if not _compares(suite, dataset, pair):
+            return False
+        settings, points = grids.size(grids.asked(suite, dataset, pair.of))
+        sizes, further = len(suite.settings(dataset).batch_sizes), len(suite.settings(dataset).seeds.selected)
+        return (settings > 1 if self.tuned else points > settings) and further > 0 and sizes * further + 1 >= seeds
+
+    def used(self, runs: DatasetRuns, pair: Pair) -> pd.DataFrame:
+        return where(_of_pair(runs, pair), section="losses")
 
     def estimate(self, runs: DatasetRuns, pair: Pair, column: str) -> Judged:
-        grids = [(runs.whole_grid(pair.of, size), runs.whole_grid(pair.against, size)) for size in runs.sizes]
-        grids = [(first, second) for first, second in grids if len(first) and len(second)]
-        if not grids:
-            return Judged(Estimate(math.nan, note="no complete grid of both"))
-        counts = {(len(first), len(second)) for first, second in grids}
-        if unequal := [count for count in counts if count[0] != count[1]]:
-            note = f"grids of {unequal[0][0]} and {unequal[0][1]} points do not compare"
-            return Judged(Estimate(math.nan, seeds=1, note=note))
-        differences = [self.statistic(first, column) - self.statistic(second, column) for first, second in grids]
-        noises = [runs.noise(method, [column]) for method in (pair.of, pair.against)]
-        mean_share = np.mean([self.share(points) for points, _ in counts])
-        variances = [noise.covariance[0, 0] * mean_share / len(differences) for noise in noises]
+        keys = {size: [(method, size) for method in (pair.of, pair.against)] for size in runs.sizes}
+        grids_of, there = runs.whole_grids, runs.whole_grids.keys()
+        both = {size: [grids_of[key] for key in of] for size, of in keys.items() if there >= set(of)}
+        hindrances = _unequal(runs, pair)
+        if not both or hindrances:
+            return Judged(Estimate(math.nan, seeds=min(1, len(both))), hindrances=hindrances)
+        settings, points = grids.size(grids.asked(runs.suite, runs.dataset, pair.of))
+        if (settings if self.tuned else points // settings) < 2:
+            return Judged(Estimate(math.nan), note=f"one {'setting' if self.tuned else 'learning rate'} in the grid")
+        noises = [runs.noise(method, column) for method in (pair.of, pair.against)]
+        share, seeds = self.share(settings if self.tuned else points), min(noise.seeds for noise in noises)
+        variances = [noise.variance * share for noise in noises]
         df = satterthwaite(variances, [noise.df for noise in noises]) if sum(variances) > 0 else math.nan
-        seeds, note = max(1, min(noise.seeds for noise in noises)), _joined(runs.share(len(differences)), BORROWED)
-        return Judged(Estimate(float(np.mean(differences)), math.sqrt(sum(variances)), df, seeds, note))
+        components = {
+            f"M = {size}": Estimate(self._difference(column, *grid), math.sqrt(sum(variances)), df, seeds)
+            for size, grid in both.items()
+        }
+        value = float(np.mean([component.value for component in components.values()]))
+        result = Estimate(value, math.sqrt(sum(variances) / len(both)), df, seeds)
+        return Judged(result, components, averaged=True, note=BORROWED, hindrances=runs.without(pair, both))
+
+    def _difference(self, column: str, first: pd.DataFrame, second: pd.DataFrame) -> float:
+        of, against = (best_rates(points) if self.tuned else points for points in (first, second))
+        return self.statistic(of, column) - self.statistic(against, column)
+
+    def planned(self, suite: Suite, dataset: str, pair: Pair, spread: Spread) -> Estimate:
+        settings, points = grids.size(grids.asked(suite, dataset, pair.of))
+        sizes = suite.settings(dataset).batch_sizes
+        df = len(sizes) * len(suite.settings(dataset).seeds.selected)
+        variance = np.mean([spread(size) ** 2 for size in sizes]) * self.share(settings if self.tuned else points)
+        return Estimate(0.0, math.sqrt(2 * variance / len(sizes)), planned_df([1, 1], [df, df]), df + 1)
+
+
+def in_order_of_choice(points: pd.DataFrame) -> pd.DataFrame:
+    """Best on validation first, ties by cross-entropy, then as in the grid."""
+    columns = ["validation_accuracy", "validation_cross_entropy"]
+    return points.sort_values(columns, ascending=[False, True], kind="stable")
+
+
+def best_rates(points: pd.DataFrame) -> pd.DataFrame:
+    """Each setting of a grid at its best learning rate on validation, in the order of choice."""
+    ordered = in_order_of_choice(points)
+    return ordered[~ordered.parameters.fillna("").map(grids.setting).duplicated()]
 
 
 def mean_of_grid(points: pd.DataFrame, column: str) -> float:
-    """What a setting drawn at random is expected to give."""
-    return points[column].mean()
+    """What a point drawn at random is expected to give."""
+    return float(points[column].mean())
 
 
 def worst_of_grid(points: pd.DataFrame, column: str) -> float:
-    """Value at the setting that is worst on validation."""
-    by = ["validation_accuracy", "validation_cross_entropy"]
-    return points.sort_values(by, ascending=[True, False])[column].iloc[0]
+    """Value at the point that is worst on validation."""
+    return float(in_order_of_choice(points)[column].iloc[-1])
 
 
 @dataclass(frozen=True)
-class AtEqualAlignment:
-    """Mean difference of two curves of rank against log alignment, over the range of alignment that both reach.
+class Step:
+    """What a change does, on average over the settings that differ in nothing else, at the length that the suite's
+    `training` gives: at the same learning rates, and with each side at its own best one.
 
-    A curve joins a loss's settings at one batch size, each a mean over its seeds. The error is that of curves whose
-    points are drawn anew with the noise of a run.
+    change: from all that a suite asks for.
     """
 
-    def testable(self, suite: Suite, dataset: str, pair: Pair, seeds: int) -> bool:
-        return _has_seeds(suite, dataset, pair, seeds) and _has_grid(suite, dataset, pair)
+    change: Callable[[pd.DataFrame], Change]
 
-    def estimate(self, runs: DatasetRuns, pair: Pair, column: str) -> Judged:
-        methods = (pair.of, pair.against)
-        noises = [runs.noise(method, ["z_alignment", column], log=("z_alignment",)) for method in methods]
-        seeds = max(1, min(noise.seeds for noise in noises))
-        curves = [[runs.curve(method, size, column) for method in methods] for size in runs.sizes]
-        curves = [both for both in curves if min(map(len, both)) > 1]
-        if not curves:
-            return Judged(Estimate(math.nan, note="needs two settings of each loss"))
-        near = [both for both in curves if _overlap(*map(_points, both)) >= runs.rules.least_overlap]
-        if not near:
-            return Judged(Estimate(math.nan, seeds=seeds, note="the two losses do not reach the same alignment"))
-        value = float(np.mean([_between(*map(_points, both)) for both in near]))
-        note = _joined(runs.share(len(near)), BORROWED)
-        if any(noise.df < 1 for noise in noises):
-            return Judged(Estimate(value, seeds=seeds, note=note))
-        rng, drawn = np.random.default_rng(0), []
-        for both in near:
-            moved = [_drawn_anew(*curve, runs.rules.draws, rng) for curve in zip(both, noises, strict=True)]
-            drawn.append([_between(*once) for once in zip(*moved, strict=True)])
-        error = float(np.nanstd(np.mean(drawn, axis=0), ddof=1))
-        return Judged(Estimate(value, error, min(noise.df for noise in noises), seeds, note))
-
-
-def _points(curve: pd.DataFrame) -> Array:
-    """Log alignment and rank of each setting, shape (K, 2)."""
-    return curve[["log_alignment", "rank"]].to_numpy()
-
-
-def _drawn_anew(curve: pd.DataFrame, noise: Noise, draws: int, rng: np.random.Generator) -> Array:
-    """Curves through points with the noise of a mean over their seeds, shape (draws, K, 2)."""
-    errors = rng.multivariate_normal(np.zeros(2), noise.covariance, size=(draws, len(curve)))
-    return _points(curve) + errors / np.sqrt(curve.seeds.to_numpy())[:, None]
-
-
-@dataclass(frozen=True)
-class Effect:
-    """What a change of one factor of the trade-off does, all else equal, on average over settings.
-
-    factor: "loss", "weight" or "temperature". levels: the two values that are compared, from all that the suite asks
-    for. by: the factor at whose values the effect is shown.
-    """
-
-    factor: str
-    levels: Callable[[pd.Series], tuple[trade_off.Level, trade_off.Level]]
-    by: str
+    def settings(self, asked: pd.DataFrame) -> causes.Settings:
+        """Of the points that a suite asks for."""
+        return causes.settings(asked[asked.main], self.change(asked))
 
     def testable(self, suite: Suite, dataset: str, pair: Pair, seeds: int) -> bool:
-        of, against = self._compared(suite, dataset)
-        some = len(trade_off.compared(suite, dataset, self.factor, of, against)) > 0
-        return some and len(trade_off.seeds(suite, dataset)) >= seeds
+        settings = self.settings(causes.planned(suite, dataset))
+        return min(settings.seeds, default=0) >= seeds and not settings.unequal
+
+    def used(self, runs: DatasetRuns, pair: Pair) -> pd.DataFrame:
+        settings = self.settings(runs.causes.planned)
+        return runs.causes.runs[runs.causes.runs.point.isin([*settings.of.flat, *settings.against.flat])]
 
     def estimate(self, runs: DatasetRuns, pair: Pair, column: str) -> Judged:
-        of, against = self._compared(runs.results.suite, runs.dataset)
-        effects = trade_off.effects(runs.results, runs.dataset, column, self.factor, of, against)
-        result, settings = trade_off.mean_effect(effects), tuple(effects.mean().dropna())
-        if math.isnan(result.value):
-            return Judged(result, settings=settings)
-        by_setting = effects.dropna().mean()
-        note = f"from {by_setting.min():+.2f} to {by_setting.max():+.2f} by setting"
-        components = trade_off.by_factor(effects, self.by)
-        return Judged(replace(result, note=note), components, averaged=True, settings=settings)
+        settings = self.settings(runs.causes.planned)
+        if settings.common.empty:
+            return Judged(Estimate(math.nan), note="not in this suite")
+        equal, retuned = (
+            _averaged(effects(runs.causes, settings, column)) for effects in (causes.at_equal_rates, causes.retuned)
+        )
+        return replace(equal, retuned=retuned, hindrances=(*equal.hindrances, *settings.unequal))
 
-    def _compared(self, suite: Suite, dataset: str) -> tuple[trade_off.Level, trade_off.Level]:
-        return self.levels(trade_off.planned(suite, dataset)[self.factor])
+    def planned(self, suite: Suite, dataset: str, pair: Pair, spread: Spread) -> Estimate:
+        """Retuned, which has a run of each side in a setting, and settings of a seed as independent."""
+        seeds = self.settings(causes.planned(suite, dataset)).seeds
+        error = spread(causes.batch_size(suite, dataset)) * math.sqrt(sum(2 / count for count in seeds)) / len(seeds)
+        return Estimate(0.0, error, min(seeds) - 1, min(seeds))
 
 
-def lowest_and_highest(asked: pd.Series) -> tuple[float, float]:
-    return asked.min(), asked.max()
+def _averaged(effects: pd.DataFrame) -> Judged:
+    """Mean over settings, of the seeds that have them all, with each setting's own effect."""
+    return Judged(causes.mean_effect(effects), causes.by_setting(effects), True, hindrances=causes.lacking(effects))
 
 
 OF_PAIRS: dict[str, Statistic] = {
     "level": Contrast(level, least_sizes=1, averaged=True),
-    "drop": Contrast(drop, least_sizes=2, averaged=False),
     "interaction": Contrast(interaction, least_sizes=2, averaged=False),
-    "grid_mean": OverGrid(mean_of_grid, share=lambda points: 1 / points),
-    "grid_worst": OverGrid(worst_of_grid, share=lambda points: 1.0),
-    "rank_at_alignment": AtEqualAlignment(),
+    "tuned_mean": OverGrid(True, mean_of_grid, share=lambda points: 1 / points),
+    "tuned_worst": OverGrid(True, worst_of_grid, share=lambda points: 1.0),
+    "grid_mean": OverGrid(False, mean_of_grid, share=lambda points: 1 / points),
 }
-OF_TRADE_OFF: dict[str, Statistic] = {
-    "decoupling": Effect("loss", lambda asked: ("dhel-mean", "dcl"), by="weight"),
-    "weight": Effect("weight", lambda asked: (2.0, 1.0), by="temperature"),
-    "temperature": Effect("temperature", lowest_and_highest, by="weight"),
+OF_CAUSES: dict[str, Step] = {
+    "positive": Step(lambda asked: Change("loss", "dcl", "simclr")),
+    "cross_view": Step(lambda asked: Change("loss", "dhel-mean", "dcl")),
+    "weight": Step(lambda asked: Change("weight", 2.0, 1.0, within={"loss": "dhel-mean"})),
+    "temperature": Step(lambda asked: Change("temperature", asked.temperature.min(), asked.temperature.max())),
 }
-STATISTICS = OF_PAIRS | OF_TRADE_OFF
+STATISTICS: dict[str, Statistic] = {**OF_PAIRS, **OF_CAUSES}
 """By their names in claims.yaml."""
-
-
-def _joined(*notes: str) -> str:
-    return "; ".join(filter(None, notes))
-
-
-def _differences(pair: Pair, by_size: dict[int, float]) -> Weights:
-    return {(method, m): s * w for m, w in by_size.items() for method, s in ((pair.of, 1), (pair.against, -1))}
-
-
-def _overlap(first: Array, second: Array) -> float:
-    """Length of the range of x that two curves through points (K, 2) share; negative for a gap between them."""
-    x, other = first[:, 0], second[:, 0]
-    return float(min(x.max(), other.max()) - max(x.min(), other.min()))
-
-
-def _between(first: Array, second: Array) -> float:
-    """Mean vertical distance of two curves through points (K, 2), over their common range; NaN if there is none."""
-    first, second = (points[points[:, 0].argsort()] for points in (first, second))
-    if _overlap(first, second) <= 0:
-        return math.nan
-    low, high = max(first[0, 0], second[0, 0]), min(first[-1, 0], second[-1, 0])
-    x = low + (high - low) * (np.arange(POINTS) + 0.5) / POINTS
-    return float(np.mean(np.interp(x, *first.T) - np.interp(x, *second.T)))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dhel_kcl.files import write_text
 from dhel_kcl.study.config import Settings
-from dhel_kcl.study.suite import Suite
+from dhel_kcl.study.suite import FLOORS, Suite
 
 CONFIGURATION = ["dataset", "section", "method", "batch_size"]
 """What runs that differ by their seed alone have in common."""
@@ -38,7 +38,10 @@ SCORES = (
 MEASURES = (*SCORES, *(f"{space}_{metric}" for space in SPACES for metric in GEOMETRY))
 """Columns of runs.csv with what was measured; accuracies in percent, cross-entropies in nats."""
 COLUMNS = {
-    "runs": [*CONFIGURATION, "role", "selected", "seed", "parameters", *MEASURES, "git_revision"],
+    "runs": [
+        *CONFIGURATION, "role", "selected", "seed", "parameters", "learning_rate", "epochs", *MEASURES, "plan",
+        "claims", "git_revision"
+    ],
     "epochs": [
         *CONFIGURATION, "seed", "epoch", "step", "loss", "alignment_term", "energy_term", "alignment", "gap"
     ],
@@ -50,6 +53,11 @@ COLUMNS = {
     ],
 }  # fmt: skip
 """Of each tidy table; runs.csv has those of transfers besides, before the geometry: transfer_<data set>."""
+
+DIGITS = 12
+"""Of a SHA-256 in runs.csv, the first."""
+DIGESTS = ("plan", "claims", "git_revision")
+"""Columns that are texts even where all their digits are decimal."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ class Results:
         path, remedy = self.folder / f"{name}.csv", f"run `snakemake --cores all {self.suite.name}` to make it"
         if not path.is_file():
             raise FileNotFoundError(f"{path} is missing; {remedy}")
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, dtype=dict.fromkeys(DIGESTS, str))
         if missing := [column for column in COLUMNS.get(name, []) if column not in table]:
             raise ValueError(f"{path} has no column {missing[0]!r}, as another version writes it; {remedy} anew")
         return table
@@ -79,13 +87,21 @@ class Results:
 
     @cached_property
     def selected(self) -> pd.DataFrame:
-        """Runs of the selected settings and of the floors."""
-        return self.runs[self.runs.selected]
+        """Runs of the selected settings, at the final length where there is one, and of the floors."""
+        return judged(self.runs[self.runs.selected], self.suite)
+
+    def judged(self, name: str) -> pd.DataFrame:
+        """A tidy table of the selected settings, at the final length where there is one, and of the floors."""
+        return judged(self.table(name), self.suite)
 
     @cached_property
     def correct(self) -> dict[tuple[str, str, int], NDArray[np.float64]]:
-        """{(data set, method, batch size): share of the seeds that classify each test image right, shape (N,)}."""
-        grouped = self.table("predictions").groupby(["dataset", "method", "batch_size"])
+        """{(data set, method, batch size): share of the seeds that classify each test image right, shape (N,)}; without
+        the seed on which a setting was selected, by whose luck it was."""
+        table = self.judged("predictions")
+        selecting = table.dataset.map({dataset: self.settings(dataset).seeds.grid for dataset in self.datasets})
+        table = table[(table.section == "floors") | (table.seed != selecting)]
+        grouped = table.groupby(["dataset", "method", "batch_size"])
         return {
             key: np.mean([unpack(row.correct, row.images) for row in group.itertuples()], axis=0)
             for key, group in grouped
@@ -112,9 +128,19 @@ class Results:
         methods = self.suite.methods_of(dataset) if dataset else self.suite.methods
         return [name for name, method in methods.items() if method.section == section]
 
+    def floors(self, dataset: str) -> list[str]:
+        """What its losses are compared with besides."""
+        return list(FLOORS) if self.settings(dataset).floors.seeds else []
+
     def datasets_of(self, section: str) -> list[str]:
         """Data sets on which the suite runs a section; none if it has no such section."""
         return [dataset for dataset in self.datasets if self.methods(section, dataset)]
+
+
+def judged(table: pd.DataFrame, suite: Suite) -> pd.DataFrame:
+    """Rows of a tidy table but for those of losses that have others at the final length in their place."""
+    replaced = [dataset for dataset in suite.datasets if suite.judged_section(dataset) != "losses"]
+    return table[(table.section != "losses") | ~table.dataset.isin(replaced)]
 
 
 def where(table: pd.DataFrame, **values: Any) -> pd.DataFrame:

@@ -7,28 +7,55 @@ from typing import Any
 
 import pandas as pd
 
+from dhel_kcl.evidence import causes, grids, limits, status
+from dhel_kcl.evidence.dataset_runs import DatasetRuns, Judged, Pair
 from dhel_kcl.evidence.estimates import Estimate, holm
 from dhel_kcl.evidence.ledger import Ledger, Statement
-from dhel_kcl.evidence.statistics import DatasetRuns, Judged, Pair
+from dhel_kcl.evidence.status import Present
 from dhel_kcl.evidence.tidy import Results
-from dhel_kcl.presentation.verdict_words import CONTRADICTED, NOT_DISTINGUISHABLE, NOT_RUN, SUPPORTED
+from dhel_kcl.presentation.verdict_words import (
+    CONFIRMATORY,
+    CONTRADICTED,
+    EXPLORATORY,
+    MIXED,
+    NO_VERDICT,
+    NOT_DISTINGUISHABLE,
+    NOT_RUN,
+    SUPPORTED,
+)
 from dhel_kcl.study.suite import Suite
 
 COLUMNS = ["claim", "id", "dataset", "of", "against", "statement", "source", "unit", "direction", "threshold", "margin"]
-COLUMNS += ["estimate", "low", "high", "df", "seeds", "minimum_seeds", "p", "p_holm", "components", "equivalent"]
-COLUMNS += ["blocked_low", "blocked_high", "blocked_p_holm", "fresh_estimate", "fresh_low", "fresh_high"]
-COLUMNS += ["images_low", "images_high", "verdict", "note"]
+COLUMNS += [
+    "status",
+    "status_reason",
+    "estimate",
+    "low",
+    "high",
+    "df",
+    "seeds",
+    "minimum_seeds",
+    "p",
+    "p_holm",
+    "tests",
+]
+COLUMNS += ["components", "equivalent", "retuned_estimate", "retuned_low", "retuned_high", "retuned_p"]
+COLUMNS += ["retuned_components", "blocked_low", "blocked_high", "blocked_p_holm", "short_estimate", "short_low"]
+COLUMNS += ["short_high", "images_low", "images_high", "verdict", "limits", "note"]
 """Of claims.csv."""
 
 Row = dict[str, Any]
 """One row of claims.csv, by column."""
+Sides = tuple[list[str], list[str]]
+"""Names of what lies, by its own interval, above the threshold, and of what lies below."""
 
 
 @dataclass(frozen=True)
 class Case:
     """A statement on one pair of losses and data set, with what its runs say.
 
-    testable: whether the suite, once finished, can judge it.
+    testable: whether the suite, once finished, can judge it. used: the runs that it rests on. limits: hyperparameters
+    at the edge of their grid.
     """
 
     statement: Statement
@@ -36,138 +63,234 @@ class Case:
     pair: Pair
     judged: Judged
     testable: bool
+    used: pd.DataFrame
+    limits: str = ""
+
+    @property
+    def parts(self) -> list[Judged]:
+        """The result, and the retuned one, which a verdict needs to agree."""
+        return [self.judged, *filter(None, [self.judged.retuned])]
+
+    @property
+    def estimates(self) -> list[Estimate]:
+        return [part.result for part in self.parts]
+
+    @property
+    def seeds(self) -> int:
+        """The fewest of an estimate, where there is one: of a single seed there is none with rates retuned."""
+        return min((result.seeds for result in self.estimates if result.seeds), default=0)
 
 
-def judge(results: Results, ledger: Ledger) -> pd.DataFrame:
-    """One row a statement, pair of losses and data set. Verdicts come from Holm's p-values over all those that the
-    suite can test, whether they have run yet or not."""
-    confidence = ledger.rules.confidence
+def judge(results: Results, ledger: Ledger, present: Present) -> pd.DataFrame:
+    """One row a statement, pair of losses and data set. Verdicts come from Holm's p-values over all those of a kind
+    that the suite can test, whether they have run yet or not."""
     cases = [case for dataset in results.datasets for case in _cases(results, dataset, ledger)]
-    rows = [_words(case, results.suite) | _numbers(case, confidence) for case in cases]
-    family = [row for row, case in zip(rows, cases, strict=True) if case.testable]
-    for p in ("p", "blocked_p"):
-        for row, adjusted in zip(family, holm([row[p] for row in family]), strict=True):
-            row[f"{p}_holm"] = adjusted
+    rows = [_words(case, results.suite, present) | _numbers(case, ledger) for case in cases]
+    for kind in (CONFIRMATORY, EXPLORATORY):
+        family = [row for row, case in zip(rows, cases, strict=True) if case.testable and case.statement.kind == kind]
+        for p in ("p", "blocked_p"):
+            for row, adjusted in zip(family, holm([row[p] for row in family]), strict=True):
+                row |= {f"{p}_holm": adjusted, "tests": len(family)}
     for row, case in zip(rows, cases, strict=True):
-        p_holm = row.get("p_holm", math.nan)
-        row["verdict"] = verdict(case.judged.result, p_holm, case.statement, 1 - confidence)
-        row["note"] = "; ".join([*filter(None, [case.judged.result.note]), *_remarks(row, case, confidence)])
+        row["verdict"] = verdict(case, row.get("p_holm", math.nan), ledger)
+        row["note"] = "; ".join([*filter(None, [case.judged.note]), *_remarks(row, case, ledger)])
         if case.judged.result.blocked is None:  # in the family above, but no other p than the first
             row["blocked_p_holm"] = math.nan
     return pd.DataFrame(rows).reindex(columns=COLUMNS).sort_values("claim", kind="stable")
 
 
-def verdict(result: Estimate, adjusted: float, statement: Statement, alpha: float) -> str:
+def family_size(suite: Suite, ledger: Ledger, kind: str) -> int:
+    """Number of tests among which Holm's correction is made, once a suite is finished."""
+    return sum(
+        statement.kind == kind and statement.statistic.testable(suite, dataset, pair, ledger.rules.minimum_seeds)
+        for dataset in suite.datasets
+        for statement, pair in ledger.asked(causes.are_asked(suite, dataset))
+    )
+
+
+def verdict(case: Case, adjusted: float, ledger: Ledger) -> str:
     """The verdict by an adjusted p."""
-    if result.seeds == 0:
+    if not case.seeds:
         return NOT_RUN
-    if result.seeds < statement.minimum_seeds or not adjusted < alpha:
+    if hindrances(case, ledger):
+        return NO_VERDICT
+    alpha, statement = 1 - ledger.rules.confidence, case.statement
+    above = case.judged.result.value > statement.threshold
+    found = [above] if adjusted < alpha else []
+    if any(mixed(sides, found) for sides in opposed(case, ledger)):
+        return MIXED
+    if not found:
         return NOT_DISTINGUISHABLE
-    above = result.value > statement.threshold
     return SUPPORTED if above == (statement.direction == "greater") else CONTRADICTED
+
+
+def hindrances(case: Case, ledger: Ledger) -> list[str]:
+    """Why there is no verdict, whatever the numbers."""
+    minimum = ledger.rules.minimum_seeds
+    found = [hindrance for part in case.parts for hindrance in part.hindrances]
+    found += status.revisions(case.used)
+    if case.seeds and case.seeds < minimum:
+        found.append(f"too few seeds: {case.seeds} of {minimum}")
+    elif case.seeds and not all(result.error > 0 for result in case.estimates):
+        found.append("no spread between seeds to judge by")
+    return list(dict.fromkeys(found))
+
+
+def opposed(case: Case, ledger: Ledger) -> Iterator[Sides]:
+    """For each group of estimates that should agree, which lie on either side of the threshold by intervals of their
+    own: batch sizes or settings, and the two ways to set the learning rate.
+
+    The estimates of a group share the error of 1 - confidence (Bonferroni), so that a group whose true values all lie
+    on one side seldom looks mixed. Statements share nothing: "mixed" takes a verdict away, and must not be harder to
+    reach for being one of many.
+    """
+    groups = [part.components for part in case.parts if part.averaged]
+    if case.judged.retuned:
+        groups.append({"equal rates": case.judged.result, "rates retuned": case.judged.retuned.result})
+    for group in groups:
+        known = {name: each for name, each in group.items() if each.seeds >= ledger.rules.minimum_seeds}
+        level = 1 - (1 - ledger.rules.confidence) / max(1, len(known))
+        ends = {name: each.interval(level) for name, each in known.items()}
+        above = [name for name, (low, _) in ends.items() if low > case.statement.threshold]
+        yield above, [name for name, (_, high) in ends.items() if high < case.statement.threshold]
+
+
+def mixed(sides: Sides, found: list[bool]) -> bool:
+    """Whether there are estimates on both sides. found: that of the whole, if it is on one: whether it is above."""
+    above, below = sides
+    return bool(above or True in found) and bool(below or False in found)
 
 
 def _cases(results: Results, dataset: str, ledger: Ledger) -> Iterator[Case]:
     runs, losses = DatasetRuns(results, dataset, ledger.rules), results.methods("losses", dataset)
-    asked = [(statement, pair) for statement in ledger.statements for pair in ledger.pairs]
-    if dataset in results.datasets_of("trade_off"):
-        asked += [(statement, Pair()) for statement in ledger.trade_off]
-    for statement, pair in asked:
+    for statement, pair in ledger.asked(causes.are_asked(results.suite, dataset)):
         if not pair.within(losses):
-            absent = Judged(Estimate(math.nan, note="not in this suite"))
-            yield Case(statement, dataset, pair, absent, testable=False)
+            absent = Judged(Estimate(math.nan), note="not in this suite")
+            yield Case(statement, dataset, pair, absent, testable=False, used=runs.runs.iloc[:0])
             continue
-        judged = statement.statistic.estimate(runs, pair, statement.column)
-        testable = statement.statistic.testable(results.suite, dataset, pair, statement.minimum_seeds)
-        yield Case(statement, dataset, pair, judged, testable)
+        statistic = statement.statistic
+        yield Case(
+            statement,
+            dataset,
+            pair,
+            statistic.estimate(runs, pair, statement.column),
+            statistic.testable(results.suite, dataset, pair, ledger.rules.minimum_seeds),
+            statistic.used(runs, pair),
+            limits.at_edges(runs, pair),
+        )
 
 
-def _words(case: Case, suite: Suite) -> Row:
-    """What is stated, of what."""
+def _words(case: Case, suite: Suite, present: Present) -> Row:
+    """What is stated, of what, and whether it was planned."""
     statement, pair = case.statement, case.pair
     of, against = (suite.title(name) if name in suite.methods else name for name in (pair.of, pair.against))
+    reasons = list(status.objections(statement, suite.config_of(case.dataset).confirmatory, case.used, present))
     return {
         "claim": statement.claim,
         "id": statement.id,
         "dataset": case.dataset,
         "of": pair.of,
         "against": pair.against,
-        "statement": statement.text.format(of=of, against=against),
+        "statement": statement.text.format(of=of, against=against, equal=grids.equal_in(suite, case.dataset)),
         "source": statement.source,
         "unit": statement.unit,
         "direction": statement.direction,
         "threshold": statement.threshold,
         "margin": statement.margin,
-        "minimum_seeds": statement.minimum_seeds,
+        "status": EXPLORATORY if reasons else CONFIRMATORY,
+        "status_reason": "; ".join(reasons),
+        "limits": case.limits,
     }
 
 
-def _numbers(case: Case, confidence: float) -> Row:
-    """Estimates, intervals, p (only with enough seeds), and whether a difference of the margin is excluded."""
-    statement, judged, result = case.statement, case.judged, case.judged.result
-    enough, blocked = result.seeds >= statement.minimum_seeds, result.blocked or result
-    low, high = result.interval(confidence)
-    inner = result.interval(1 - 2 * (1 - confidence))  # two one-sided tests (Schuirmann 1987)
-    away = [abs(end - statement.threshold) for end in inner]
-    known = {name: each.value for name, each in judged.components.items() if not math.isnan(each.value)}
+def _numbers(case: Case, ledger: Ledger) -> Row:
+    """Estimates, intervals, p (where there can be a verdict), and whether a difference of the margin is excluded."""
+    confidence, threshold, judged = ledger.rules.confidence, case.statement.threshold, case.judged
+    result, enough = judged.result, bool(case.seeds) and not hindrances(case, ledger)
+    inner = [end for each in case.estimates for end in each.interval(2 * confidence - 1)]  # Schuirmann 1987
     row: Row = {
         "estimate": result.value,
-        "low": low,
-        "high": high,
+        **_interval("", result, confidence),
         "df": result.df,
-        "seeds": result.seeds,
-        "p": result.p_value(statement.threshold) if enough else math.nan,
-        "components": "; ".join(f"{name}: {value:+.2f}" for name, value in known.items()),
-        "equivalent": bool(enough and max(away) < statement.margin),
-        "blocked_p": blocked.p_value(statement.threshold) if enough else math.nan,
+        "seeds": case.seeds,
+        "minimum_seeds": ledger.rules.minimum_seeds,
+        "p": both_differ(case.estimates, threshold) if enough else math.nan,
+        "components": _listed(judged, confidence),
+        "equivalent": enough and max(abs(end - threshold) for end in inner) < case.statement.margin,
+        "blocked_p": both_differ([each.blocked or each for each in case.estimates], threshold) if enough else math.nan,
+        "images_low": judged.images[0],
+        "images_high": judged.images[1],
     }
-    row["images_low"], row["images_high"] = judged.images
     if result.blocked is not None:
-        row["blocked_low"], row["blocked_high"] = result.blocked.interval(confidence)
-    if result.fresh is not None:
-        row["fresh_estimate"] = result.fresh.value
-        row["fresh_low"], row["fresh_high"] = result.fresh.interval(confidence)
+        row |= _interval("blocked_", result.blocked, confidence)
+    if judged.short is not None:
+        row |= {"short_estimate": judged.short.value} | _interval("short_", judged.short, confidence)
+    if judged.retuned is not None:
+        retuned = judged.retuned.result
+        row |= {"retuned_estimate": retuned.value, "retuned_p": retuned.p_value(threshold) if enough else math.nan}
+        row |= _interval("retuned_", retuned, confidence) | {"retuned_components": _listed(judged.retuned, confidence)}
     return row
 
 
-def _remarks(row: Row, case: Case, confidence: float) -> list[str]:
+def both_differ(estimates: list[Estimate], threshold: float) -> float:
+    """p of the hypothesis that one of the true values is not on the side of the threshold where the estimates are: the
+    largest (intersection-union test, Berger 1982); 1 if they are not on the same side."""
+    if len({each.value > threshold for each in estimates}) > 1:
+        return 1.0
+    return max((each.p_value(threshold) for each in estimates), key=lambda p: (math.isnan(p), p))
+
+
+def _interval(prefix: str, estimate: Estimate, confidence: float) -> Row:
+    low, high = estimate.interval(confidence)
+    return {f"{prefix}low": low, f"{prefix}high": high}
+
+
+def _listed(judged: Judged, confidence: float) -> str:
+    """Components with their intervals: "M = 16: +1.20 (+0.40 to +2.00); ..."."""
+    texts = []
+    for name, each in judged.components.items():
+        low, high = each.interval(confidence)
+        known = "" if math.isnan(low) else f" ({low:+.2f} to {high:+.2f})"
+        texts += [] if math.isnan(each.value) else [f"{name}: {each.value:+.2f}{known}"]
+    return "; ".join(texts)
+
+
+def _remarks(row: Row, case: Case, ledger: Ledger) -> list[str]:
     """What limits a verdict."""
-    result, minimum = case.judged.result, case.statement.minimum_seeds
-    if math.isnan(result.value):
+    if found := hindrances(case, ledger):
+        return found
+    if not case.seeds:
         return []
-    if result.seeds < minimum:
-        return [f"too few seeds: {result.seeds} of {minimum}"]
-    if not result.error > 0:
-        return ["no spread between seeds to judge by"]
-    return [*_on_size(row, case, confidence), *_on_units(row, case, confidence)]
+    return [*_on_size(row, case, ledger), *_on_units(row, case, ledger), *_on_length(row, case)]
 
 
-def _on_size(row: Row, case: Case, confidence: float) -> Iterator[str]:
+def _on_size(row: Row, case: Case, ledger: Ledger) -> Iterator[str]:
     """Remarks on where the effect lies."""
-    judged, threshold = case.judged, row["threshold"]
-    opposite = [
-        name for name, each in judged.components.items() if _against(each, judged.result, threshold, confidence)
-    ]
-    if judged.averaged and opposite:
-        yield f"the opposite at {', '.join(opposite)}"
+    threshold, confidence = row["threshold"], ledger.rules.confidence
+    for above, below in opposed(case, ledger):
+        if row["verdict"] == MIXED and (above or below):
+            yield "; ".join(
+                f"{word} at {', '.join(names)}" for word, names in (("above", above), ("below", below)) if names
+            )
     if row["equivalent"]:
         yield f"the {2 * confidence - 1:.0%} interval lies within ±{row['margin']:g} {row['unit']}"
     if row["verdict"] == NOT_DISTINGUISHABLE and not row["low"] <= threshold <= row["high"]:
         yield f"p = {row['p']:.2g} alone, {row['p_holm']:.2g} among all statements"
 
 
-def _on_units(row: Row, case: Case, confidence: float) -> Iterator[str]:
+def _on_units(row: Row, case: Case, ledger: Ledger) -> Iterator[str]:
     """Remarks on what other units than runs would give: whole seeds, test images."""
-    result, blocked = case.judged.result, row.get("blocked_p_holm", math.nan)
+    blocked = row.get("blocked_p_holm", math.nan)
     if math.isnan(blocked) and not math.isnan(row.get("p_holm", math.nan)):
         yield "no two seeds were run at every batch size"
-    elif (ruled := verdict(result, blocked, case.statement, 1 - confidence)) != row["verdict"]:
+    elif (ruled := verdict(case, blocked, ledger)) != row["verdict"]:
         yield f"with whole seeds as the unit {ruled} (p = {blocked:.2g})"
     if row["verdict"] in (SUPPORTED, CONTRADICTED) and row["images_low"] <= row["threshold"] <= row["images_high"]:
-        yield f"the {confidence:.0%} interval over test images includes {row['threshold']:g}"
+        yield f"the {ledger.rules.confidence:.0%} interval over test images includes {row['threshold']:g}"
 
 
-def _against(component: Estimate, whole: Estimate, threshold: float, level: float) -> bool:
-    """Whether a component lies, by its own interval, on the other side of the threshold than the whole."""
-    low, high = component.interval(level)
-    return high < threshold < whole.value or whole.value < threshold < low
+def _on_length(row: Row, case: Case) -> Iterator[str]:
+    """Remark on runs as short as the grid's."""
+    short = case.judged.short
+    if short is not None and (short.value > row["threshold"]) != (row["estimate"] > row["threshold"]):
+        yield f"{short.value:+.2f} at the grid's length"

@@ -20,7 +20,13 @@ from dhel_kcl.training import cores
 from dhel_kcl.training.networks import build_encoder, build_projector
 from dhel_kcl.views.augment import Augment
 
-GROUPS = {"grid": "grid", "selected": "selected settings, further seeds", "point": "trade-off", "floor": "floors"}
+GROUPS = {
+    "grid": "grid",
+    "selected": "selected settings, further seeds",
+    "final": "selected settings, final length",
+    "point": "causes",
+    "floor": "floors",
+}
 """What the runs of a role are called."""
 SMALL_FILES = 100_000
 """Bytes of a run's records besides its weights."""
@@ -57,17 +63,17 @@ def of_suite(suite: Suite, precision: str) -> list[Work]:
 
 
 def of_trainings(suite: Suite, precision: str) -> list[Work]:
-    """Trainings by data set, group and batch size; `precision` in the place of "auto"."""
-    groups: dict[tuple[str, str, int], list[Run]] = {}
+    """Trainings by data set, group, batch size and length; `precision` in the place of "auto"."""
+    groups: dict[tuple[str, str, int, int], list[Run]] = {}
     for run in suite.runs:
-        if job_counts.steps(suite, run):
+        if images := job_counts.views(suite, run):
             what = "ablations" if run.section == "ablations" else GROUPS[run.role]
-            groups.setdefault((run.dataset, what, run.batch_size), []).append(run)
+            groups.setdefault((run.dataset, what, run.batch_size, images), []).append(run)
     works = []
-    for (dataset, what, size), runs in groups.items():
+    for (dataset, what, size, images), runs in groups.items():
         records = [read_json(_record(run)) for run in runs if _record(run).is_file()]
         spent = sum(record["training_seconds"] for record in records)
-        images, benchmark = job_counts.views(suite, runs[0]), training_benchmark(suite, runs[0], precision)
+        benchmark = training_benchmark(suite, runs[0], precision)
         works.append(Work(dataset, what, "training", size, len(runs), len(records), images, benchmark, spent))
     return works
 

@@ -20,7 +20,7 @@ from dhel_kcl.runtime.repository import GitError, git
 from dhel_kcl.study import layout
 from dhel_kcl.study.suite import Suite
 
-SETTING = ["dataset", "method", "batch_size"]
+SETTING = ["dataset", "section", "method", "batch_size"]
 TOLERANCES = {
     "test_accuracy": 2.0,  # percentage points
     "validation_accuracy": 2.0,  # percentage points
@@ -92,8 +92,8 @@ def compare(committed: pd.DataFrame, rerun: pd.DataFrame) -> Comparison:
     return found
 
 
-def _name(key: tuple[str, str, int]) -> str:
-    return "{}.{}.M{}".format(*key)
+def _name(key: tuple[str, str, str, int]) -> str:
+    return "{}.{}.{}.M{}".format(*key)
 
 
 def shown(path: Path, revision: str) -> str:

@@ -24,7 +24,7 @@ from dhel_kcl.files import exclusive, make_writable, read_json, sha256, write_js
 from dhel_kcl.runtime import cli, preflight, science
 from dhel_kcl.runtime.allocator import keep_freed_memory, resident_peak
 from dhel_kcl.runtime.progress_bar import ProgressBar
-from dhel_kcl.runtime.provenance import environment
+from dhel_kcl.runtime.provenance import environment, planned
 from dhel_kcl.runtime.signals import INTERRUPTED, StopRequest
 from dhel_kcl.training import cores, device
 from dhel_kcl.training.checkpoint import Store, fingerprint
@@ -40,7 +40,7 @@ WRITTEN = ("spec.json", "log.csv", "encoder.safetensors", "projector.safetensors
 def arguments() -> argparse.Namespace:
     parser = cli.parser(__doc__)
     parser.add_argument("--spec", required=True, help="PretrainSpec as a JSON file or text")
-    parser.add_argument("--selected", type=Path, help="selected.json whose hyperparameters complete the spec's loss")
+    parser.add_argument("--selected", type=Path, help="selected.json, whose loss and learning rate complete the spec")
     parser.add_argument("--data", required=True, type=Path, help="prepared data set")
     parser.add_argument("--split", required=True, type=Path, help="split file")
     parser.add_argument("--out", required=True, type=Path, help="run folder to write")
@@ -55,7 +55,9 @@ def main() -> None:
     args = arguments()
     spec = PretrainSpec.read(args.spec)
     if args.selected:
-        spec = replace(spec, loss=read_json(args.selected)["loss"])
+        chosen = read_json(args.selected)
+        training = replace(spec.training, learning_rate=chosen["learning_rate"])
+        spec = replace(spec, loss=chosen["loss"], training=training)
     code = science.of_pretraining(spec.loss, spec.backbone["name"], spec.images)
     if args.code not in (None, code):
         raise ValueError("the source changed after this job was planned; run the same command again")
@@ -71,8 +73,10 @@ def main() -> None:
             say(note)
         preflight.require(spec, data, len(split[spec.subset]), place, args.scratch)
         run = Pretraining.build(spec, data, split, place)
-        if run.resume(store, args.again) and place.is_first:
+        resumed = run.resume(store, args.again)
+        if resumed and place.is_first:
             say(f"resuming after step {run.progress.done} of {run.progress.steps} from {store.path}")
+        began = origin(args.scratch / "origin.json", store.fingerprint, resumed) if place.is_first else {}
         finished = train(run, store, stop)
         seconds = run.progress.seconds
         place.group.leave()
@@ -80,7 +84,7 @@ def main() -> None:
             raise SystemExit(INTERRUPTED)
         if place.is_first:
             write(args.out, spec, run)
-            record = record_of(spec, run) | {"training_seconds": seconds, "code": code}
+            record = began | record_of(spec, run) | {"training_seconds": seconds, "code": code}
             record |= {"sha256": {name: sha256(args.out / name) for name in WRITTEN}}
             write_json(args.out / "provenance.json", record)
 
@@ -112,11 +116,21 @@ def write(out: Path, spec: PretrainSpec, run: Pretraining) -> None:
     write_weights(out / "projector.safetensors", run.trainer.networks.projector)
 
 
+def origin(path: Path, fingerprint: str, resumed: bool) -> dict[str, Any]:
+    """Revision, versions and plan of the job that began the run; one that goes on with it, or finds it finished, reads
+    them at `path`."""
+    if resumed and path.is_file() and (kept := read_json(path))["run"] == fingerprint:
+        return dict(kept["began"])
+    began = environment() | planned()
+    write_json(path, {"run": fingerprint, "began": began})
+    return began
+
+
 def record_of(spec: PretrainSpec, run: Pretraining) -> dict[str, Any]:
-    """Where and how the run was computed."""
+    """How the run was computed."""
     place = run.trainer.place
     on_cuda = place.device.type == "cuda"
-    return environment() | {
+    return {
         "device": place.device.type,
         "gpu": device.name(place.device),
         "precision": place.precision,

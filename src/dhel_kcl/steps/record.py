@@ -3,7 +3,8 @@
 provenance.json keeps apart what the runs came from, what the tidy tables came from that were collected from them, and
 what ledger, tables and figures came from: digests of config and code, and of the runs their Git revisions, versions and
 machines. With --evidence only the last part is written anew, as after remaking the figures from the tidy tables.
---check compares with the tree, and exits 1 if anything differs.
+--check compares with the tree, and exits 1 if anything differs; of a suite that was planned (confirmatory: true) it
+says whether the revisions that trained its runs contain the plan, as far as Git's history is there.
 
 Example:
     dhel-kcl record --root . --suite digits --check results/digits/provenance.json
@@ -16,6 +17,7 @@ from pathlib import Path
 from dhel_kcl.files import read_json, write_json
 from dhel_kcl.runtime import cli
 from dhel_kcl.runtime.origins import ORIGINS, RUNS_OF, Origins, changed, of_suite, of_theory
+from dhel_kcl.runtime.provenance import history_of_plan
 from dhel_kcl.study import layout
 from dhel_kcl.study.suite import Suite
 from dhel_kcl.theory import EXPERIMENTS
@@ -54,6 +56,15 @@ def check(path: Path, tree: Origins, target: str) -> None:
     raise ValueError(f"{path}: computed with an earlier version of: {found}. Run {remedy}")
 
 
+def say_what_was_planned(path: Path, suite: Suite | None) -> None:
+    """Of each suite that was planned: whether the revisions of its runs, by the record at `path`, contain the plan."""
+    for part in suite.parts if suite and path.is_file() else []:
+        if part.config.confirmatory:
+            runs = read_json(path).get(RUNS_OF.format(part.name) if suite and suite.is_joint else "runs", {})
+            for sentence in history_of_plan(runs.get("made", {}).get("git_revision", {})):
+                print(f"{part.name}: {sentence}")
+
+
 def main() -> None:
     parser = cli.parser(__doc__)
     cli.add_target(parser)
@@ -66,6 +77,7 @@ def main() -> None:
     suite = Suite.load(args.root, args.suite) if args.suite else None
     tree, target = (of_suite(suite), suite.name) if suite else (of_theory(), "theory")
     if args.check:
+        say_what_was_planned(args.check, suite)
         check(args.check, tree, target)
         return
     if args.evidence:

@@ -5,6 +5,7 @@ To describe a new one, add it to LOSS_MODELS, KERNEL_MODELS or BACKBONE_MODELS, 
 
 import itertools
 import re
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
 from annotated_types import Ge, Le, Len, Lt, MultipleOf
@@ -12,7 +13,14 @@ from pydantic import AfterValidator, ModelWrapValidatorHandler, model_serializer
 
 from dhel_kcl.study.mistakes import mistake
 from dhel_kcl.study.section import Named, Section
-from dhel_kcl.study.values import Grid, OneOf, Positive
+from dhel_kcl.study.values import Count, Grid, List, OneOf, Positive, Seed
+
+TRAINING_AXES = ("learning_rate", "epochs", "updates")
+"""Keys of an entry of `losses` that are hyperparameters of the training and not of the loss."""
+LENGTHS = ("epochs", "updates")
+"""Keys of a training that exclude each other."""
+OF_CAUSES = (*LENGTHS, "seeds")
+"""Keys of an entry that the section causes alone has."""
 
 
 class Backbone(Section):
@@ -62,6 +70,28 @@ def _backbone(content: dict[str, Any]) -> type[Section]:
 AnyBackbone = Annotated[Backbone, Named(_backbone)]
 
 
+@dataclass(frozen=True)
+class Setting:
+    """A point of a grid.
+
+    loss: {"name": registry name, **parameters}, as `PretrainSpec.loss` has it. training: what it changes of the
+    training: {"learning_rate": 0.3}.
+    """
+
+    loss: dict[str, Any]
+    training: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """All hyperparameters."""
+        return {key: value for key, value in self.loss.items() if key != "name"} | self.training
+
+    @property
+    def parameters(self) -> str:
+        """As runs.csv has them: "form=sum temperature=0.3 learning_rate=1.0"."""
+        return " ".join(f"{key}={value}" for key, value in self.values.items())
+
+
 class Loss(Section):
     """A loss. Any parameter may be a list; all combinations are run and one is selected on validation accuracy."""
 
@@ -69,6 +99,14 @@ class Loss(Section):
     """Which loss it is."""
     title: str | None = None
     """Name in tables and figures; the entry's own name by default."""
+    learning_rate: Grid[Positive] = ()
+    """Peak rate at the reference batch size, in place of training.learning_rate: a parameter like the loss's own."""
+    epochs: Grid[Count] = ()
+    """In `causes` alone: passes over the training images, in place of the length that training has."""
+    updates: Grid[Count] = ()
+    """In `causes` alone: steps of the optimiser, in place of the length that training has."""
+    seeds: List[Seed] = ()
+    """In `causes` alone: seeds of the entry's points, in place of causes.seeds."""
     _keys: tuple[str, ...] = ()
 
     @model_validator(mode="wrap")
@@ -92,14 +130,29 @@ class Loss(Section):
     @property
     def axes(self) -> dict[str, tuple[Any, ...]]:
         """Values of each parameter that is given; the loss has the same defaults for the others."""
-        values = {key: getattr(self, key) for key in self._keys}
+        values = {key: getattr(self, key) for key in self._keys if key != "seeds"}
         return {key: value for key, value in values.items() if isinstance(value, tuple)}
 
     @property
-    def grid(self) -> list[dict[str, Any]]:
-        """All combinations of the parameters, as `PretrainSpec.loss` has them: {"name": ..., **parameters}."""
-        points = itertools.product(*self.axes.values())
-        return [self.fixed | dict(zip(self.axes, point, strict=True)) for point in points]
+    def grid(self) -> list[Setting]:
+        """All combinations of the parameters."""
+        combinations = itertools.product(*self.axes.values())
+        return [self._setting(dict(zip(self.axes, values, strict=True))) for values in combinations]
+
+    def _setting(self, values: dict[str, Any]) -> Setting:
+        of_training = {key: value for key, value in values.items() if key in TRAINING_AXES}
+        return Setting(self.fixed | {key: values[key] for key in values if key not in of_training}, of_training)
+
+    def identity(self, loss: dict[str, Any]) -> dict[str, Any]:
+        """A loss of the grid with its defaults, the same for all ways in which the same function can be written."""
+        known = {key: one.default for key, one in type(self).model_fields.items() if key not in Loss.model_fields}
+        return {key: default[0] for key, default in known.items() if isinstance(default, tuple)} | loss
+
+    @model_validator(mode="after")
+    def _has_one_length(self) -> Self:
+        if self.epochs and self.updates:
+            raise mistake("give epochs or updates, one of the two")
+        return self
 
 
 class Tempered(Loss):
@@ -114,6 +167,11 @@ class DHEL(Tempered):
     """Temperature tau."""
     form: Grid[Annotated[str, OneOf(("anchor", "mean", "sum"))]] = ("sum",)
     """Energy of the anchors only, of both views' mean, or of their sum (the released code)."""
+
+    def identity(self, loss: dict[str, Any]) -> dict[str, Any]:
+        """The sum is the mean with twice the weight."""
+        full = super().identity(loss)
+        return full | {"form": "mean", "energy_weight": 2 * full["energy_weight"]} if full["form"] == "sum" else full
 
 
 class KCL(Loss):
@@ -193,4 +251,14 @@ def _loss_name(name: str) -> str:
     return name
 
 
-Losses = Annotated[dict[Annotated[str, AfterValidator(_loss_name)], Annotated[Loss, Named(_loss)]], Len(1)]
+def _of_losses_alone(losses: dict[str, Loss]) -> dict[str, Loss]:
+    for name, entry in losses.items():
+        if wrong := [key for key in OF_CAUSES if getattr(entry, key)]:
+            remedy = "remove it; seeds and training, and final for the selected settings, say it for all losses"
+            raise mistake(f"is a key of entries of causes alone; {remedy}", f"{name}.{wrong[0]}")
+    return losses
+
+
+AnyLosses = Annotated[dict[Annotated[str, AfterValidator(_loss_name)], Annotated[Loss, Named(_loss)]], Len(1)]
+"""Entries that may say how long each is trained, and with which seeds."""
+Losses = Annotated[AnyLosses, AfterValidator(_of_losses_alone)]

@@ -23,7 +23,7 @@ from pydantic import (
 
 from dhel_kcl.data.catalogue import CATALOGUE, COLOURS, LARGEST_IN_MEMORY, Dataset, of_folder, split_sizes
 from dhel_kcl.study import layout, plain_yaml
-from dhel_kcl.study.choices import AnyBackbone, CompactResNet, Losses
+from dhel_kcl.study.choices import LENGTHS, AnyBackbone, AnyLosses, CompactResNet, Loss, Losses, Setting
 from dhel_kcl.study.mistakes import MOST, ConfigError, did_you_mean, listed, mistake
 from dhel_kcl.study.section import Named, Section
 from dhel_kcl.study.values import (
@@ -45,12 +45,10 @@ from dhel_kcl.study.values import (
 
 MERGED = ("training", "seeds", "floors", "probe")
 """Sections of a suite that a data set overrides key by key."""
-REPLACED = ("backbone", "batch_sizes", "losses", "processes")
+REPLACED = ("backbone", "batch_sizes", "losses", "final", "processes")
 """Keys of a suite that a data set overrides as a whole."""
-EXTRAS = ("ablations", "trade_off", "transfer")
+EXTRAS = ("final", "ablations", "causes", "transfer")
 """Sections of a suite besides its main comparison."""
-LENGTHS = {"epochs", "updates"}
-"""Keys of a training that exclude each other."""
 EPOCHS = 200
 """Of a training whose length is not said."""
 AnySection = TypeVar("AnySection", bound=Section)
@@ -116,14 +114,37 @@ class Augment(Section):
         return self
 
 
-class Training(Section):
-    """SGD with a cosine schedule."""
+class Length(Section):
+    """How long a training is: epochs or updates, one of the two."""
 
     epochs: Count | None = None
-    """Passes over the training images; 200 without `updates`, which excludes it."""
+    """Passes over the training images; excludes `updates`. Of `training` without either, 200."""
     updates: Annotated[int | dict[int, int], ByBatchSize()] | None = None
     """Steps of the optimiser instead of epochs, whatever the number of images: one number, or one for each batch size,
     as in {"64": 2800, "256": 700}."""
+
+    @model_validator(mode="after")
+    def _has_one_length(self) -> Self:
+        if (self.epochs is None) == (self.updates is None):
+            raise mistake("give epochs or updates, one of the two")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_the_other_length(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in dump(self).items() if value is not None}
+
+    def steps(self, batch_size: int, images: int) -> int:
+        """Updates of a run on so many images."""
+        return (self.epochs or 0) * (images // batch_size) + self.updates_at(batch_size)
+
+    def updates_at(self, batch_size: int) -> int:
+        """Those that are asked for at a batch size; 0 where the length is given in epochs."""
+        return self.updates[batch_size] if isinstance(self.updates, dict) else self.updates or 0
+
+
+class Training(Length):
+    """SGD with a cosine schedule."""
+
     learning_rate: Positive = 1.0
     """Peak rate at the reference batch size, scaled linearly in M."""
     reference_batch_size: Count = 256
@@ -138,30 +159,23 @@ class Training(Section):
     @model_validator(mode="before")
     @classmethod
     def _has_a_length(cls, content: Any) -> Any:
-        unsaid = isinstance(content, dict) and not LENGTHS & content.keys()
+        unsaid = isinstance(content, dict) and not content.keys() & set(LENGTHS)
         return content | {"epochs": EPOCHS} if unsaid else content
-
-    @model_validator(mode="after")
-    def _has_one_length(self) -> Self:
-        if (self.epochs is None) == (self.updates is None):
-            raise mistake("give epochs or updates, one of the two")
-        return self
-
-    @model_serializer(mode="wrap")
-    def _without_the_other_length(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {key: value for key, value in dump(self).items() if value is not None}
 
     def at(self, batch_size: int) -> dict[str, Any]:
         """Content of `TrainingSettings` of runs at a batch size, as JSON has it."""
         content = self.model_dump(mode="json")
-        return content | {"updates": self._updates(batch_size)} if self.updates is not None else content
+        return content | {"updates": self.updates_at(batch_size)} if self.updates is not None else content
 
-    def steps(self, batch_size: int, images: int) -> int:
-        """Updates of a run on so many images."""
-        return (self.epochs or 0) * (images // batch_size) + self._updates(batch_size)
+    def changed(self, changes: Mapping[str, Any]) -> "Training":
+        """The training with other values of some keys."""
+        return Training.model_validate(merged(self.model_dump(mode="json"), changes)) if changes else self
 
-    def _updates(self, batch_size: int) -> int:
-        return self.updates[batch_size] if isinstance(self.updates, dict) else self.updates or 0
+
+def merged(training: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Content of a training in which some keys have other values; one length takes the place of the other."""
+    replaced = LENGTHS if changes.keys() & set(LENGTHS) else ()
+    return {key: value for key, value in training.items() if key not in replaced} | dict(changes)
 
 
 class Seeds(Section):
@@ -173,13 +187,22 @@ class Seeds(Section):
     """Further seeds of the selected settings."""
 
 
+class Final(Section):
+    """The selected settings of `losses` once more, at another length, which results are then judged at; floors are
+    trained at it. None if absent."""
+
+    training: Length
+    seeds: List[Seed]
+    """Seeds of each, other than those of the grid and of seeds.selected."""
+
+
 class Floors(Section):
     """What the losses are compared with, besides raw pixels - the same network untrained, and trained with labels."""
 
     batch_size: BatchSize = 64
     """Batch size of the training with labels."""
-    seeds: List[Seed] = (0, 1, 2, 3, 4)
-    """Seeds of both."""
+    seeds: AnyList[Seed] = (0, 1, 2, 3, 4)
+    """Seeds of both; without any there are no floors, as in a suite without `losses` that says nothing of floors."""
 
 
 class Augmented(Section):
@@ -230,6 +253,7 @@ class Settings(Section):
     batch_sizes: List[BatchSize] = ()
     losses: Losses = Field(default_factory=dict)
     seeds: Seeds = Seeds()
+    final: Final | None = None
     floors: Floors = Floors()
     probe: Probe = Probe()
 
@@ -296,32 +320,21 @@ class Ablations(Section):
     """Variants, under names that nothing else in the suite has."""
 
 
-class TradeOff(Section):
-    """Curves of accuracy and alignment against effective rank at one batch size; every point of the losses' grids on
-    every seed, none selected. None if absent."""
+class Causes(Section):
+    """What makes the losses differ, at one batch size: every point of the losses' grids on every seed, none selected.
+    None if absent."""
 
     datasets: List[str] = ()
     """Data sets that this is for; all by default."""
     batch_size: BatchSize
-    """One of batch_sizes."""
+    """Batch size of every point."""
     seeds: List[Seed] = (0,)
     """Seeds of every point."""
-    losses: Losses
-    """The curves, under names that nothing else in the suite has: each with its temperatures, and each another loss or
-    form."""
+    losses: AnyLosses
+    """Losses, under names that nothing else in the suite has. No two points may ask for the same training."""
 
-    @model_validator(mode="after")
-    def _curves_differ(self) -> Self:
-        curves: dict[tuple[str, ...], str] = {}
-        for name, entry in self.losses.items():
-            key, forms = f"losses.{name}", entry.axes.get("form", ())
-            if "temperature" not in entry.axes:
-                raise mistake("the key 'temperature' is missing", key)
-            if len(forms) > 1:
-                raise mistake("give each form an entry of its own", f"{key}.form")
-            if (other := curves.setdefault((entry.loss, *forms), name)) != name:
-                raise mistake(f"has the loss and form of {other}; join the two", key)
-        return self
+    def seeds_of(self, entry: Loss) -> tuple[int, ...]:
+        return entry.seeds or self.seeds
 
 
 class Target(Section):
@@ -365,18 +378,31 @@ class SuiteConfig(Section):
     projector_dim: Annotated[int, Ge(2)] = 64
     """Dimension d of the embedding z. Least loss values are known for batch sizes up to d + 1 and for 2 d."""
     training: Training = Training()
-    batch_sizes: List[BatchSize]
-    """Instances M a batch; the network sees 2 M views at once."""
-    losses: Losses
-    """Losses to compare at every batch size, under names of your choice (a-z, 0-9, -)."""
+    batch_sizes: List[BatchSize] = ()
+    """Instances M a batch; the network sees 2 M views at once. Required with `losses`."""
+    losses: Losses = Field(default_factory=dict)
+    """Losses to compare at every batch size, under names of your choice (a-z, 0-9, -). Required without `causes`."""
+    final: Final | None = None
     ablations: Ablations | None = None
-    trade_off: TradeOff | None = None
+    causes: Causes | None = None
     transfer: Transfer | None = None
     leave_out: AnyList[Annotated[str, OneOf(EXTRAS)]] = Field(default=(), exclude=True)
     """Sections above that are not run, as if they were absent."""
-    seeds: Seeds
+    confirmatory: bool = False
+    """Whether the statements that its results are judged by were planned before its runs."""
+    seeds: Seeds = Seeds()
     floors: Floors = Floors()
     probe: Probe = Probe()
+
+    @model_validator(mode="after")
+    def _compares_something(self) -> Self:
+        if self.final and not self.losses:
+            raise mistake("needs losses, whose selected settings it trains", key="final")
+        if not self.losses and self.causes is None:
+            raise mistake("the key 'losses' is missing, or 'causes'")
+        if missing := [key for key in ("batch_sizes", "seeds") if self.losses and key not in self.model_fields_set]:
+            raise mistake(f"the key {missing[0]!r} is missing")
+        return self
 
 
 class JointConfig(Section):
@@ -484,13 +510,12 @@ def _completed(suite: dict[str, Any]) -> dict[str, Any]:
     suite = {key: value for key, value in suite.items() if key not in suite.get("leave_out", ())}
     datasets = {}
     for name, own in suite["datasets"].items():
-        merged = {key: suite.get(key, {}) | own.get(key, {}) for key in MERGED}
-        if length := LENGTHS & own.get("training", {}).keys():  # in place of the suite's, said in whatever way
-            merged["training"] = {
-                key: value for key, value in merged["training"].items() if key not in LENGTHS - length
-            }
-        datasets[name] = {key: suite[key] for key in REPLACED if key in suite} | own | merged
-    sections = {key: {"datasets": list(datasets)} | suite[key] for key in ("ablations", "trade_off") if suite.get(key)}
+        both = {key: suite.get(key, {}) | own.get(key, {}) for key in MERGED}
+        both["training"] = merged(suite.get("training", {}), own.get("training", {}))
+        datasets[name] = {key: suite[key] for key in REPLACED if key in suite} | own | both
+        if not {"losses", "floors"} & (suite.keys() | own.keys()):
+            datasets[name]["floors"] = {"seeds": []}
+    sections = {key: {"datasets": list(datasets)} | suite[key] for key in ("ablations", "causes") if suite.get(key)}
     return suite | sections | {"datasets": datasets}
 
 
@@ -500,13 +525,14 @@ def _contradictions(suite: SuiteConfig) -> Iterator[str]:
     yield from _of_transfer(suite)
     for dataset, settings in suite.datasets.items():
         yield from _of_seeds(suite, settings)
-        yield from (f"datasets.{dataset}{text}" for text in _of_batches(settings))
-        yield from (f"datasets.{dataset}.{text}" for text in _of_images(dataset, settings))
+        yield from (f"datasets.{dataset}{text}" for text in _of_batches(suite, dataset))
+        yield from (f"datasets.{dataset}.{text}" for text in _of_images(suite, dataset))
+        yield from _of_points(suite, dataset)
 
 
 def _of_sections(suite: SuiteConfig) -> Iterator[str]:
     names = set(suite.losses).union(*(settings.losses for settings in suite.datasets.values()))
-    for key, section in (("ablations", suite.ablations), ("trade_off", suite.trade_off)):
+    for key, section in (("ablations", suite.ablations), ("causes", suite.causes)):
         if section is None:
             continue
         for name in section.losses:
@@ -516,7 +542,7 @@ def _of_sections(suite: SuiteConfig) -> Iterator[str]:
         for dataset in section.datasets:
             if dataset not in suite.datasets:
                 yield f"{key}.datasets: {dataset!r} is unknown; allowed: {', '.join(suite.datasets)}"
-            elif section.batch_size not in (sizes := suite.datasets[dataset].batch_sizes):
+            elif key == "ablations" and section.batch_size not in (sizes := suite.datasets[dataset].batch_sizes):
                 yield f"{key}.batch_size: {section.batch_size} is not one of batch_sizes {list(sizes)}"
 
 
@@ -558,18 +584,57 @@ def _of_seeds(suite: SuiteConfig, settings: Settings) -> Iterator[str]:
     for key, seeds in further.items():
         if settings.seeds.grid in seeds:
             yield f"{key}: contains the grid's seed {settings.seeds.grid}, which runs anyway"
+    chosen_by = {settings.seeds.grid, *settings.seeds.selected}
+    if settings.final and (both := sorted(chosen_by & set(settings.final.seeds))):
+        yield f"final.seeds: contains {both[0]}, a seed of the grid or of seeds.selected; choose another"
 
 
-def _of_batches(settings: Settings) -> Iterator[str]:
-    wrong = [size for size in settings.batch_sizes if size % settings.processes]
-    if wrong:
-        yield (
-            f": a batch of {wrong[0]} cannot be shared by {settings.processes} processes; "
-            "make batch_sizes multiples of processes"
-        )
-    if isinstance(updates := settings.training.updates, dict):
-        for size in {*settings.batch_sizes, settings.floors.batch_size} - updates.keys():
-            yield f".training.updates: has no number for batches of {size}; add one"
+def _batch_sizes(suite: SuiteConfig, dataset: str) -> dict[str, tuple[int, ...]]:
+    """Batch sizes of a data set's runs, by the keys that say them."""
+    settings = suite.datasets[dataset]
+    found = {"batch_sizes": settings.batch_sizes}
+    if settings.floors.seeds:
+        found["floors.batch_size"] = (settings.floors.batch_size,)
+    if suite.causes and dataset in suite.causes.datasets:
+        found["causes.batch_size"] = (suite.causes.batch_size,)
+    return {key: sizes for key, sizes in found.items() if sizes}
+
+
+def _of_batches(suite: SuiteConfig, dataset: str) -> Iterator[str]:
+    settings, asked = suite.datasets[dataset], _batch_sizes(suite, dataset)
+    for key, sizes in asked.items():
+        if wrong := [size for size in sizes if size % settings.processes]:
+            yield (
+                f": a batch of {wrong[0]} cannot be shared by {settings.processes} processes; "
+                f"make {key} a multiple of processes"
+            )
+    lengths: dict[str, Length] = {"training": settings.training}
+    if settings.final:
+        lengths["final.training"] = settings.final.training
+    for key, length in lengths.items():
+        if isinstance(updates := length.updates, dict):
+            for size in sorted({size for sizes in asked.values() for size in sizes} - updates.keys()):
+                yield f".{key}.updates: has no number for batches of {size}; add one"
+
+
+def _of_points(suite: SuiteConfig, dataset: str) -> Iterator[str]:
+    """Points of `causes` that ask for the same training, which would count once more."""
+    causes, training = suite.causes, suite.datasets[dataset].training
+    if causes is None or dataset not in causes.datasets:
+        return
+    points = [(name, entry, point) for name, entry in causes.losses.items() for point in entry.grid]
+    seen: dict[Any, tuple[str, Setting]] = {}
+    for name, entry, point in points:
+        asked = entry.identity(point.loss), training.changed(point.training).at(causes.batch_size)
+        key = tuple(frozenset(each.items()) for each in asked)
+        for seed in causes.seeds_of(entry):
+            other, first = seen.setdefault((key, seed), (name, point))
+            if first is not point:
+                yield (
+                    f"causes.losses.{name}: {point.parameters} is the training that {other} has as {first.parameters}; "
+                    "leave one of the two out"
+                )
+                break
 
 
 def _of_split(dataset: str, split: Split, entry: Dataset) -> Iterator[str]:
@@ -579,8 +644,9 @@ def _of_split(dataset: str, split: Split, entry: Dataset) -> Iterator[str]:
         yield f"split: {error}"
 
 
-def _of_images(dataset: str, settings: Settings) -> Iterator[str]:
+def _of_images(suite: SuiteConfig, dataset: str) -> Iterator[str]:
     """Whether the data set has as many images as are asked for."""
+    settings = suite.datasets[dataset]
     split = settings.split
     try:
         entry = settings.dataset(dataset)
@@ -595,12 +661,10 @@ def _of_images(dataset: str, settings: Settings) -> Iterator[str]:
         return
     images = split_sizes(dataset, train=split.train, validation=split.validation, test=split.test, dataset=entry)
     remedy = "lower it" if split.train is None else "lower it or raise split.train"
-    for key, size, subset in (
-        ("batch_sizes", max(settings.batch_sizes), "pretrain"),
-        ("floors.batch_size", settings.floors.batch_size, "train"),
-    ):
-        if size > images[subset]:
-            yield f"{key}: {size} is above the {images[subset]} training images; {remedy}"
+    for key, sizes in _batch_sizes(suite, dataset).items():
+        there = images["train" if key == "floors.batch_size" else "pretrain"]
+        if max(sizes) > there:
+            yield f"{key}: {max(sizes)} is above the {there} training images; {remedy}"
 
 
 def _of_views(dataset: Dataset, augment: Augment) -> Iterator[str]:

@@ -12,6 +12,7 @@ from dhel_kcl.study.choices import (
     BACKBONE_MODELS,
     KERNEL_MODELS,
     LOSS_MODELS,
+    TRAINING_AXES,
     Backbone,
     Loss,
     UnknownBackbone,
@@ -32,7 +33,12 @@ SIGNS: dict[type, tuple[str, str]] = {
 }
 NAMED: dict[type[Section], list[tuple[type[Section], str]]] = {
     Backbone: [(UnknownBackbone, "name")],
-    Loss: [(UnknownLoss, "loss"), (UnknownLoss, "title"), (UnknownKernel, "kernel")],
+    Loss: [
+        (UnknownLoss, "loss"),
+        (UnknownLoss, "title"),
+        (UnknownKernel, "kernel"),
+        *((Loss, name) for name in (*TRAINING_AXES, "seeds")),
+    ],
 }
 """Keys of the sections whose other keys depend on what these name."""
 
@@ -52,7 +58,8 @@ def reference() -> str:
     own = _rows(Own, "datasets.<name>.", {}, inherited=Settings)
     lines += ["", "### Further keys of a data set of one's own images", "", *_table(own)]
     for title, variant in _variants():
-        rows = (row for row in _rows(variant, "", {}) if row[0] not in ("name", "loss", "title", "kernel"))
+        shared = {name for names in NAMED.values() for _, name in names}
+        rows = (row for row in _rows(variant, "", {}) if row[0] not in shared)
         lines += ["", f"### {title}", "", *_table(rows)]
     return "\n".join([*lines, ""])
 
@@ -123,10 +130,10 @@ def _text(documentation: str | None) -> str:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    default = field.default
+    default = field.get_default(call_default_factory=True)
     if isinstance(default, Section):
         return json.dumps(default.model_dump()) if isinstance(default, Backbone) else ""
-    return "" if default == () else json.dumps(default)
+    return "" if default in ((), {}) else json.dumps(default)
 
 
 def _section(annotation: Any) -> type[Section] | None:

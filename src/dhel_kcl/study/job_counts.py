@@ -26,7 +26,7 @@ def steps(suite: Suite, run: Run, sizes: Mapping[str, int] | None = None) -> int
     if run.batch_size > images:
         where = f"{suite.name}, {run.dataset}"
         raise ValueError(f"{where}: batch size {run.batch_size} is larger than the training set of {images} images")
-    return suite.settings(run.dataset).training.steps(run.batch_size, images)
+    return suite.training(run).steps(run.batch_size, images)
 
 
 def views(suite: Suite, run: Run, sizes: Mapping[str, int] | None = None) -> int:

@@ -33,6 +33,10 @@ TRANSFER = f"{RUN}/transfer/{{target}}.json"
 """Evaluation of a run's encoder on another data set."""
 SELECTED_RUN = "{method}_m{batch_size}_selected"
 """Name of the runs of a selected setting."""
+FINAL_RUN = "{method}_m{batch_size}_final"
+"""Name of those at the final length."""
+ANALYSIS_PLAN = "docs/analysis_plan.md"
+"""What was planned before the runs of confirmatory suites."""
 SELECTED = f"{SUITE_RUNS}/{{dataset}}/{SELECTED_RUN}/selected.json"
 """The setting that was selected for a loss at a batch size."""
 SCRATCH = "scratch/{suite}/{dataset}/{run}/seed{seed}"
@@ -102,6 +106,10 @@ def transfer(run: "Run", target: str) -> str:
 
 def selected_run(method: str, batch_size: int) -> str:
     return SELECTED_RUN.format(method=method, batch_size=batch_size)
+
+
+def final_run(method: str, batch_size: int) -> str:
+    return FINAL_RUN.format(method=method, batch_size=batch_size)
 
 
 def selected(run: "Run") -> str:

@@ -11,18 +11,22 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Candidate:
-    """A run of the grid. loss: as in `PretrainSpec.loss`. Accuracy in %, cross-entropy in nats."""
+    """A run of the grid.
+
+    loss, learning_rate: as in its `PretrainSpec`. Accuracy in %, cross-entropy in nats.
+    """
 
     run: str
     loss: dict[str, Any]
+    learning_rate: float
     validation_accuracy: float
     validation_cross_entropy: float
 
     @classmethod
     def of(cls, run: str, spec: Mapping[str, Any], probe: Mapping[str, Any]) -> Self:
         """The run of this name, by the content of its spec.json and probe.json. Raises KeyError where they lack any."""
-        validation = probe["validation"]
-        return cls(run, spec["loss"], float(validation["accuracy"]), float(validation["cross_entropy"]))
+        validation, rate = probe["validation"], spec["training"]["learning_rate"]
+        return cls(run, spec["loss"], rate, float(validation["accuracy"]), float(validation["cross_entropy"]))
 
 
 def best(candidates: Sequence[Candidate]) -> Candidate:

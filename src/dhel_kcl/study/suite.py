@@ -12,10 +12,10 @@ from typing import Any
 
 from dhel_kcl.data.catalogue import CATALOGUE, Dataset
 from dhel_kcl.study import layout
-from dhel_kcl.study.choices import Loss
-from dhel_kcl.study.config import Augment, Settings, Split, SuiteConfig, Target, load_suites
+from dhel_kcl.study.choices import Loss, Setting
+from dhel_kcl.study.config import Augment, Settings, Split, SuiteConfig, Target, Training, load_suites
 
-SECTIONS = ("losses", "ablations", "trade_off")
+SECTIONS = ("losses", "ablations", "causes")
 """Sections of a suite that name losses."""
 FLOORS = {"pixels": "raw pixels", "random": "random encoder", "supervised": "supervised"}
 """What the losses are compared with, and its title: {method: title}."""
@@ -25,10 +25,10 @@ FLOORS = {"pixels": "raw pixels", "random": "random encoder", "supervised": "sup
 class Run:
     """One row of the results: a configuration with a seed.
 
-    section: "losses", "ablations", "trade_off" or "floors". method: the name of the loss in the suite, or of the floor.
-    role: "grid" (a point of the hyperparameter grid, on the grid's seed), "selected" (a further seed of the
-    setting that `select` chose; its `loss` then comes from selected.json), "point" (of a trade-off curve) or "floor".
-    loss: the registry name and parameters, for `PretrainSpec.loss`; without parameters for role "selected".
+    section: "losses", "final", "ablations", "causes" or "floors". method: the name of the loss in the suite, or of the
+    floor. role: "grid" (a point of the hyperparameter grid, on the grid's seed), "selected" (a further seed of the
+    setting that `select` chose), "final" (that setting at the final length), "point" (of causes) or "floor".
+    setting: its hyperparameters; none of a setting that comes from selected.json.
     """
 
     suite: str
@@ -39,7 +39,17 @@ class Run:
     role: str
     name: str
     seed: int
-    loss: dict[str, Any]
+    setting: Setting
+
+    @property
+    def loss(self) -> dict[str, Any]:
+        """The registry name and parameters, for `PretrainSpec.loss`."""
+        return self.setting.loss
+
+    @property
+    def takes_selected(self) -> bool:
+        """Whether its setting comes from selected.json."""
+        return self.role in ("selected", "final")
 
     @property
     def folder(self) -> str:
@@ -61,7 +71,8 @@ class Method:
     """A loss as a suite names it.
 
     loss: its name in the registry. fixed: {"name": registry name, "kernel": ...}, which holds for the whole grid.
-    grid: all combinations of its parameters, as {"name": ..., **parameters}.
+    grid: all combinations of its parameters. seeds: of every point of it. further: seeds of the setting that is
+    selected from it.
     """
 
     name: str
@@ -70,7 +81,13 @@ class Method:
     batch_sizes: tuple[int, ...]
     loss: str
     fixed: dict[str, Any]
-    grid: list[dict[str, Any]]
+    grid: list[Setting]
+    seeds: tuple[int, ...]
+    further: tuple[int, ...]
+
+    def run_name(self, batch_size: int, setting: Setting) -> str:
+        values = [f"{key}-{value}" for key, value in setting.values.items()]
+        return "_".join([self.name, f"m{batch_size}", *values])
 
 
 @dataclass(frozen=True)
@@ -120,7 +137,17 @@ class Suite:
 
     def has(self, section: str) -> bool:
         """Whether a section that may be absent is there."""
-        return any(getattr(config, section) is not None for config in self.configs.values())
+        asked = [each for config in self.configs.values() for each in (config, *config.datasets.values())]
+        return any(getattr(each, section, None) for each in asked)
+
+    def judged_section(self, dataset: str) -> str:
+        """Section of the runs that a data set's losses are compared by: at the final length where there is one."""
+        return "final" if self.settings(dataset).final else "losses"
+
+    def judged_seeds(self, dataset: str) -> tuple[int, ...]:
+        """Seeds of the selected settings that they are compared by; never that which selected them."""
+        settings = self.settings(dataset)
+        return settings.final.seeds if settings.final else settings.seeds.selected
 
     @property
     def targets(self) -> list[str]:
@@ -153,13 +180,16 @@ class Suite:
 
     def methods_of(self, dataset: str) -> dict[str, Method]:
         """Losses of all sections that are run on a data set, by name."""
-        settings = self.settings(dataset)
-        methods = _methods("losses", settings.losses, settings.batch_sizes)
-        for section in SECTIONS[1:]:
-            asked = getattr(self.config_of(dataset), section)
-            if asked is not None and dataset in asked.datasets:
-                methods |= _methods(section, asked.losses, (asked.batch_size,))
-        return methods
+        config, settings = self.config_of(dataset), self.settings(dataset)
+        sizes, grid = settings.batch_sizes, (settings.seeds.grid,)
+        found = [_method("losses", *entry, sizes, grid, settings.seeds.selected) for entry in settings.losses.items()]
+        if (asked := config.ablations) and dataset in asked.datasets:
+            one = (asked.batch_size,)
+            found += [_method("ablations", *entry, one, grid, asked.seeds) for entry in asked.losses.items()]
+        if (causes := config.causes) and dataset in causes.datasets:
+            one, entries = (causes.batch_size,), causes.losses.items()
+            found += [_method("causes", name, entry, one, causes.seeds_of(entry), ()) for name, entry in entries]
+        return {method.name: method for method in found}
 
     @cached_property
     def methods(self) -> dict[str, Method]:
@@ -178,37 +208,35 @@ class Suite:
     @cached_property
     def runs(self) -> list[Run]:
         """Every run, in the order of the config."""
-        return [run for dataset in self.datasets for run in (*self._of_losses(dataset), *self._of_floors(dataset))]
+        return [run for dataset in self.datasets for run in self._runs_of(dataset)]
 
-    def _of_losses(self, dataset: str) -> Iterator[Run]:
-        for method in self.methods_of(dataset).values():
-            role = "point" if method.section == "trade_off" else "grid"
-            grid_seeds, further_seeds = self._seeds(dataset, method.section)
-            for size in method.batch_sizes:
-                run = partial(Run, self._part_names[dataset], dataset, method.section, method.name, size)
-                for loss in method.grid:
-                    values = [f"{key}-{value}" for key, value in loss.items() if key != "name"]
-                    name = "_".join([method.name, f"m{size}", *values])
-                    yield from (run(role, name, seed, loss) for seed in grid_seeds)
-                name = layout.selected_run(method.name, size)
-                yield from (run("selected", name, seed, method.fixed) for seed in further_seeds)
+    def _runs_of(self, dataset: str) -> Iterator[Run]:
+        cells = [(method, size) for method in self.methods_of(dataset).values() for size in method.batch_sizes]
+        for method, size in cells:
+            yield from self._of_grid(dataset, method, size)
+        if final := self.settings(dataset).final:
+            for method, size in cells:
+                if method.section == "losses":
+                    name, part = layout.final_run(method.name, size), self._part_names[dataset]
+                    run = partial(Run, part, dataset, "final", method.name, size, "final", name)
+                    yield from (run(seed, Setting(method.fixed)) for seed in final.seeds)
+        yield from self._of_floors(dataset)
 
-    def _seeds(self, dataset: str, section: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Seeds of every point of the grids of a section, and further ones of the selected settings."""
-        config, seeds = self.config_of(dataset), self.settings(dataset).seeds
-        if section == "trade_off" and config.trade_off:
-            return config.trade_off.seeds, ()
-        further = config.ablations.seeds if section == "ablations" and config.ablations else seeds.selected
-        return (seeds.grid,), further
+    def _of_grid(self, dataset: str, method: Method, size: int) -> Iterator[Run]:
+        """Every point of a grid, and the setting that is selected from it."""
+        run = partial(Run, self._part_names[dataset], dataset, method.section, method.name, size)
+        role = "point" if method.section == "causes" else "grid"
+        for setting in method.grid:
+            yield from (run(role, method.run_name(size, setting), seed, setting) for seed in method.seeds)
+        name = layout.selected_run(method.name, size)
+        yield from (run("selected", name, seed, Setting(method.fixed)) for seed in method.further)
 
     def _of_floors(self, dataset: str) -> Iterator[Run]:
         floors = self.settings(dataset).floors
         for method in FLOORS:
+            run = partial(Run, self._part_names[dataset], dataset, "floors", method, floors.batch_size, "floor", method)
             for seed in floors.seeds[:1] if method == "pixels" else floors.seeds:
-                loss = {"name": method}
-                yield Run(
-                    self._part_names[dataset], dataset, "floors", method, floors.batch_size, "floor", method, seed, loss
-                )
+                yield run(seed, Setting({"name": method}))
 
     @cached_property
     def by_folder(self) -> dict[str, Run]:
@@ -235,6 +263,13 @@ class Suite:
         channels = self.dataset(run.dataset).channels
         return [name for name in asked.datasets if name != run.dataset and self.dataset(name).channels == channels]
 
+    def training(self, run: Run) -> Training:
+        """How a run is trained, but for the learning rate that comes from selected.json."""
+        settings = self.settings(run.dataset)
+        if settings.final and run.section in ("final", "floors"):
+            return settings.training.changed(settings.final.training.model_dump(mode="json"))
+        return settings.training.changed(run.setting.training)
+
     @cached_property
     def _as_json(self) -> dict[str, dict[str, Any]]:
         """Settings of each data set as JSON has them."""
@@ -251,7 +286,7 @@ class Suite:
             "backbone": settings["backbone"],
             "projector_dim": config.projector_dim,
             "augment": settings["augment"],
-            "training": self.settings(run.dataset).training.at(run.batch_size),
+            "training": self.training(run).at(run.batch_size),
             "precision": config.precision,
             "compile": config.compile,
             "device": config.device,
@@ -306,18 +341,13 @@ def _digest(content: Any, sort_keys: bool = False) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=sort_keys).encode()).hexdigest()
 
 
-def _methods(section: str, losses: dict[str, Loss], batch_sizes: tuple[int, ...]) -> dict[str, Method]:
-    return {
-        name: Method(name, section, loss.title or name, batch_sizes, loss.loss, loss.fixed, loss.grid)
-        for name, loss in losses.items()
-    }
+def _method(
+    section: str, name: str, entry: Loss, sizes: tuple[int, ...], seeds: tuple[int, ...], further: tuple[int, ...]
+) -> Method:
+    title, fixed, grid = entry.title or name, entry.fixed, entry.grid
+    return Method(name, section, title, sizes, entry.loss, fixed, grid, seeds, further)
 
 
 def dataset_title(dataset: str) -> str:
     """Name in tables and figures: its title, or what it is called in the config."""
     return CATALOGUE[dataset].title if dataset in CATALOGUE else dataset
-
-
-def parameters(loss: dict[str, Any]) -> str:
-    """A loss's parameters as runs.csv has them: "form=sum temperature=0.3"."""
-    return " ".join(f"{key}={value}" for key, value in loss.items() if key != "name")

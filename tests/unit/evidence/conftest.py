@@ -2,19 +2,16 @@ from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from dhel_kcl.evidence import ledger
 from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.evidence.verdicts import judge
-from dhel_kcl.study.suite import Suite
-from tests.pipeline import ROOT
-from tests.synthetic import results_of, suite_of, write
+from tests.synthetic import PRESENT, results_of, runs_of, suite_of, with_causes, write
 
 BOOK = ledger.read()
 BOOK = replace(BOOK, rules=replace(BOOK.rules, draws=50))
-PARTS_OF_DIGITS = {
+PARTS = {
     "a loss": lambda runs: runs.method != "simclr",
     "a batch size": lambda runs: runs.batch_size != 16,
     "the selected seeds": lambda runs: runs.role != "selected",
@@ -37,9 +34,10 @@ def several(content):
     }
     content["batch_sizes"] = [16, 32, 64]
     content["ablations"] |= {"datasets": ["cifar10"]}
-    curve = {"temperature": [0.1, 1.0], "energy_weight": [1.0, 2.0]}
+    curve = {"temperature": [0.1, 1.0], "energy_weight": [1.0, 2.0], "learning_rate": [0.1, 0.3]}
     curves = {"dcl-w": {"loss": "dcl"} | curve, "dhel-w": {"loss": "dhel", "form": "mean"} | curve}
-    content["trade_off"] = {"datasets": ["cifar10"], "batch_size": 32, "seeds": [0, 1, 2], "losses": curves}
+    curves["kcl-w"] = {"loss": "kcl", "kernel": "log", "gamma": [1.0, 4.0]}
+    content["causes"] = {"datasets": ["cifar10"], "batch_size": 32, "seeds": [0, 1, 2, 3, 4], "losses": curves}
     content["transfer"] = {"batch_size": 32, "datasets": {"cifar10": {}, "cifar100": {}, "stl10": {}}}
     content["probe"]["augmented"] = {"augment": {"flip": 0.5}}
 
@@ -58,7 +56,7 @@ def truth_of_several(run, loss):
 
 def complete(results):
     """The results with claims.csv."""
-    judge(results, BOOK).to_csv(results.folder / "claims.csv", index=False)
+    judge(results, BOOK, PRESENT).to_csv(results.folder / "claims.csv", index=False)
     return results
 
 
@@ -79,15 +77,22 @@ def results_of_several(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def digits_without(tmp_path_factory):
-    """The committed results of digits_causes, made anew without some of the runs."""
+def results_without(tmp_path_factory):
+    """Results of the digits with causes, without some of the runs."""
     made = {}
+
+    def with_all_losses(content):
+        all_losses = content["losses"]
+        with_causes([0, 1, 2, 3, 4])(content)
+        content |= {"losses": all_losses, "batch_sizes": [16, 64, 128]}
 
     def without(missing):
         if missing not in made:
-            folder, runs = tmp_path_factory.mktemp("partly_done"), pd.read_csv(ROOT / "results/digits_causes/runs.csv")
-            write(folder, runs[PARTS_OF_DIGITS[missing](runs)])
-            made[missing] = complete(Results(folder, Suite.load(ROOT, "digits_causes")))
+            folder = tmp_path_factory.mktemp("partly_done")
+            suite = suite_of(folder, with_all_losses)
+            runs = runs_of(suite, lambda run, values: {}, {"test_accuracy": 0.5, "z_effective_rank": 0.5})
+            write(folder, runs[PARTS[missing](runs)])
+            made[missing] = complete(Results(folder, suite))
         return made[missing]
 
     return without

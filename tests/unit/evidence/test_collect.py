@@ -33,6 +33,8 @@ def two_data_sets(content):
     content["datasets"] = {"digits": digits, "fashion_mnist": digits | {"split": digits["split"] | {"test": 1500}}}
     content["transfer"] = {"batch_size": 16, "datasets": {"digits": {}, "fashion_mnist": {}}}
     content["probe"]["augmented"] = {"augment": {"brightness": 0.4}}
+    points = {"loss": "dcl", "temperature": 0.3, "learning_rate": [0.3, 1.0], "epochs": 2}
+    content["causes"] = {"batch_size": 16, "seeds": [4], "losses": {"dcl-causes": points}}
     del content["ablations"]
 
 
@@ -89,15 +91,45 @@ def test_every_run_and_column_is_there(here, suite):
     runs = tables["runs"]
     assert runs.seed.tolist() == [run.seed for run in suite.runs]
     assert runs.section.tolist() == [run.section for run in suite.runs]
-    chosen = {read_json(Path(layout.selected(run)))["run"] for run in suite.runs if run.role == "grid"}
-    by_role = [run.role in ("selected", "floor") or run.name in chosen for run in suite.runs]
+    grid = {run.folder: read_json(Path(layout.selected(run)))["run"] for run in suite.runs if run.role == "grid"}
+    by_role = [grid.get(run.folder) == run.name or run.role in ("selected", "final", "floor") for run in suite.runs]
     assert runs.selected.tolist() == by_role
     assert runs.git_revision.isna().tolist() == [run.method == "pixels" for run in suite.runs]
     assert runs.cached_test_accuracy.isna().tolist() == [run.method == "pixels" for run in suite.runs]
     assert runs.z_alignment.isna().tolist() == [run.method in ("pixels", "supervised") for run in suite.runs]
     assert (runs.transfer_fashion_mnist.notna() == [run.role == "selected" for run in suite.runs]).sum() > 12
     parameters = runs.groupby(["dataset", "method"]).apply(lambda g: g[g.selected].parameters.nunique())
-    assert parameters.max() == 1, "a selected setting's further seeds have its parameters"
+    assert parameters.max() == 1, "a selected setting's further seeds, and the final ones, have its parameters"
+    assert runs[runs.method == "dhel"].parameters.str.fullmatch(r"form=sum temperature=0.3 learning_rate=[\d.]+").all()
+
+
+def test_how_each_run_was_trained_is_told(here, suite):
+    """The grid for one epoch, of 6 updates on 100 images, the final runs and the floors for 9 updates."""
+    runs = collect(suite, code_of)["runs"]
+    trained = runs[~runs.method.isin(["pixels", "random"])]
+    lengths = trained.groupby("section").epochs.agg(["min", "max"])
+    assert (lengths["min"] == lengths["max"]).all()
+    assert lengths["min"].to_dict() == {"losses": 1, "final": 9 * 16 / 100, "causes": 2, "floors": 9 * 16 / 100}
+    assert runs[runs.method.isin(["pixels", "random"])][["learning_rate", "epochs"]].isna().all(axis=None)
+    named = trained.parameters.str.extract(r"learning_rate=([\d.]+)")[0].astype(float)
+    assert named.notna().sum() == 2 * (2 + 1 + 1 + 2)
+    assert (trained.learning_rate == named.fillna(1.0)).all(), "in place of the suite's"
+    assert set(trained.claims) == {"c" * 12}
+    assert runs.plan.isna().all()
+
+
+def test_a_plan_is_told_by_its_first_digits_and_a_checksum_that_is_none_is_refused(here, suite):
+    run = next(run for run in suite.runs if run.role == "final")
+    path = Path(run.folder, "provenance.json")
+    record = read_json(path)
+    with damaged(path, path.read_bytes()):
+        write_json(path, record | {"plan": "0123456789abcdef" * 4})
+        runs = collect(suite, code_of)["runs"]
+        assert runs[runs.plan.notna()][["section", "plan"]].to_numpy().tolist() == [["final", "0123456789ab"]]
+        for wrong in ("0123", 3, ["x"]):
+            write_json(path, record | {"plan": wrong})
+            with pytest.raises(DamagedError, match=r"provenance\.json is damaged .*plan is .*, no SHA-256"):
+                collect(suite, code_of)
 
 
 def test_tables_are_read_as_they_were_written(here, suite, tmp_path):
@@ -116,9 +148,9 @@ def test_tables_are_read_as_they_were_written(here, suite, tmp_path):
 
 
 def test_costs_are_those_measured_beside_those_planned(here, suite):
-    costs = collect(suite, code_of)["costs"].set_index(["dataset", "method"])
-    assert set(costs.index.get_level_values("method")) == {"simclr", "dhel", "supervised"}
-    row = costs.loc[("digits", "simclr")]
+    costs = collect(suite, code_of)["costs"].set_index(["dataset", "section", "method"])
+    assert set(costs.index.get_level_values("method")) == {"simclr", "dhel", "dcl-causes", "supervised"}
+    row = costs.loc[("digits", "losses", "simclr")]
     steps = 100 // 16
     assert (row.runs, row.seconds_a_run, row.total_seconds) == (3, 2.5, 7.5)
     assert row.views_per_second == pytest.approx(2 * 16 * steps / 2.5)
@@ -151,7 +183,7 @@ def test_the_summary_averages_the_selected_runs_of_the_main_sections_under_names
     digits = suite_of(tmp_path, lambda content: None)
     runs = runs_of(digits, lambda run, loss: {"test_accuracy": 90.0 if run.role == "grid" else 80.0}, {})
     found = summary(runs, digits)
-    assert found["SimCLR, M = 16"] == {"test accuracy (%)": 82.0, "effective rank of z": 20.0}, "four of five at 80"
+    assert found["SimCLR, M = 16"] == {"test accuracy (%)": 81.67, "effective rank of z": 20.0}, "five of six at 80"
     assert list(found)[-3:] == ["raw pixels", "random encoder", "supervised"]
     assert not any("anchor" in name or "IMQ" in name for name in found), "no ablations"
     without = runs.assign(z_effective_rank=np.nan)
@@ -159,6 +191,8 @@ def test_the_summary_averages_the_selected_runs_of_the_main_sections_under_names
     both = summary(runs_of(suite, lambda run, loss: {}, {}), suite)
     assert list(both) == ["digits", "Fashion-MNIST"]
     assert both["Fashion-MNIST"]["DHEL, M = 16"]["test accuracy (%)"] == 80.0
+    at_length = runs_of(suite, lambda run, loss: {"test_accuracy": 90.0 if run.role == "final" else 80.0}, {})
+    assert summary(at_length, suite)["digits"]["DHEL, M = 16"]["test accuracy (%)"] == 90.0
 
 
 def test_absent_runs_are_left_out_of_a_partial_gathering_alone(copy, suite):
@@ -303,6 +337,7 @@ def test_an_index_without_its_first_byte_is_the_fault_of_its_own_run(here, suite
 @pytest.mark.parametrize(
     "change",
     [lambda c: c | {"run": c["run"][:-1]}, lambda c: c | {"loss": {"name": "dhel"}}, lambda c: c | {"candidates": []},
+     lambda c: c | {"learning_rate": 0.5},
      lambda c: c | {k: v + 1 for k, v in c.items() if "accuracy" in k}, lambda c: c["candidates"][0],
      lambda c: c | {"candidates": c["candidates"][::-1]} | c["candidates"][0] | {"run": "x"}, lambda c: [c]],
 )  # fmt: skip
@@ -354,7 +389,7 @@ def test_the_specs_that_runs_are_held_against_are_those_that_steps_write(name):
         for spec in (suite.evaluation_spec(dataset), suite.evaluation_spec(dataset) | {"augmented": None}):
             assert json.loads(json.dumps(EvaluationSpec.of(spec).as_dict())) == spec
     for run in suite.runs:
-        if run.trained and run.role != "selected":
+        if run.trained and not run.takes_selected:
             spec = suite.pretrain_spec(run)
             assert json.loads(json.dumps(PretrainSpec.of(spec).as_dict())) == spec
 

@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dhel_kcl.evidence.estimates import Estimate, contrast, expected_best_of, holm, image_interval, satterthwaite
+from dhel_kcl.evidence.estimates import (
+    Estimate,
+    contrast,
+    expected_best_of,
+    holm,
+    image_interval,
+    planned_df,
+    satterthwaite,
+)
 
 
 def test_one_batch_size_gives_the_paired_t_test():
@@ -22,6 +30,17 @@ def test_unequal_spreads_have_the_degrees_of_freedom_of_welch():
     welch = stats.ttest_ind(first, second, equal_var=False)
     variances = [first.var(ddof=1) / 5, second.var(ddof=1) / 8]
     assert satterthwaite(variances, [4, 7]) == pytest.approx(welch.df, rel=1e-12)
+
+
+@pytest.mark.parametrize("spreads", [(1.0, 1.0), (1.0, 0.5, 2.0)])
+def test_planned_degrees_of_freedom_are_those_to_be_expected(spreads):
+    """The harmonic mean of 2,000 draws, within 20 %."""
+    rng, true = np.random.default_rng(0), np.array(spreads) ** 2
+    drawn = true * rng.chisquare(4, size=(2000, len(spreads))) / 4
+    found = [satterthwaite(variances, [4] * len(spreads)) for variances in drawn]
+    planned = planned_df(true, [4] * len(spreads))
+    assert planned == pytest.approx(1 / np.mean(1 / np.array(found)), rel=0.2)
+    assert planned < satterthwaite(true, [4] * len(spreads))
 
 
 @pytest.mark.parametrize("spreads", [(1.0, 1.0, 1.0), (0.2, 0.2, 1.0)])

@@ -4,8 +4,9 @@ import pytest
 import yaml
 
 from dhel_kcl.evidence import ledger
+from dhel_kcl.evidence.dataset_runs import Pair
 from dhel_kcl.evidence.ledger import LEDGER, LedgerError
-from dhel_kcl.evidence.statistics import STATISTICS, Pair
+from dhel_kcl.evidence.statistics import STATISTICS
 from dhel_kcl.evidence.tidy import MEASURES
 from dhel_kcl.presentation.claim_names import CLAIMS
 
@@ -14,59 +15,70 @@ TEXT = LEDGER.read_text(encoding="utf-8")
 
 
 def test_the_ledger_holds_statements_and_no_verdicts():
-    statements = (*BOOK.statements, *BOOK.trade_off)
-    assert len({statement.id for statement in statements}) == len(statements)
-    for statement in statements:
+    assert len({statement.id for statement in BOOK.statements}) == len(BOOK.statements)
+    assert BOOK.statements == (*BOOK.of_pairs, *BOOK.of_causes)
+    for statement in BOOK.statements:
         assert statement.statistic in STATISTICS.values()
         assert statement.source in BOOK.sources
         assert statement.direction in ("greater", "less")
+        assert statement.kind in ("confirmatory", "exploratory")
         assert statement.margin > 0
         assert statement.column in MEASURES
     assert "verdict:" not in TEXT
     assert set(CLAIMS) == {"C6 causes", *(f"C{number}" for number in range(1, 8))}
-    assert {statement.claim for statement in BOOK.statements} == {"C3", "C4", "C5", "C6"}
-    assert {statement.claim for statement in BOOK.trade_off} == {"C6 causes"}
-    assert {statement.minimum_seeds for statement in BOOK.statements} == {5}
-    assert {statement.minimum_seeds for statement in BOOK.trade_off} == {3}
+    assert {statement.claim for statement in BOOK.of_pairs} == {"C3", "C4", "C5", "C6"}
+    assert {statement.claim for statement in BOOK.of_causes} == {"C6 causes"}
+    assert BOOK.rules.minimum_seeds == 5
+
+
+def test_the_number_of_tests_is_that_which_the_file_says():
+    confirmatory = [statement for statement in BOOK.of_pairs if statement.kind == "confirmatory"]
+    pairs, statements, causes = len(BOOK.pairs), len(confirmatory), len(BOOK.of_causes)
+    said = f"{pairs} pairs x {statements} statements = {pairs * statements}, and {causes} on causes"
+    assert said in TEXT
+    assert f"exploratory {pairs * (len(BOOK.of_pairs) - statements)}." in TEXT
 
 
 def test_every_statistic_is_asked_for():
-    used = {id(statement.statistic) for statement in (*BOOK.statements, *BOOK.trade_off)}
+    used = {id(statement.statistic) for statement in BOOK.statements}
     assert used == {id(statistic) for statistic in STATISTICS.values()}
 
 
-DROP = "statement 'drop': "
+LEADS = "statistic: interaction\n    column: test_accuracy\n    unit: points\n    direction: "
+LEAD = "statement 'small-batches': "
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("statistic: drop", "statistic: dropp", DROP + "statistic: 'dropp' is unknown; allowed: level, drop, inter"),
-        ("statistic: drop", "statistic: weight", DROP + "statistic: 'weight' is unknown; allowed: level, drop, inter"),
-        ("statistic: drop", "statistic: [drop]", DROP + r"statistic: \['drop'\] is unknown; allowed: level"),
-        ("statistic: decoupling", "statistic: level", "'decoupling': statistic: 'level' is unknown; allowed: decoup"),
-        ("id: drop\n    claim: C4", "id: drop\n    claim: C8", DROP + "claim: 'C8' is unknown; allowed: C1, C2, C3"),
-        ("direction: less", "direction: lesser", DROP + "direction: 'lesser' is unknown; allowed: greater, less"),
-        ("statistic: drop\n    column: test_accuracy", "statistic: drop\n    column: accuracy",
-         DROP + "column: 'accuracy' is unknown; allowed: validation_accuracy"),
-        ("source: ours\n      statistic: weight", "source: us\n      statistic: weight",
+        ("statistic: interaction", "statistic: interact",
+         LEAD + "statistic: 'interact' is unknown; allowed: level, interaction, tuned_mean"),
+        ("statistic: interaction", "statistic: [level]", LEAD + r"statistic: \['level'\] is unknown; allowed: level"),
+        ("claim: C4", "claim: C8", LEAD + "claim: 'C8' is unknown; allowed: C1, C2, C3"),
+        ("claim: C4\n    kind: confirmatory", "claim: C4\n    kind: both",
+         LEAD + "kind: 'both' is unknown; allowed: confirmatory, exploratory"),
+        (LEADS + "greater", LEADS + "higher", LEAD + "direction: 'higher' is unknown; allowed: greater, less"),
+        ("statistic: interaction\n    column: test_accuracy", "statistic: interaction\n    column: accuracy",
+         LEAD + "column: 'accuracy' is unknown; allowed: validation_accuracy"),
+        ("source: ours\n    statistic: weight", "source: us\n    statistic: weight",
          "'weight': source: 'us' is unknown; allowed: abstr"),
-        ("direction: less\n    ", "", DROP + "'direction' is missing"),
-        ("direction: less", "direction: less\n    verdict: supported", DROP + "unknown key 'verdict'; allowed: id"),
-        ("direction: less\n    threshold: 0.0", "direction: less\n    threshold: .nan",
-         DROP + "threshold: nan is not a finite number"),
-        ("direction: less\n    threshold: 0.0", "direction: less\n    threshold: '0'", DROP + "threshold: '0' is"),
-        ("direction: less\n    threshold: 0.0\n    margin: 1.0", "direction: less\n    threshold: 0.0\n    margin: 0",
-         DROP + "margin: 0 is not a finite number above 0"),
-        ("{of} loses less", "{off} loses less", DROP + "text: {off} is unknown; allowed: of, against"),
-        ("{of} loses less", "{of loses less", DROP + "text: "),
-        ("id: drop", "id: accuracy", "statement 'accuracy' is there twice"),
-        ("id: drop", "id: 7", "statement 7: id: 7 is not a text"),
+        (LEADS + "greater\n", LEADS[: LEADS.index("direction")] + "\n", LEAD + "'direction' is missing"),
+        (LEADS + "greater", LEADS + "greater\n    verdict: supported", LEAD + "unknown key 'verdict'; allowed: id"),
+        (LEADS + "greater\n    threshold: 0.0", LEADS + "greater\n    threshold: .nan",
+         LEAD + "threshold: nan is not a finite number"),
+        (LEADS + "greater\n    threshold: 0.0", LEADS + "greater\n    threshold: '0'", LEAD + "threshold: '0' is"),
+        (LEADS + "greater\n    threshold: 0.0\n    margin: 1.0", LEADS + "greater\n    threshold: 0.0\n    margin: 0",
+         LEAD + "margin: 0 is not a finite number above 0"),
+        ("the lead of {of} over", "the lead of {off} over",
+         LEAD + "text: {off} is unknown; allowed: of, against, equal"),
+        ("the lead of {of} over", "the lead of {of over", LEAD + "text: "),
+        ("id: small-batches", "id: accuracy", "statement 'accuracy' is there twice"),
+        ("id: small-batches", "id: 7", "statement 7: id: 7 is not a text"),
         ("minimum_seeds: 5", "minimum_seeds: 5.5", "claims.yaml: minimum_seeds: 5.5 is not a whole number"),
         ("minimum_seeds: 5", "minimum_seeds: 0", "claims.yaml: minimum_seeds: 0 is less than 1"),
-        ("minimum_seeds: 3", "minimum_seeds: true", "yaml: trade_off: minimum_seeds: True is not a whole number"),
+        ("minimum_seeds: 5", "minimum_seeds: true", "claims.yaml: minimum_seeds: True is not a whole number"),
         ("confidence: 0.95", "confidence: 95", "claims.yaml: confidence: 95 is not a finite number above 0 and b"),
-        ("draws: 2000", "draw: 2000", "claims.yaml: unknown key 'draw'; allowed: confidence, least_overlap, draws"),
+        ("draws: 2000", "draw: 2000", "claims.yaml: unknown key 'draw'; allowed: confidence, minimum_seeds, draws"),
         ("- [dhel, simclr]", "- [dhel]", r"claims.yaml: pairs: \['dhel'\] is not a list of two losses"),
         ("\nstatements:", "\nstatements: none\nothers:", "claims.yaml: unknown key 'others'"),
         ("confidence:", "confidence: [", "claims.yaml is not YAML: while parsing"),

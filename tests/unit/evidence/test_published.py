@@ -14,7 +14,7 @@ from tests.synthetic import results_of, suite_of
 def paper_like(content):
     content["datasets"] = {"cifar10": {"split": {"train": 1000, "validation": 40, "test": 60}}}
     content["backbone"] = {"name": "resnet18"}
-    content["training"]["epochs"] = 200
+    content["training"] = {"epochs": 200}
     content["batch_sizes"] = [64, 256]
     content["probe"]["augmented"] = {"augment": {"flip": 0.5}}
 
@@ -27,16 +27,16 @@ def test_published_figures_stand_beside_ours_only_where_the_conditions_are_the_s
 
     results = results_of(tmp_path / "a", suite_of(tmp_path, paper_like), truth, {})
     rows = beside_ours(results).set_index(["loss", "M", "probe"])["ours (%)"].to_dict()
-    assert rows["DHEL sum", "256", "augmented"] == "87.00 ± 0.00 (n=5)"
-    assert rows["best baseline", "256", "augmented"] == "85.50 ± 0.00 (n=5)"
-    assert rows["DCL", "64", "cached features"] == "84.50 ± 0.00 (n=5)", "not DCL with twice the weight"
+    assert rows["DHEL sum", "256", "augmented"] == "87.00 ± 0.00 (n=6)"
+    assert rows["best baseline", "256", "augmented"] == "85.50 ± 0.00 (n=6)"
+    assert rows["DCL", "64", "cached features"] == "84.50 ± 0.00 (n=6)", "not DCL with twice the weight"
     assert rows["DHEL mean", "64", "cached features"] == "85.00 ± 0.00 (n=3)"
     assert rows["SimCLR", "32", "cached features"] == "", "this batch size was not asked for"
     assert "about 86.4" in set(beside_ours(results)["published (%)"])
 
     def shorter(content):
         paper_like(content)
-        content["training"]["epochs"] = 100
+        content["training"] = {"epochs": 100}
 
     other = results_of(tmp_path / "b", suite_of(tmp_path, shorter), truth, {})
     assert set(beside_ours(other)["ours (%)"]) == {""}
@@ -52,7 +52,7 @@ def test_a_figure_published_for_a_temperature_stands_beside_runs_at_it(tmp_path)
     results = results_of(tmp_path / "a", suite_of(tmp_path, change), lambda run, loss: {"test_accuracy": 80.0}, {})
     entry = replace(read_published(["cifar10"])[0], temperature_tuned="no", batch_size="256", probe="augmented, SGD")
     assert ours(results, replace(entry, temperature="0.07")) == "80.00 (n=1)", "the grid's run, not selected"
-    assert ours(results, replace(entry, temperature="0.1")) == "80.00 ± 0.00 (n=5)"
+    assert ours(results, replace(entry, temperature="0.1")) == "80.00 ± 0.00 (n=6)"
     assert ours(results, replace(entry, temperature="0.2")) == ""
     assert ours(results, replace(entry, temperature="0.1", batch_size="")) == "", "not stated"
 

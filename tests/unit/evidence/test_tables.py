@@ -8,7 +8,7 @@ from dhel_kcl.runtime.digest import code
 from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT
 from tests.synthetic import results_of, suite_of
-from tests.unit.evidence.conftest import PARTS_OF_DIGITS, make
+from tests.unit.evidence.conftest import PARTS, make
 
 
 def tables_from(results):
@@ -25,10 +25,10 @@ def said(cells):
     return " ".join(cells.astype(str).to_numpy().ravel())
 
 
-@pytest.mark.parametrize("missing", PARTS_OF_DIGITS)
-def test_tables_of_a_partly_done_suite(digits_without, missing):
-    """Of the committed digits, without some of the runs."""
-    tables = tables_from(digits_without(missing))
+@pytest.mark.parametrize("missing", PARTS)
+def test_tables_of_a_partly_done_suite(results_without, missing):
+    """Of committed results, without some of the runs."""
+    tables = tables_from(results_without(missing))
     accuracy = tables["linear_evaluation"].set_index("loss")
     assert len(accuracy) == 8
     expected = {
@@ -57,7 +57,7 @@ def test_a_suite_has_no_table_of_what_it_does_not_run(tmp_path):
         content["losses"] = {name: content["losses"][name] for name in ("simclr", "dcl")}
         del content["ablations"]
 
-    absent = {"cached_probe", "ablations", "trade_off_points", "trade_off_effects", "robustness", "transfer"}
+    absent = {"cached_probe", "ablations", "causes_points", "causes_effects", "robustness", "transfer"}
     assert set(TABLES) - set(tables_of(suite_of(tmp_path, bare))) == absent | {"published"}
     assert "published" not in tables_of(Suite.load(ROOT, "digits"))
 
@@ -76,42 +76,50 @@ def test_how_tables_are_written_is_behind_the_digest_of_each(module):
 def test_accuracies_of_several_data_sets(tables, results_of_several):
     rows = tables["linear_evaluation"].set_index(["data set", "loss"])
     assert rows.loc[("CIFAR-100", "DCL"), "M = 16"] == "", "not asked for"
-    assert rows.loc[("CIFAR-100", "DCL"), "M = 256"].endswith("(n=5)")
+    assert rows.loc[("CIFAR-100", "DCL"), "M = 256"].endswith("(n=6)")
     assert rows.loc[("STL-10", "DHEL"), "M = 256"] == "not run"
     assert ("STL-10", "SimCLR") not in rows.index
-    assert set(tables["knn"].loc[0, ["M = 16", "M = 32"]]) == {"75.00 ± 0.00 (n=5)"}
-    assert tables["cached_probe"].loc[0, "M = 16"] == "79.00 ± 0.00 (n=5)"
+    assert set(tables["knn"].loc[0, ["M = 16", "M = 32"]]) == {"75.00 ± 0.00 (n=6)"}
+    assert tables["cached_probe"].loc[0, "M = 16"] == "79.00 ± 0.00 (n=6)"
 
 
 def test_transfers_are_compared_by_the_same_probe(tables):
     across = tables["transfer"].set_index(["trained on", "loss"])
     assert {"CIFAR-10", "CIFAR-100"} <= set(across)
-    assert across.loc[("CIFAR-10", "DCL"), "CIFAR-100"] == "50.00 ± 0.00 (n=4)", "the seeds that transfers are run with"
-    assert across.loc[("CIFAR-10", "DCL"), "CIFAR-10"] == "79.00 ± 0.00 (n=4)", "the same probe as of transfers"
+    assert across.loc[("CIFAR-10", "DCL"), "CIFAR-100"] == "50.00 ± 0.00 (n=5)", "the seeds that transfers are run with"
+    assert across.loc[("CIFAR-10", "DCL"), "CIFAR-10"] == "79.00 ± 0.00 (n=5)", "the same probe as of transfers"
     assert across.loc[("STL-10", "DCL"), "CIFAR-100"] == "not run"
 
 
-def test_every_setting_of_the_trade_off_has_its_row(tables, results_of_several):
-    points = tables["trade_off_points"].set_index(["data set", "loss", "weight", "temperature"])
+def test_every_point_of_the_causes_has_its_row(tables, results_of_several):
+    points = tables["causes_points"]
     suite = results_of_several.suite
     asked = [method for name in suite.datasets for method in suite.methods_of(name).values()]
-    assert len(points) == sum(len(method.grid) for method in asked if method.section == "trade_off")
-    assert set(points.index.get_level_values("data set")) == {"CIFAR-10"}
-    weight, temperature = map(float, points.loc["CIFAR-10"].index[-1][1:])
-    alignment = f"{0.2 * (weight / temperature) ** 0.5:.3f} ± "
-    assert points.loc["CIFAR-10", "alignment of z"].iloc[-1].startswith(alignment)
+    assert len(points) == sum(len(method.grid) for method in asked if method.section == "causes")
+    assert set(points["data set"]) == {"CIFAR-10"}
+    assert set(points[points.loss == "kcl-w"].gamma) == {"1", "4"}
+    tempered = points[points.loss != "kcl-w"].iloc[-1]
+    alignment = f"{0.2 * (float(tempered.weight) / float(tempered.temperature)) ** 0.5:.3f} ± "
+    assert tempered["alignment of z"].startswith(alignment)
+    assert tempered["learning rate"] == "0.3"
 
 
-def test_effects_of_the_trade_off_hold_the_truth(tables):
-    effects = tables["trade_off_effects"].set_index(["effect of", "at"])
+WEIGHT, CROSS_VIEW = "weight doubled: DHEL sum - mean", "cross-view removed: DHEL mean - DCL"
+
+
+def test_effects_of_the_causes_hold_the_truth(tables):
+    effects = tables["causes_effects"]
     assert set(effects["data set"]) == {"CIFAR-10"}
-    assert [at for what, at in effects.index if what == "dhel-w − dcl-w"] == ["w = 1", "w = 2", "all"]
+    assert "not run" not in said(effects)
+    effects = effects.set_index(["effect of", "learning rate", "at"])
+    rates = ["0.1", "0.3", "equal, mean", "each side's best"]
+    assert effects.loc[WEIGHT].index.tolist() == [(rate, at) for rate in rates for at in ("τ = 0.1", "τ = 1", "all")]
+    assert ("kcl-w: γ = 4 - 1", "equal, mean", "all") in effects.index
     ranks = effects["effective rank of z"]
-    assert ranks["w = 2 − 1", "τ = 0.1"].startswith("+")
-    for key in (("w = 2 − 1", "all"), ("dhel-w − dcl-w", "all")):
-        truth = 5 * np.log(2) if key[0].startswith("w") else 0.0
-        low, high = map(float, ranks[key].split("(")[1].rstrip(")").split(" to "))
-        assert low < truth < high
+    for step, truth in ((WEIGHT, 5 * np.log(2)), (CROSS_VIEW, 0.0)):
+        for rate in rates:
+            low, high = map(float, ranks[step, rate, "all"].split("(")[1].rstrip(")").split(" to "))
+            assert low < truth < high
 
 
 def test_the_recipe_has_a_column_a_data_set(tables, results_of_several):
@@ -119,14 +127,14 @@ def test_the_recipe_has_a_column_a_data_set(tables, results_of_several):
     assert list(recipe) == ["CIFAR-10", "CIFAR-100", "STL-10"]
     sizes = [results_of_several.sizes(name) for name in results_of_several.datasets]
     assert recipe.loc["batch_sizes"].tolist() == [", ".join(map(str, here)) for here in sizes]
-    assert recipe.loc["trade_off.batch_size"].nunique() == 1
+    assert recipe.loc["causes.batch_size"].nunique() == 1
     assert recipe.loc["probe.augmented.augment.flip"].tolist() == ["0.5"] * 3
 
 
 def test_a_recipe_says_nothing_of_sections_that_a_suite_has_not(tmp_path):
     recipe = make(TABLES["recipe"], results_of(tmp_path / "results", suite_of(tmp_path)))
     assert recipe.setting.is_unique
-    for key in ("trade_off", "transfer", "probe.augmented", "title"):
+    for key in ("causes", "transfer", "probe.augmented", "title"):
         assert not recipe.setting.str.startswith(key).any()
 
 
@@ -163,7 +171,7 @@ def words_and_pairs(content):
     content["losses"]["kcl-log"]["gamma"] = [4.0, 16.0]
 
 
-def test_grids_of_words_and_of_two_values_have_no_edge(tmp_path):
+def test_grids_of_words_have_no_edge(tmp_path):
     """And a grid of which not all points are there has selected none."""
 
     def missing(run):
@@ -172,16 +180,14 @@ def test_grids_of_words_and_of_two_values_have_no_edge(tmp_path):
     results = results_of(tmp_path / "results", suite_of(tmp_path, words_and_pairs), without=missing)
     rows = robustness.tabulate(results).set_index("loss")
     assert set(rows.loc["DHEL", "selected"]) == {"form=mean temperature=0.1 (edge)"}
-    assert set(rows.loc["KCL log", "selected"]) == {"t=1.0 (edge) gamma=4.0"}
+    assert set(rows.loc["KCL log", "selected"]) == {"t=1.0 (edge) gamma=4.0 (edge)"}
     assert set(rows.loc["DCL", "selected"]) == {"not run"}
 
 
 def test_the_spread_over_the_grid_by_hand():
-    cells = robustness.spread_over_grid(
-        pd.Series([97.0, 98.0, 96.5]), close=1.0
-    )  # in the order of choice on validation
+    cells = robustness.spread(pd.Series([97.0, 98.0, 96.5]), close=1.0)  # in the order of choice on validation
     assert cells == {
-        "points": "3",
+        "settings": "3",
         "expected of 1": "97.17",
         "expected best of 2": f"{(2 * 97 + 98) / 3:.2f}",
         "best on validation": "97.00",

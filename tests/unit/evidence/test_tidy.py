@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dhel_kcl.evidence.tidy import COLUMNS, Results, pack, unpack, where
+from dhel_kcl.evidence.tidy import COLUMNS, Results, judged, pack, unpack, where
 from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT
 
@@ -42,10 +42,26 @@ def test_what_a_suite_asks_for_comes_in_its_order():
     assert results.sizes("digits") == results.all_sizes == [16, 64, 128]
     assert results.methods("losses") == ["simclr", "dcl", "dhel", "kcl-gaussian", "kcl-log"]
     causes = SUITES["digits_causes"]
-    assert causes.methods("trade_off", "digits") == ["simclr-weighted", "dcl-weighted", "dhel-weighted"]
-    assert results.datasets_of("ablations") == causes.datasets_of("trade_off") == ["digits"]
-    smoke = Results(ROOT, Suite.load(ROOT, "smoke"))
-    assert (smoke.datasets_of("ablations"), smoke.datasets_of("trade_off")) == (["digits"], [])
+    assert causes.methods("causes", "digits")[:3] == ["simclr", "dcl", "dhel-mean"]
+    assert (results.datasets_of("ablations"), results.datasets_of("causes")) == (["digits"], [])
+    assert (causes.datasets_of("losses"), causes.datasets_of("causes")) == ([], ["digits"])
+    assert (causes.all_sizes, causes.floors("digits")) == ([], [])
+    assert results.floors("digits") == ["pixels", "random", "supervised"]
+
+
+def test_results_are_judged_at_the_final_length_where_there_is_one():
+    """In the place of the selected settings at the length at which they were tuned."""
+    results = Results(ROOT, Suite.load(ROOT, "smoke"))
+    table = pd.DataFrame(
+        {
+            "dataset": "digits",
+            "section": ["losses", "final", "ablations", "floors"],
+            "selected": [True, True, True, True],
+        }
+    )
+    vars(results)["runs"] = table
+    assert results.selected.section.tolist() == ["final", "ablations", "floors"]
+    assert judged(table, Suite.load(ROOT, "digits")).equals(table), "there is none"
 
 
 def test_rows_with_all_of_these_values():

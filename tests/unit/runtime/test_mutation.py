@@ -96,19 +96,22 @@ CHANGES = """
     presentation.verdict_words               {judged}, table claims, table claims_summary, theory *, not theory figure *
     evidence.collect  evidence.run_files     collect
     evidence.tidy                            collect, judge, figure *, table *, published
-    evidence.estimates  evidence.trade_off   {judged}
+    evidence.estimates  evidence.causes      {judged}
     evidence.ledger  evidence.statistics     {judged}
-    evidence.verdicts                        judge
+    evidence.dataset_runs  evidence.grids    {judged}
+    evidence.verdicts  evidence.status       judge
+    evidence.limits                          judge
+    evidence.power                           -
     evidence.exhibit                         -
     evidence.published                       table published, published
     evidence.figures.__init__                -
     evidence.figures.panels                  figure *, not figure claims
-    evidence.figures.forest                  figure claims, figure trade_off
+    evidence.figures.forest                  figure claims, figure causes
     evidence.figures.*                       figure {module}
     evidence.tables.__init__                 -
     evidence.tables.accuracy                 table linear_evaluation, table cached_probe, table knn
     evidence.tables.claims                   table claims, table claims_summary
-    evidence.tables.trade_off                table trade_off_points, table trade_off_effects
+    evidence.tables.causes                   table causes_points, table causes_effects
     evidence.tables.published                table published, published
     evidence.tables.*                        table {module}
 
@@ -119,7 +122,7 @@ CHANGES = """
 GROUPS = {
     "losses": "pretrain infonce, pretrain simclr, pretrain dcl, pretrain dhel, pretrain kcl *",
     "theory": "theory minima, theory minibatches, theory batch_size, theory circle",
-    "judged": "judge, figure claims, figure trade_off, table robustness, table trade_off_*",
+    "judged": "judge, figure claims, figure causes, table robustness, table causes_*",
 }
 
 

@@ -3,13 +3,13 @@ import io
 import pandas as pd
 import pytest
 
-from dhel_kcl.steps.compare import compare, selected, shown
+from dhel_kcl.steps.compare import SETTING, compare, selected, shown
 from tests.pipeline import git
 
 
 def of_dhel(seeds=5, parameters="t=1", **means):
     """What `selected` gives for one setting."""
-    index = pd.MultiIndex.from_tuples([("d", "dhel", 16)], names=["dataset", "method", "batch_size"])
+    index = pd.MultiIndex.from_tuples([("d", "losses", "dhel", 16)], names=SETTING)
     return pd.DataFrame([means | {"seeds": seeds, "parameters": parameters}], index=index)
 
 
@@ -22,24 +22,30 @@ def test_comparison_reports_what_is_beyond_its_tolerance():
         "test_accuracy: largest difference 1, tolerance 2",
     ]
     found = compare(committed, of_dhel(test_accuracy=95.0, seeds=4))
-    assert sorted(line.split(":")[0] for line in found.beyond) == ["d.dhel.M16.seeds", "d.dhel.M16.test_accuracy"]
-    assert compare(committed, committed.iloc[:0]).beyond == ["d.dhel.M16: only in one of the two"]
-    assert compare(committed, of_dhel()).beyond == ["d.dhel.M16.test_accuracy: only in one of the two"]
+    assert sorted(line.split(":")[0] for line in found.beyond) == [
+        "d.losses.dhel.M16.seeds",
+        "d.losses.dhel.M16.test_accuracy",
+    ]
+    assert compare(committed, committed.iloc[:0]).beyond == ["d.losses.dhel.M16: only in one of the two"]
+    assert compare(committed, of_dhel()).beyond == ["d.losses.dhel.M16.test_accuracy: only in one of the two"]
 
 
 def test_another_selected_setting_is_compared_by_its_accuracy_alone():
-    runs = "dataset,method,batch_size,selected,parameters\nd,dhel,16,True,t=1\nd,dhel,16,False,t=2\nd,pixels,64,True,\n"
+    runs = (
+        "dataset,section,method,batch_size,selected,parameters\nd,losses,dhel,16,True,t=1\nd,losses,dhel,16,False,t=2\n"
+    )
+    runs += "d,floors,pixels,64,True,\n"
     settings = selected(pd.read_csv(io.StringIO(runs)))
-    assert settings.parameters.dropna().to_dict() == {("d", "dhel", 16): "t=1"}
+    assert settings.parameters.dropna().to_dict() == {("d", "losses", "dhel", 16): "t=1"}
     assert settings.seeds.tolist() == [1, 1]
     before, now = (of_dhel(test_accuracy=90.0, z_effective_rank=rank) for rank in (20.0, 40.0))
-    assert compare(before, now).beyond == ["d.dhel.M16.z_effective_rank: 20 committed, 40 now"]
+    assert compare(before, now).beyond == ["d.losses.dhel.M16.z_effective_rank: 20 committed, 40 now"]
     found = compare(before, now.assign(parameters="t=2"))
     assert found.beyond == []
     assert found.lines() == [
         "seeds: largest difference 0, tolerance 0",
         "test_accuracy: largest difference 0, tolerance 2",
-        "d.dhel.M16: t=1 selected before, t=2 now",
+        "d.losses.dhel.M16: t=1 selected before, t=2 now",
     ]
 
 

@@ -64,10 +64,10 @@ def test_a_joint_suite_costs_what_its_suites_cost(main, capsys):
 def test_what_is_left_out_is_not_planned(main, capsys, tmp_path):
     shutil.copytree(ROOT / "config", tmp_path / "config")
     path = tmp_path / "config/suites/cifar10.yaml"
-    path.write_text(path.read_text().replace("leave_out: []", "leave_out: [trade_off]"))
+    path.write_text(path.read_text().replace("leave_out: []", "leave_out: [causes]"))
     main("--root", str(tmp_path), "--suite", "cifar10", "--no-measure")
     text = capsys.readouterr().out
-    assert "cifar10 leaves out: trade_off" in text
+    assert "cifar10 leaves out: causes" in text
     assert "trade-off" not in text
     assert "ablations" in text
 

@@ -58,12 +58,36 @@ def test_threads_that_are_not_taken_are_named_and_recorded(pretrain_spec, train,
     assert read_json(tmp_path / "out/spec.json")["threads"] == 8
 
 
-def test_selected_hyperparameters_complete_the_loss(pretrain_spec, train, tmp_path):
-    chosen = {"name": "simclr", "temperature": 0.7}
-    write_json(tmp_path / "selected.json", {"loss": chosen})
+def test_selected_hyperparameters_complete_loss_and_training(pretrain_spec, train, tmp_path):
+    chosen = {"loss": {"name": "simclr", "temperature": 0.7}, "learning_rate": 0.25}
+    write_json(tmp_path / "selected.json", chosen)
     content = pretrain_spec | {"loss": {"name": "simclr"}}
     assert train(tmp_path, "--selected", str(tmp_path / "selected.json"), content=content)[0] == 0
-    assert read_json(tmp_path / "out/spec.json") == pretrain_spec | {"loss": chosen}
+    training = pretrain_spec["training"] | {"learning_rate": 0.25}
+    assert read_json(tmp_path / "out/spec.json") == pretrain_spec | {"loss": chosen["loss"], "training": training}
+
+
+def test_a_run_records_the_plan_of_the_job_that_began_it(train, tmp_path, monkeypatch):
+    """A job that finds it finished, as after a selection that chose the same setting again, trains nothing and leaves
+    the record as it was."""
+    plans = iter(["first", "edited"])
+    monkeypatch.setattr(pretrain, "planned", lambda: {"plan": next(plans), "claims": "c"})
+    assert train(tmp_path)[0] == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    record = read_json(tmp_path / "out/provenance.json")
+    assert (record["plan"], record["claims"]) == ("first", "c")
+    for path in (tmp_path / "out").iterdir():  # as Snakemake does
+        path.unlink()
+    status, said = train(tmp_path)
+    assert status == 0
+    assert "resuming after step 18 of 18" in said
+    now = read_json(tmp_path / "out/provenance.json")
+    assert now | {key: record[key] for key in ("peak_memory_bytes", "training_seconds")} == record
+    assert {name: (tmp_path / "out" / name).read_bytes() for name in before if name != "provenance.json"} == {
+        name: content for name, content in before.items() if name != "provenance.json"
+    }
+    assert train(tmp_path, "--again")[0] == 0
+    assert read_json(tmp_path / "out/provenance.json")["plan"] == "edited", "trained anew"
 
 
 @pytest.mark.slow

@@ -11,7 +11,9 @@ def run_folder(root, name, validation, test):
     folder.mkdir(parents=True)
     subsets = {"validation": {"accuracy": validation, "cross_entropy": 1.0}, "test": {"accuracy": test}}
     (folder / "probe.json").write_text(json.dumps(subsets))
-    (folder / "spec.json").write_text(json.dumps({"loss": {"name": "dhel", "temperature": 0.1}}))
+    (folder / "spec.json").write_text(
+        json.dumps({"loss": {"name": "dhel", "temperature": 0.1}, "training": {"epochs": 2, "learning_rate": 0.3}})
+    )
     return folder
 
 
@@ -24,7 +26,7 @@ def test_test_results_are_never_read(tmp_path, monkeypatch):
     folders = [run_folder(tmp_path, "a", 80, 99), run_folder(tmp_path, "b", 90, 10)]
     out = tmp_path / "selected.json"
     run_select(monkeypatch, folders, out)
-    assert read_json(out)["run"] == "b"
+    assert (read_json(out)["run"], read_json(out)["learning_rate"]) == ("b", 0.3)
     assert [c["run"] for c in read_json(out)["candidates"]] == ["a", "b"]
     assert "99" not in out.read_text()
 

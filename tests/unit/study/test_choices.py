@@ -20,7 +20,7 @@ def signature(kind, name):
 
 
 def defaults(model):
-    keys = model.model_fields.keys() - {"loss", "title", "kernel", "name"}
+    keys = model.model_fields.keys() - choices.Loss.model_fields.keys() - {"kernel", "name"}
     return {key: model.model_fields[key].default for key in keys}
 
 

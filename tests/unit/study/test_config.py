@@ -138,7 +138,7 @@ def own(photos, **changes):
     def change(content):
         settings = {"folder": str(photos), "size": 16, "split": {"train": 20, "validation": 10, "test": 10}}
         content["datasets"] = {"mine": settings | changes}
-        for key in ("ablations", "trade_off"):
+        for key in ("ablations", "causes"):
             content.pop(key, None)
 
     return change
@@ -234,9 +234,9 @@ def test_a_suite_that_is_not_there_is_told_which_are(root):
         (
             "[cifar10,",
             "[cifar1,",
-            "suites: 'cifar1' is unknown (did you mean 'cifar10'?); allowed: cifar10, cifar100, cifar10_laptop",
+            "suites: 'cifar1' is unknown (did you mean 'cifar10'?); allowed: cifar10, cifar100, cif",
         ),
-        ("[cifar10,", "[paper,", "suites: 'paper' is unknown; allowed: cifar10, cifar100, cifar10_laptop"),
+        ("[cifar10,", "[paper,", "suites: 'paper' is unknown; allowed: cifar10, cifar100, cifar10_causes"),
         ("[cifar10,", "[rehearsal,", "suites: rehearsal and cifar100 both have cifar100; name one of the two"),
         ("[cifar10, cifar100, stl10, imagenet100]", "[]", "suites: is empty; give at least 1"),
         ("suites:", "training: {epochs: 3}\nsuites:", "unknown key 'training'; allowed: title, suites"),
@@ -293,25 +293,134 @@ def test_a_data_set_has_a_length_of_its_own(root, smoke):
     assert (own.epochs, own.updates, own.warmup) == (None, 7, 0.01)
 
 
+SIMCLR = {"loss": "simclr", "temperature": 0.3}
+
+
 @pytest.mark.parametrize(
     ("losses", "message"),
     [
-        ({"k": {"loss": "kcl", "kernel": "log", "t": 1.0}}, "losses.k: the key 'temperature' is missing"),
+        ({"a": SIMCLR | {"epochs": 1, "updates": 6}}, "losses.a: give epochs or updates, one of the two"),
+        ({"a": SIMCLR | {"epochs": 0}}, "losses.a.epochs.0: 0 is less than the minimum of 1"),
+        ({"a": SIMCLR | {"learning_rate": "high"}}, "losses.a.learning_rate.0: 'high' is not of type number"),
         (
-            {"a": {"loss": "dhel", "form": ["mean", "sum"], "temperature": 0.3}},
-            "losses.a.form: give each form an entry of its own",
+            {"a": SIMCLR, "b": {"loss": "simclr", "temperature": [0.1, 0.3], "energy_weight": 1}},
+            "losses.b: temperature=0.3 energy_weight=1 is the training that a has as temperature=0.3; leave one",
         ),
         (
-            {"a": {"loss": "dcl", "temperature": 0.3}, "b": {"loss": "dcl", "temperature": 1.0}},
-            "losses.b: has the loss and form of a; join the two",
+            {"a": SIMCLR | {"epochs": 2, "learning_rate": [0.5, 1]}, "b": SIMCLR | {"epochs": [1, 2]}},
+            "losses.b: temperature=0.3 epochs=2 is the training that a has as temperature=0.3 epochs=2 learning_rate=1",
+        ),
+        (
+            {"a": {"loss": "dhel", "form": ["mean", "sum"], "temperature": 0.3, "energy_weight": [1, 2]}},
+            "losses.a: form=sum temperature=0.3 energy_weight=1 is the training that a has as form=mean",
         ),
     ],
 )
-def test_trade_off_losses_must_differ_in_what_is_compared(root, smoke, losses, message):
-    path = smoke(lambda content: content.update(trade_off={"batch_size": 16, "seeds": [0], "losses": losses}))
+def test_causes_must_not_count_a_training_twice(root, smoke, losses, message):
+    path = smoke(lambda content: content.update(causes={"batch_size": 16, "seeds": [0], "losses": losses}))
     with pytest.raises(ConfigError) as error:
         config.load_suite(root, "smoke")
-    assert f"{path}: trade_off.{message}" in str(error.value)
+    assert f"{path}: causes.{message}" in str(error.value)
+
+
+def test_points_of_causes_with_other_seeds_or_values_are_no_mistake(root, smoke):
+    losses = {
+        "a": SIMCLR,
+        "b": SIMCLR | {"seeds": [5, 6]},
+        "c": SIMCLR | {"learning_rate": 0.5},
+        "mean": {"loss": "dhel", "form": "mean", "temperature": 0.3, "energy_weight": [1, 4]},
+        "sum": {"loss": "dhel", "form": "sum", "temperature": 0.3},
+        "log": {"loss": "kcl", "kernel": "log", "gamma": [1, 4]},
+        "gaussian": {"loss": "kcl", "kernel": "gaussian", "gamma": [1, 4]},
+    }
+    smoke(lambda content: content.update(causes={"batch_size": 16, "seeds": [0], "losses": losses}))
+    assert config.load_suite(root, "smoke").causes
+
+
+@pytest.mark.parametrize(("key", "value"), [("epochs", 2), ("updates", [5, 6]), ("seeds", [7])])
+@pytest.mark.parametrize("section", ["losses", "ablations.losses", "datasets.digits.losses"])
+def test_lengths_and_seeds_of_an_entry_are_for_causes(root, smoke, section, key, value):
+    def change(content):
+        *outer, last = section.split(".")
+        for name in outer:
+            content = content[name]
+        content[last] = {"mine": SIMCLR | {key: value}}
+
+    path = smoke(change)
+    with pytest.raises(ConfigError) as error:
+        config.load_suite(root, "smoke")
+    assert f"{path}: {section}.mine.{key}: is a key of entries of causes alone; remove it" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("final", "message"),
+    [
+        ({"training": {"epochs": 2}}, "final: the key 'seeds' is missing"),
+        ({"training": {"epochs": 2, "updates": 3}, "seeds": [3]}, "final.training: give epochs or updates"),
+        ({"training": {}, "seeds": [3]}, "final.training: give epochs or updates"),
+        (
+            {"training": {"learning_rate": 1.0}, "seeds": [3]},
+            "final.training: unknown key 'learning_rate'; allowed",
+        ),
+        ({"training": {"epochs": 2}, "seeds": [1]}, "final.seeds: contains 1, a seed of the grid or of seeds.selected"),
+        ({"training": {"epochs": 2}, "seeds": [0]}, "final.seeds: contains 0, a seed of the grid"),
+        (
+            {"training": {"updates": {"32": 9}}, "seeds": [3]},
+            "digits.final.training.updates: has no number for batches of 16; add one",
+        ),
+    ],
+)
+def test_mistakes_about_the_final_length_are_named(root, smoke, final, message):
+    path = smoke(lambda content: content.update(final=final))
+    with pytest.raises(ConfigError) as error:
+        config.load_suite(root, "smoke")
+    assert str(path) in str(error.value)
+    assert message in str(error.value)
+
+
+def alone(content):
+    """A suite of causes alone."""
+    for key in ("batch_sizes", "losses", "ablations", "seeds", "floors", "final"):
+        content.pop(key, None)
+    content["causes"] = {"batch_size": 16, "seeds": [4], "losses": {"simclr": SIMCLR}}
+
+
+def test_a_suite_may_have_causes_alone(root, smoke):
+    smoke(alone)
+    suite = Suite.load(root, "smoke")
+    assert [(run.section, run.role, run.name, run.seed) for run in suite.runs] == [
+        ("causes", "point", "simclr_m16_temperature-0.3", 4)
+    ]
+    assert (suite.has("losses"), suite.has("causes"), suite.has("final")) == (False, True, False)
+    smoke(lambda content: content.update(floors={"batch_size": 16, "seeds": [1]}))
+    assert [run.method for run in Suite.load(root, "smoke").runs] == ["simclr", "pixels", "random", "supervised"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda content: [content.pop(key) for key in ("losses", "final", "causes")],
+            "the key 'losses' is missing, or 'causes'",
+        ),
+        (lambda content: content.pop("batch_sizes"), "the key 'batch_sizes' is missing"),
+        (lambda content: content.pop("seeds"), "the key 'seeds' is missing"),
+        (
+            lambda content: alone(content) or content["causes"].update(batch_size=512),
+            "causes.batch_size: 512 is above the 100 training images",
+        ),
+        (
+            lambda content: alone(content) or content.update(final={"training": {"epochs": 2}, "seeds": [1]}),
+            "final: needs losses, whose selected settings it trains",
+        ),
+    ],
+)
+def test_what_a_suite_needs_is_said(root, smoke, change, message):
+    path = smoke(change)
+    with pytest.raises(ConfigError) as error:
+        config.load_suite(root, "smoke")
+    assert str(path) in str(error.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize("written", ["1e-05", "1.0e-05", "1E-5", "+1.e-05", "0.00001", "'1e-05'"])
@@ -322,7 +431,7 @@ def test_a_number_with_an_exponent_is_a_number(root, written):
     edited(root, "crop_scale: [0.6, 1.0]", "crop_scale: [6e-1, 1]")
     loaded = config.load_suite(root, "smoke")
     assert loaded.training.weight_decay == 1e-5
-    assert loaded.losses["simclr"].grid == [
+    assert [point.loss for point in loaded.losses["simclr"].grid] == [
         {"name": "simclr", "temperature": 0.3},
         {"name": "simclr", "temperature": 1.0},
     ]
@@ -341,7 +450,7 @@ def test_an_integer_stays_one(root):
     """The names of runs, and their specs, are as the numbers are written."""
     edited(root, "temperature: [0.3, 1.0]", "temperature: [1, 2.0]")
     loaded = config.load_suite(root, "smoke")
-    assert str(loaded.losses["simclr"].grid) == (
+    assert str([point.loss for point in loaded.losses["simclr"].grid]) == (
         "[{'name': 'simclr', 'temperature': 1}, {'name': 'simclr', 'temperature': 2.0}]"
     )
     assert str(loaded.datasets["digits"].augment.rotation) == "15"

@@ -22,11 +22,14 @@ def test_rows_state_default_and_range():
     table = rows()
     assert table["training.momentum"] == ["Momentum of SGD.", "0.9", "number >= 0, < 1"]
     assert table["precision"][1:] == ['"auto"', "auto, fp32, bf16"]
-    assert table["batch_sizes"][1:] == ["required", "list of integer >= 2 (at least 1)"]
+    assert table["batch_sizes"][1:] == ["", "list of integer >= 2 (at least 1)"]
     assert table["datasets.<name>.split.train"][1:] == ["null", "null or integer >= 2"]
     assert table["datasets.<name>.training"][1:] == ["the suite's", "as `training`"]
     assert table["probe.augmented.augment"][1:] == ["required", "as `datasets.<name>.augment`"]
     assert table["losses.<name>.kernel"][2] == "gaussian, log, imq, riesz, gaussian_riesz"
+    assert table["losses.<name>.learning_rate"][1:] == ["", "number > 0, or a list of such"]
+    assert table["final.training"][1:] == ["required", "object"]
+    assert table["causes.losses"][1:] == ["required", "as `losses`"]
     assert table["probe.scaling"][1:] == ['["unit"]', "unit, standardised, or a list of such"]
     assert table["form"][1:] == ['["sum"]', "anchor, mean, sum, or a list of such"]
 

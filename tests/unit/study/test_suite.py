@@ -7,15 +7,18 @@ import yaml
 
 from dhel_kcl import registry
 from dhel_kcl.evaluation.spec import EvaluationSpec
+from dhel_kcl.study import job_counts, layout
+from dhel_kcl.study.choices import Setting
 from dhel_kcl.study.config import suite_names
 from dhel_kcl.study.mistakes import ConfigError
-from dhel_kcl.study.suite import Suite, dataset_title, parameters
+from dhel_kcl.study.suite import Suite, dataset_title
 from dhel_kcl.training.spec import PretrainSpec
 from dhel_kcl.views.augment import Augment
 from tests.pipeline import ROOT
 from tests.unit.study.conftest import edited
 
 DIGITS, CAUSES = Suite.load(ROOT, "digits"), Suite.load(ROOT, "digits_causes")
+CIFAR10, LAPTOP = Suite.load(ROOT, "cifar10"), Suite.load(ROOT, "cifar10_laptop")
 MAIN = """
 simclr_m64_temperature-0.1 simclr_m64_temperature-0.3 simclr_m64_temperature-1.0 simclr_m64_selected
 dcl_m64_temperature-0.1 dcl_m64_temperature-0.3 dcl_m64_temperature-1.0 dcl_m64_selected
@@ -60,7 +63,7 @@ SPEC = {
         "blur_sigma": [0.2, 2.0],
     },
     "training": {
-        "epochs": 15,
+        "updates": 190,
         "learning_rate": 0.1,
         "reference_batch_size": 256,
         "momentum": 0.9,
@@ -84,7 +87,7 @@ def test_every_suite_is_valid_and_builds_its_losses(name):
     assert len(suite.runs) > 3
     for method in suite.methods.values():
         for point in method.grid:
-            registry.resolve("loss", point["name"])(**{k: v for k, v in point.items() if k != "name"})
+            registry.resolve("loss", point.loss["name"])(**{k: v for k, v in point.loss.items() if k != "name"})
 
 
 def names(section, size=64, suite=DIGITS):
@@ -95,18 +98,19 @@ def test_names_and_order_of_the_runs():
     """Another name would train a network anew; another order would reorder every table."""
     assert names("losses") == MAIN.split()
     assert names("losses", 16) == MAIN.replace("_m64_", "_m16_").split()
-    assert names("losses", 128) == names("losses", 128, CAUSES) == MAIN.replace("_m64_", "_m128_").split()
+    assert names("losses", 128) == MAIN.replace("_m64_", "_m128_").split()
     assert names("ablations") == ABLATIONS.split()
     curves = [
         f"{weighted}_temperature-{t}_energy_weight-{w}"
-        for weighted in ("simclr-weighted_m64", "dcl-weighted_m64", "dhel-weighted_m64_form-mean")
+        for weighted in ("simclr-weighted_m256", "dcl-weighted_m256", "dhel-weighted_m256_form-mean")
         for t in (0.1, 0.3, 1.0)
         for w in (0.5, 1.0, 2.0, 4.0)
     ]
-    assert names("trade_off", suite=CAUSES) == curves
+    assert names("causes", 256, CIFAR10) == curves
     assert names("floors") == ["pixels", "random", "supervised"]
     assert list(dict.fromkeys(run.section for run in DIGITS.runs)) == ["losses", "ablations", "floors"]
-    assert list(dict.fromkeys(run.section for run in CAUSES.runs)) == ["losses", "trade_off", "floors"]
+    assert list(dict.fromkeys(run.section for run in CAUSES.runs)) == ["causes"]
+    assert list(dict.fromkeys(run.section for run in LAPTOP.runs)) == ["losses", "final", "floors"]
     simclr = [run for run in DIGITS.runs if run.method == "simclr"]
     assert [run.batch_size for run in simclr] == 7 * [16] + 7 * [64] + 7 * [128]
 
@@ -119,12 +123,13 @@ def test_roles_and_seeds_of_the_runs():
         ("ablations", "selected"): 4 * 2,
         ("floors", "floor"): 7,
     }
-    assert Counter((run.section, run.role) for run in CAUSES.runs) == {
-        ("losses", "grid"): 5 * 3 * 3,
-        ("losses", "selected"): 5 * 3 * 9,
-        ("trade_off", "point"): 3 * 12 * 3,
+    assert Counter((run.section, run.role) for run in LAPTOP.runs) == {
+        ("losses", "grid"): 5 * 2 * 12,
+        ("losses", "selected"): 5 * 2 * 2,
+        ("final", "final"): 5 * 2 * 5,
         ("floors", "floor"): 7,
     }
+    assert Counter((run.section, run.role) for run in CAUSES.runs) == {("causes", "point"): 630}
     seeds = [(run.role, run.seed) for run in DIGITS.runs if (run.method, run.batch_size) == ("dcl", 64)]
     assert seeds == [*3 * [("grid", 0)], *(("selected", seed) for seed in range(1, 5))]
     assert [run.seed for run in DIGITS.runs if run.section == "floors"] == [0, 0, 1, 2, 0, 1, 2]
@@ -170,10 +175,10 @@ def test_the_steps_read_the_specs(name):
 
 
 def test_losses_of_a_spec():
-    losses = {run.name: run.loss for run in [*DIGITS.runs, *CAUSES.runs] if run.batch_size == 64}
-    weighted = losses["dhel-weighted_m64_form-mean_temperature-0.3_energy_weight-2.0"]
+    losses = {run.name: run.loss for run in [*DIGITS.runs, *CIFAR10.runs] if run.batch_size in (64, 256)}
+    weighted = losses["dhel-weighted_m256_form-mean_temperature-0.3_energy_weight-2.0"]
     assert weighted == {"name": "dhel", "form": "mean", "temperature": 0.3, "energy_weight": 2.0}
-    assert parameters(weighted) == "form=mean temperature=0.3 energy_weight=2.0"
+    assert Setting(weighted, {}).parameters == "form=mean temperature=0.3 energy_weight=2.0"
     imq = losses["kcl-imq_m64_kernel-imq_c-4.0_gamma-16.0"]
     assert imq == {"name": "kcl", "kernel": "imq", "c": 4.0, "gamma": 16.0}
     assert losses["supervised"] == {"name": "supervised"}
@@ -185,7 +190,7 @@ def test_methods_and_titles():
     imq = methods["kcl-imq"]
     assert (imq.section, imq.title, imq.batch_sizes, imq.loss) == ("ablations", "KCL IMQ", (64,), "kcl")
     assert imq.fixed == {"name": "kcl", "kernel": "imq"}
-    assert [loss["c"] for loss in imq.grid] == [1.0, 2.0, 4.0]
+    assert [point.loss["c"] for point in imq.grid] == [1.0, 2.0, 4.0]
     assert DIGITS.title("dcl-w2") == "DCL, w = 2"
     assert DIGITS.title("supervised") == "supervised"
     assert dataset_title("stl10") == "STL-10"
@@ -194,7 +199,7 @@ def test_methods_and_titles():
 def test_methods_stay_together_by_section():
     paper = Suite.load(ROOT, "paper")
     sections = [method.section for method in paper.methods.values()]
-    assert sections == sorted(sections, key=["losses", "ablations", "trade_off"].index)
+    assert sections == sorted(sections, key=["losses", "ablations", "causes"].index)
     assert len(paper.methods["simclr"].grid) == 6, "of the first data set, where they differ"
     assert len(paper.methods_of("stl10")["simclr"].grid) == 1
 
@@ -250,17 +255,17 @@ def test_the_papers_suite_joins_those_of_its_data_sets():
         for run in part.runs:
             assert paper.pretrain_spec(run) == part.pretrain_spec(run)
             assert run.folder.startswith(f"results/runs/{part.name}/{part.name}/")
-    assert [paper.has(section) for section in ("ablations", "trade_off", "transfer")] == [True, True, False]
+    assert [paper.has(section) for section in ("ablations", "causes", "transfer")] == [True, True, False]
     assert Counter(run.suite for run in paper.runs) == {"cifar10": 263, "cifar100": 207, "stl10": 32, "imagenet100": 18}
 
 
 def test_what_is_left_out_is_not_run(root):
     """And what is left is the same runs with the same specs."""
     whole = Suite.load(root, "cifar10")
-    edited(root, "leave_out: []", "leave_out: [ablations, trade_off]", "config/suites/cifar10.yaml")
+    edited(root, "leave_out: []", "leave_out: [ablations, causes]", "config/suites/cifar10.yaml")
     suite = Suite.load(root, "cifar10")
-    assert [suite.has(section) for section in ("ablations", "trade_off")] == [False, False]
-    assert suite.runs == [run for run in whole.runs if run.section not in ("ablations", "trade_off")]
+    assert [suite.has(section) for section in ("ablations", "causes")] == [False, False]
+    assert suite.runs == [run for run in whole.runs if run.section not in ("ablations", "causes")]
     assert len(whole.runs) - len(suite.runs) == 56
     assert suite.pretrain_spec(suite.runs[0]) == whole.pretrain_spec(whole.runs[0])
 
@@ -275,7 +280,7 @@ def test_a_data_set_overrides_the_suite(root, smoke):
 
     def add(content):
         content["datasets"]["fashion_mnist"] = copy.deepcopy(content["datasets"]["digits"]) | override
-        content["ablations"]["datasets"] = ["digits"]
+        content["ablations"]["datasets"], content["causes"]["datasets"] = ["digits"], ["digits"]
 
     smoke(add)
     suite = Suite.load(root, "smoke")
@@ -291,14 +296,82 @@ def test_a_data_set_overrides_the_suite(root, smoke):
     assert suite.pretrain_spec(suite.runs[-1])["training"]["learning_rate"] == 1.4
 
 
-def test_a_trade_off_runs_every_point_on_every_seed_and_selects_none(root, smoke):
+def test_causes_run_every_point_on_every_seed_and_selects_none(root, smoke):
     curve = {"loss": "dcl", "temperature": [0.1, 1.0], "energy_weight": [1.0, 2.0]}
     section = {"batch_size": 16, "seeds": [0, 5], "losses": {"dcl-weighted": curve}}
-    smoke(lambda content: content.update(trade_off=section))
-    runs = [run for run in Suite.load(root, "smoke").runs if run.section == "trade_off"]
+    smoke(lambda content: content.update(causes=section))
+    runs = [run for run in Suite.load(root, "smoke").runs if run.section == "causes"]
     assert len(runs) == 8
     assert {run.role for run in runs} == {"point"}
     assert {run.seed for run in runs} == {0, 5}
+
+
+def test_a_learning_rate_is_tuned_like_a_losss_own_parameter(root, smoke):
+    """It stands in names, parameters and the training, not in the loss."""
+    grid = [run for run in Suite.load(root, "smoke").runs if (run.method, run.role) == ("dhel", "grid")]
+    suite = Suite.load(root, "smoke")
+    assert [run.name for run in grid] == [
+        f"dhel_m16_form-sum_temperature-0.3_learning_rate-{rate}" for rate in (0.3, 1.0)
+    ]
+    assert [run.setting.parameters for run in grid] == [
+        f"form=sum temperature=0.3 learning_rate={rate}" for rate in (0.3, 1.0)
+    ]
+    assert [suite.pretrain_spec(run)["training"]["learning_rate"] for run in grid] == [0.3, 1.0]
+    assert {str(suite.pretrain_spec(run)["loss"]) for run in grid} == {
+        "{'name': 'dhel', 'form': 'sum', 'temperature': 0.3}"
+    }
+
+
+@pytest.mark.parametrize("values", [[0.3, 1.0, 3.0], [0.1, 0.3, 1.0]])
+def test_a_value_more_changes_no_run_that_there_is(root, smoke, values):
+    """It is asked for besides them, and the selection is another job: of more candidates."""
+    before = Suite.load(root, "smoke")
+    smoke(lambda content: content["losses"]["dhel"].update(learning_rate=values))
+    after = Suite.load(root, "smoke")
+    specs = [{run.folder: suite.pretrain_spec(run) for run in suite.runs} for suite in (before, after)]
+    assert specs[0].items() <= specs[1].items()
+    new = (set(values) - {0.3, 1.0}).pop()
+    added = f"results/runs/smoke/digits/dhel_m16_form-sum_temperature-0.3_learning_rate-{new}/seed0"
+    assert specs[1].keys() - specs[0].keys() == {added}
+    assert [len(suite.candidates("digits", "dhel", 16)) for suite in (before, after)] == [2, 3]
+
+
+def test_selected_settings_are_trained_at_the_final_length_with_seeds_of_their_own(root, smoke):
+    suite = Suite.load(root, "smoke")
+    final = [run for run in suite.runs if run.section == "final"]
+    assert [(run.name, run.seed, run.role) for run in final] == [
+        ("simclr_m16_final", 3, "final"),
+        ("dhel_m16_final", 3, "final"),
+    ]
+    assert [layout.selected(run) for run in final] == [
+        f"results/runs/smoke/digits/{method}_m16_selected/selected.json" for method in ("simclr", "dhel")
+    ]
+    lengths = {run.section: job_counts.steps(suite, run) for run in suite.runs if run.method != "random"}
+    assert lengths == {"losses": 6, "ablations": 6, "causes": 3, "final": 9, "floors": 9}
+    assert suite.pretrain_spec(final[0])["training"].keys() & {"epochs", "updates"} == {"updates"}
+    assert (suite.judged_section("digits"), suite.judged_seeds("digits")) == ("final", (3,))
+    assert (DIGITS.judged_section("digits"), DIGITS.judged_seeds("digits")) == ("losses", (1, 2, 3, 4))
+    smoke(lambda content: content["datasets"]["digits"].update(final={"training": {"epochs": 3}, "seeds": [7, 8]}))
+    own = Suite.load(root, "smoke")
+    assert own.judged_seeds("digits") == (7, 8)
+    assert {job_counts.steps(own, run) for run in own.runs if run.role == "final"} == {18}
+    smoke(lambda content: content["datasets"]["digits"].update(final=None))
+    assert not [run for run in Suite.load(root, "smoke").runs if run.section == "final"]
+
+
+def test_points_of_causes_differ_in_length_and_seeds(root, smoke):
+    point = {"loss": "dcl", "temperature": 0.1}
+    losses = {"short": point | {"epochs": [1, 2]}, "long": point | {"updates": 40, "seeds": [8, 9]}}
+    smoke(lambda content: content.update(causes={"batch_size": 16, "seeds": [5], "losses": losses}))
+    suite = Suite.load(root, "smoke")
+    runs = [run for run in suite.runs if run.section == "causes"]
+    assert [(run.name, run.seed) for run in runs] == [
+        ("short_m16_temperature-0.1_epochs-1", 5),
+        ("short_m16_temperature-0.1_epochs-2", 5),
+        ("long_m16_temperature-0.1_updates-40", 8),
+        ("long_m16_temperature-0.1_updates-40", 9),
+    ]
+    assert [job_counts.steps(suite, run) for run in runs] == [6, 12, 40, 40]
 
 
 def test_candidates_are_the_grid_of_one_loss_at_one_batch_size():

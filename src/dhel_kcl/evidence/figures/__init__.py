@@ -9,22 +9,26 @@ from dhel_kcl.evidence.exhibit import Exhibit, every, held_by
 from dhel_kcl.study.suite import Suite
 
 
+def _compares(suite: Suite) -> bool:
+    return suite.has("losses")
+
+
 def _figure(name: str, *needs: str, held: Callable[[Suite], bool] = every) -> Exhibit:
     return Exhibit(f"evidence.figures.{name}", "draw", needs, held)
 
 
 FIGURES = {
     "claims": _figure("claims", "claims"),
-    "accuracy": _figure("accuracy", "runs"),
-    "hyperparameters": _figure("hyperparameters", "runs"),
-    "spectra": _figure("spectra", "spectra"),
-    "similarities": _figure("similarities", "similarities"),
-    "alignment_uniformity": _figure("alignment_uniformity", "runs"),
-    "training_curves": _figure("training_curves", "epochs"),
-    "trade_off": _figure("trade_off", "runs", "claims", held=lambda suite: suite.has("trade_off")),
+    "accuracy": _figure("accuracy", "runs", held=_compares),
+    "hyperparameters": _figure("hyperparameters", "runs", held=_compares),
+    "spectra": _figure("spectra", "spectra", held=_compares),
+    "similarities": _figure("similarities", "similarities", held=_compares),
+    "alignment_uniformity": _figure("alignment_uniformity", "runs", held=_compares),
+    "training_curves": _figure("training_curves", "epochs", held=_compares),
+    "causes": _figure("causes", "runs", "claims", held=lambda suite: suite.has("causes")),
 }
 
 
 def figures_of(suite: Suite) -> list[str]:
-    """Figures that a suite has: the trade-off only where it runs one."""
+    """Figures that a suite has: those of its main comparison and of causes only where it runs such."""
     return held_by(suite, FIGURES)

@@ -18,7 +18,7 @@ COLUMNS = 4
 
 def draw(results: Results) -> Figure:
     suite, table = results.suite, results.table("claims")
-    statements = ledger.read().statements
+    statements = ledger.read().of_pairs
     pairs = [pair for pair in ledger.read().pairs if pair.within(suite.methods)]
     labels = [f"{suite.title(pair.of)} − {suite.title(pair.against)}" for pair in pairs]
     rows = -(-len(statements) // COLUMNS)

@@ -8,16 +8,27 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from dhel_kcl.evidence.ledger import Statement
-from dhel_kcl.presentation.verdict_words import CONTRADICTED, NOT_DISTINGUISHABLE, NOT_RUN, SUPPORTED
+from dhel_kcl.presentation.verdict_words import (
+    CONTRADICTED,
+    MIXED,
+    NO_VERDICT,
+    NOT_DISTINGUISHABLE,
+    NOT_RUN,
+    SUPPORTED,
+)
 
-# Filled, half filled and open; no colour, since colours stand for losses.
+# Filled, half filled and open, faint without a verdict; no colour, since colours stand for losses.
 LOOKS: dict[str, Any] = {
     SUPPORTED: {"color": "black", "fillstyle": "full"},
     CONTRADICTED: {"color": "black", "fillstyle": "bottom", "markerfacecoloralt": "white"},
+    MIXED: {"color": "black", "fillstyle": "left", "markerfacecoloralt": "white"},
     NOT_DISTINGUISHABLE: {"color": "#777777", "fillstyle": "none"},
+    NO_VERDICT: {"color": "#BBBBBB", "fillstyle": "none"},
 }
 MARKERS = "osD^vPX"
 """Of the data sets, in the suite's order."""
+RETUNED = 0.2
+"""Below an estimate at equal learning rates lies that with each side at its own best one."""
 
 
 def forest(ax: Axes, rows: list[pd.DataFrame], datasets: list[str]) -> None:
@@ -35,10 +46,13 @@ def forest(ax: Axes, rows: list[pd.DataFrame], datasets: list[str]) -> None:
             if not pd.isna(entry.low):
                 ax.hlines(y, entry.low, entry.high, color=look["color"], linewidth=1)
             ax.plot(entry.estimate, y, marker=MARKERS[index % len(MARKERS)], markersize=3.5, **look)
+            if not pd.isna(entry.retuned_estimate):
+                ax.hlines(y + RETUNED, entry.retuned_low, entry.retuned_high, color=look["color"], linewidth=0.6)
+                ax.plot(entry.retuned_estimate, y + RETUNED, marker="|", markersize=5, color=look["color"])
 
 
 def say_why_empty(ax: Axes, position: int, row: pd.DataFrame) -> None:
-    text = NOT_RUN if (row.verdict == NOT_RUN).all() else "nothing to compare"
+    text = NOT_RUN if (row.verdict == NOT_RUN).all() else NO_VERDICT
     where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "ha": "center", "va": "center"}
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
     ax.annotate(text, (0.5, position), **where, fontsize=6, bbox=box)

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from dhel_kcl.evidence.figures import panels
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
-from dhel_kcl.study.suite import Suite, parameters
+from dhel_kcl.study.suite import Suite
 
 
 def draw(results: Results) -> Figure:
@@ -24,7 +24,7 @@ def draw(results: Results) -> Figure:
         for position, method in enumerate(methods):
             points = where(here, method=method)
             if len(points):
-                asked = [parameters(run.loss) for run in suite.candidates(dataset, method, size)]
+                asked = [run.setting.parameters for run in suite.candidates(dataset, method, size)]
                 draw_grid(ax, position, points, asked, **panels.look(method, suite))
         ax.set_xticks(range(len(methods)), [varied(suite, dataset, method, size) for method in methods], fontsize=6)
         ax.set_xlim(-0.6, len(methods) - 0.4)
@@ -47,8 +47,8 @@ def draw_grid(ax: Axes, position: int, points: pd.DataFrame, asked: list[str], c
 
 def varied(suite: Suite, dataset: str, method: str, size: int) -> str:
     """What the points differ in, from left to right: "τ", and the values in a column."""
-    losses = [run.loss for run in suite.candidates(dataset, method, size)]
-    keys = [key for key in losses[0] if len({loss[key] for loss in losses}) > 1]
-    names = {"temperature": "τ", "energy_weight": "w"}
-    values = ["/".join(v[k] if isinstance(v[k], str) else f"{v[k]:g}" for k in keys) for v in losses]
+    settings = [run.setting.values for run in suite.candidates(dataset, method, size)]
+    keys = [key for key in settings[0] if len({values[key] for values in settings}) > 1]
+    names = {"temperature": "τ", "energy_weight": "w", "learning_rate": "rate"}
+    values = ["/".join(v[k] if isinstance(v[k], str) else f"{v[k]:g}" for k in keys) for v in settings]
     return "\n".join([", ".join(names.get(key, key) for key in keys), *values])

@@ -19,7 +19,7 @@ UNIFORM: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": 1}
 
 
 def draw(results: Results) -> Figure:
-    suite, histograms = results.suite, where(results.table("similarities"), space="z")
+    suite, histograms = results.suite, where(results.judged("similarities"), space="z")
     s = np.linspace(-1, 1, 801)
     fig, axes = panels.cells(results, "dot product of a pair", "density")
     for (dataset, size), ax in axes.items():

@@ -15,7 +15,7 @@ LEAST = 1e-4
 
 
 def draw(results: Results) -> Figure:
-    suite, spectra = results.suite, where(results.table("spectra"), space="z")
+    suite, spectra = results.suite, where(results.judged("spectra"), space="z")
     fig, axes = panels.cells(results, "index", "singular value\n/ largest")
     for (dataset, size), ax in axes.items():
         methods, here = results.methods("losses", dataset), where(spectra, dataset=dataset)

@@ -12,7 +12,7 @@ from dhel_kcl.presentation import style
 
 
 def draw(results: Results) -> Figure:
-    epochs = results.table("epochs")
+    epochs = results.judged("epochs")
     fig, axes = panels.cells(results, "epoch", "gap to the least loss\n/ gap in epoch 1")
     for (dataset, size), ax in axes.items():
         methods, here = results.methods("losses", dataset), where(epochs, dataset=dataset, batch_size=size)

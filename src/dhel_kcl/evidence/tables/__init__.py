@@ -8,9 +8,14 @@ from dhel_kcl.evidence.published import read_published
 from dhel_kcl.study.suite import Suite
 
 
+def _compares(suite: Suite) -> bool:
+    """Whether there is a main comparison."""
+    return suite.has("losses")
+
+
 def _augments(suite: Suite) -> bool:
     """Whether a probe augments, so that there is a cached one beside it."""
-    return any(suite.settings(dataset).probe.augmented for dataset in suite.datasets)
+    return _compares(suite) and any(suite.settings(dataset).probe.augmented for dataset in suite.datasets)
 
 
 def _has_grids(suite: Suite) -> bool:
@@ -19,26 +24,28 @@ def _has_grids(suite: Suite) -> bool:
     return any(len(suite.candidates(*grid)) > 1 for grid in grids)
 
 
-def _has_trade_off(suite: Suite) -> bool:
-    return suite.has("trade_off")
+def _is_beside_others(suite: Suite) -> bool:
+    return _compares(suite) and bool(read_published(suite.datasets))
+
+
+def _has_causes(suite: Suite) -> bool:
+    return suite.has("causes")
 
 
 MAIN_GRID = ("losses", "grid")
 TABLES = {
     "claims_summary": Exhibit("evidence.tables.claims", "summary", ("claims",)),
     "claims": Exhibit("evidence.tables.claims", "tabulate", ("claims",)),
-    "linear_evaluation": Exhibit("evidence.tables.accuracy", "linear_evaluation", ("runs",)),
+    "linear_evaluation": Exhibit("evidence.tables.accuracy", "linear_evaluation", ("runs",), _compares),
     "cached_probe": Exhibit("evidence.tables.accuracy", "cached_probe", ("runs",), _augments),
-    "knn": Exhibit("evidence.tables.accuracy", "knn", ("runs",)),
-    "geometry": Exhibit("evidence.tables.geometry", "tabulate", ("runs",)),
+    "knn": Exhibit("evidence.tables.accuracy", "knn", ("runs",), _compares),
+    "geometry": Exhibit("evidence.tables.geometry", "tabulate", ("runs",), _compares),
     "ablations": Exhibit("evidence.tables.ablations", "tabulate", ("runs",), lambda suite: suite.has("ablations")),
-    "trade_off_points": Exhibit("evidence.tables.trade_off", "points", ("runs",), _has_trade_off),
-    "trade_off_effects": Exhibit("evidence.tables.trade_off", "effects", ("runs",), _has_trade_off),
+    "causes_points": Exhibit("evidence.tables.causes", "points", ("runs",), _has_causes),
+    "causes_effects": Exhibit("evidence.tables.causes", "effects", ("runs",), _has_causes),
     "robustness": Exhibit("evidence.tables.robustness", "tabulate", ("runs",), _has_grids),
     "transfer": Exhibit("evidence.tables.transfer", "tabulate", ("runs",), lambda suite: suite.has("transfer")),
-    "published": Exhibit(
-        "evidence.tables.published", "beside_ours", ("runs",), lambda suite: bool(read_published(suite.datasets))
-    ),
+    "published": Exhibit("evidence.tables.published", "beside_ours", ("runs",), _is_beside_others),
     "recipe": Exhibit("evidence.tables.recipe", "tabulate", ()),
     "runs": Exhibit("evidence.tables.runs", "tabulate", ("runs",)),
     "costs": Exhibit("evidence.tables.costs", "tabulate", ("costs",)),

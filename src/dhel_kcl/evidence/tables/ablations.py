@@ -13,7 +13,8 @@ def tabulate(results: Results) -> pd.DataFrame:
     for dataset in results.datasets_of("ablations"):
         asked = results.suite.config_of(dataset).ablations
         assert asked  # what `datasets_of` means
-        here = where(results.selected, dataset=dataset, batch_size=asked.batch_size)
+        runs = results.runs[results.runs.section.isin(["losses", "ablations"])]  # of one length
+        here = where(runs, dataset=dataset, batch_size=asked.batch_size, selected=True)
         for method in [*results.methods("losses", dataset), *results.methods("ablations", dataset)]:
             group = where(here, method=method)
             rows.append(

@@ -4,7 +4,7 @@ import pandas as pd
 
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation.table_files import mean_and_spread
-from dhel_kcl.study.suite import FLOORS, dataset_title
+from dhel_kcl.study.suite import dataset_title
 
 
 def linear_evaluation(results: Results) -> pd.DataFrame:
@@ -32,7 +32,7 @@ def _accuracies(results: Results, column: str) -> pd.DataFrame:
                 cell = where(here, method=method, batch_size=size)[column]
                 row[f"M = {size}"] = mean_and_spread(cell, 2) if size in sizes else ""
             rows.append(row)
-        for floor in FLOORS:
+        for floor in results.floors(dataset):
             cell = mean_and_spread(where(here, method=floor)[column], 2)
             row = {"data set": dataset_title(dataset), "loss": f"floor: {title(floor)}"}
             rows.append(row | {f"M = {size}": cell if size in sizes else "" for size in results.all_sizes})

@@ -7,25 +7,31 @@ import pandas as pd
 from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.presentation.claim_names import with_number
 from dhel_kcl.presentation.table_files import number
-from dhel_kcl.presentation.verdict_words import CONTRADICTED, NOT_DISTINGUISHABLE, NOT_RUN, SUPPORTED
+from dhel_kcl.presentation.verdict_words import (
+    CONTRADICTED,
+    MIXED,
+    NO_VERDICT,
+    NOT_DISTINGUISHABLE,
+    NOT_RUN,
+    SUPPORTED,
+)
 from dhel_kcl.study.suite import dataset_title
 
-VERDICTS = (SUPPORTED, CONTRADICTED, NOT_DISTINGUISHABLE, NOT_RUN)
-NOTHING = "of these, nothing to compare"
+VERDICTS = (SUPPORTED, CONTRADICTED, MIXED, NOT_DISTINGUISHABLE, NO_VERDICT, NOT_RUN)
 
 
 def summary(results: Results) -> pd.DataFrame:
-    """Number of statements by claim, data set and verdict; of those not distinguishable, how many have no estimate."""
+    """Number of statements by claim, data set, status and verdict."""
     rows: list[dict[str, Any]] = []
-    for (claim, dataset), group in results.table("claims").groupby(["claim", "dataset"], sort=False):
+    by = ["claim", "dataset", "status"]
+    for (claim, dataset, status), group in results.table("claims").groupby(by, sort=False):
         counts = {verdict: (group.verdict == verdict).sum() for verdict in VERDICTS}
-        empty = group[group.verdict == NOT_DISTINGUISHABLE].estimate.isna().sum()
-        rows.append({"claim": with_number(claim), "data set": dataset_title(dataset)} | counts | {NOTHING: empty})
-    return pd.DataFrame(rows).astype(str)[["claim", "data set", *VERDICTS[:3], NOTHING, NOT_RUN]]
+        rows.append({"claim": with_number(claim), "data set": dataset_title(dataset), "status": status} | counts)
+    return pd.DataFrame(rows).astype(str)
 
 
 def tabulate(results: Results) -> pd.DataFrame:
-    """Every statement with its estimate, interval, adjusted p and verdict."""
+    """Every statement with its estimates, intervals, adjusted p, verdict, and what limits it."""
     table = results.table("claims")
     known = table.estimate.notna()
     return pd.DataFrame(
@@ -36,16 +42,35 @@ def tabulate(results: Results) -> pd.DataFrame:
             "estimate": [number(value, "+.2f") for value in table.estimate],
             "95 % interval": _intervals(table.low, table.high),
             "unit": table.unit.where(known, ""),
-            "by M, weight or temperature": table.components.fillna(""),
+            "by M or setting": _texts(table.components),
+            "rates retuned": _estimates(table.retuned_estimate, table.retuned_low, table.retuned_high),
+            "retuned, by setting": _texts(table.retuned_components),
+            "at the grid's length": _estimates(table.short_estimate, table.short_low, table.short_high),
             "over test images": _intervals(table.images_low, table.images_high),
             "p (Holm)": ["< 0.0001" if p < 1e-4 else number(p, ".2g") for p in table.p_holm],
             "seeds": [number(count, ".0f") for count in table.seeds.where(known)],
             "verdict": table.verdict,
-            "note": table.note.fillna(""),
+            "status": _with_reason(table.status, table.status_reason),
+            "limits": _texts(table.limits),
+            "note": _texts(table.note),
         }
     )
+
+
+def _texts(column: pd.Series) -> list[str]:
+    """A column whose cells may all be empty, which is then read as one of numbers."""
+    return ["" if pd.isna(cell) else cell for cell in column]
 
 
 def _intervals(low: pd.Series, high: pd.Series) -> list[str]:
     pairs = zip(low, high, strict=True)
     return ["" if pd.isna(a) or pd.isna(b) else f"{a:+.2f} to {b:+.2f}" for a, b in pairs]
+
+
+def _estimates(values: pd.Series, low: pd.Series, high: pd.Series) -> list[str]:
+    pairs = zip(values, _intervals(low, high), strict=True)
+    return [number(value, "+.2f") + f" ({interval})" * bool(interval) for value, interval in pairs]
+
+
+def _with_reason(status: pd.Series, reason: pd.Series) -> list[str]:
+    return [f"{word}: {why}" if why else word for word, why in zip(status, _texts(reason), strict=True)]

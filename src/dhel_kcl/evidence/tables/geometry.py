@@ -22,7 +22,7 @@ def tabulate(results: Results) -> pd.DataFrame:
     for dataset in results.datasets:
         here = where(results.selected, dataset=dataset)
         cells = [(m, size) for size in results.sizes(dataset) for m in results.methods("losses", dataset)]
-        cells += [(floor, results.settings(dataset).floors.batch_size) for floor in FLOORS]
+        cells += [(floor, results.settings(dataset).floors.batch_size) for floor in results.floors(dataset)]
         for space in ("z", "h"):
             for method, size in cells:
                 group = where(here, method=method, batch_size=size)

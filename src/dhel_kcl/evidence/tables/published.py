@@ -80,7 +80,7 @@ def methods_of(results: Results, entry: Published) -> list[str]:
     losses = ("simclr", "dcl") if entry.loss == "best_baseline" else (entry.loss,)
 
     def same(method: Method) -> bool:
-        weights, forms = ({point.get(key) for point in method.grid} for key in ("energy_weight", "form"))
+        weights, forms = ({point.loss.get(key) for point in method.grid} for key in ("energy_weight", "form"))
         return weights <= {None, 1.0} and (not entry.dhel_form or forms == {entry.dhel_form})
 
     return [name for name, method in results.suite.methods.items() if method.loss in losses and same(method)]

@@ -10,7 +10,7 @@ from dhel_kcl.presentation.table_files import listing
 from dhel_kcl.study.config import Settings
 from dhel_kcl.study.suite import dataset_title
 
-OPTIONAL = ("ablations", "trade_off", "transfer", "augmented")
+OPTIONAL = ("final", "ablations", "causes", "transfer", "augmented")
 """Sections that a suite may lack."""
 
 

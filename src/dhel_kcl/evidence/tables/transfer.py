@@ -14,7 +14,7 @@ def tabulate(results: Results) -> pd.DataFrame:
         asked = results.suite.config_of(dataset).transfer
         if asked is None:
             continue
-        runs = where(results.selected, batch_size=asked.batch_size, role="selected")
+        runs = where(results.runs, batch_size=asked.batch_size, role="selected")
         # The same probe for all: transfers are cached.
         own = runs.cached_test_accuracy.fillna(runs.test_accuracy)
         here = where(runs, dataset=dataset).assign(**{f"transfer_{dataset}": own})

@@ -1,7 +1,8 @@
 """Effective rank against alignment and against accuracy, by energy weight and temperature; and the effects.
 
-Curves join the temperatures of one loss and energy weight, at one batch size; the thicker, the larger the weight.
-Temperatures are named at the largest weight. Effects: every setting's (small), their mean and its interval.
+Curves join the temperatures (of KCL gamma) of one loss, energy weight, learning rate and length, at one batch size; the
+thicker, the larger the weight. Temperatures are named at the largest weight. Effects: at equal learning rates every
+setting's (small), their mean and its interval; below it the mean with each side at its own best rate.
 """
 
 from typing import Any
@@ -11,10 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dhel_kcl.evidence import ledger, trade_off
+from dhel_kcl.evidence import ledger
+from dhel_kcl.evidence.causes import Points
+from dhel_kcl.evidence.dataset_runs import DatasetRuns, Pair
 from dhel_kcl.evidence.figures import panels
 from dhel_kcl.evidence.figures.forest import forest, frame, verdict_handles
-from dhel_kcl.evidence.statistics import DatasetRuns, Pair
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
 from dhel_kcl.study.suite import Suite, dataset_title
@@ -24,10 +26,10 @@ X_AXES = {"z_alignment": "alignment  $\\|u - v\\|^2$", "test_accuracy": "test ac
 
 
 def draw(results: Results) -> Figure:
-    datasets = results.datasets_of("trade_off")
+    datasets = results.datasets_of("causes")
     size, ratios = (style.PAGE, 0.5 + 2 * len(datasets)), [1, 1, 0.8]
     fig, axes = style.grid(len(datasets), 3, size, width_ratios=ratios)
-    points = pd.concat([trade_off.points(results, dataset) for dataset in datasets])
+    points = pd.concat([Points.read(results, dataset).runs for dataset in datasets]).fillna({"weight": 1.0})
     widths = {weight: 0.6 + 0.6 * rank for rank, weight in enumerate(sorted(points.weight.unique()))}
     for (*by_column, effects), dataset in zip(axes, datasets, strict=True):
         here = where(points, dataset=dataset)
@@ -42,11 +44,12 @@ def draw(results: Results) -> Figure:
 
 
 def draw_curves(ax: Axes, points: pd.DataFrame, column: str, widths: dict[float, float], suite: Suite) -> None:
-    """Rank against `column`, one curve a loss and weight; means over seeds, bars of one standard deviation."""
+    """Rank against `column`, one curve a loss, weight, rate and length; means over seeds, bars of one standard
+    deviation."""
     if points.empty:
         style.not_run(ax)
-    for (loss, weight), line in points.groupby(["loss", "weight"], sort=False):
-        grouped = line.groupby("temperature")[[column, "z_effective_rank"]]
+    for (loss, weight, *_), line in points.groupby(["loss", "weight", "other", "rate", "length"], sort=False):
+        grouped = line.groupby(["temperature", "gamma"], dropna=False)[[column, "z_effective_rank"]]
         mean, spread = grouped.mean(), grouped.std().fillna(0)
         ax.errorbar(
             mean[column],
@@ -66,18 +69,21 @@ def by_weight(width: float) -> dict[str, Any]:
 
 
 def name_temperatures(ax: Axes, points: pd.DataFrame) -> None:
-    """Beside the points of the largest weight of the first loss."""
-    line = where(points, weight=points.weight.max(), loss=points.loss.iloc[0])
+    """Beside the points of the largest weight and rate of the first loss, at its shortest length."""
+    line = where(points, loss=points.loss.iloc[0])
+    line = where(line, weight=line.weight.max(), rate=line.rate.max(), length=line.length.min())
     for temperature, (x, y) in line.groupby("temperature")[["z_alignment", "z_effective_rank"]].mean().iterrows():
         ax.annotate(f"τ = {temperature:g}", (x, y), xytext=(7, -9), textcoords="offset points", fontsize="x-small")
 
 
 def draw_effects(ax: Axes, results: Results, dataset: str) -> None:
     """Effects of loss, weight and temperature on the rank: every setting's, and the ledger's estimates."""
-    statements, runs = ledger.read().trade_off, DatasetRuns(results, dataset, ledger.read().rules)
+    statements, runs = ledger.read().of_causes, DatasetRuns(results, dataset, ledger.read().rules)
     for position, statement in enumerate(statements):
-        of_settings = statement.statistic.estimate(runs, Pair(), statement.column).settings
-        ax.plot(of_settings, [position + 0.22] * len(of_settings), "|", color=style.GREY, markersize=4)
+        settings = statement.statistic.estimate(runs, Pair(), statement.column).components.values()
+        ax.plot(
+            [each.value for each in settings], [position - 0.2] * len(settings), "|", color=style.GREY, markersize=4
+        )
     claims = where(results.table("claims"), dataset=dataset)
     forest(ax, [where(claims, id=statement.id) for statement in statements], [dataset])
     labels = [statement.short.replace(": ", "\n").replace(" - ", " − ") for statement in statements]
@@ -93,7 +99,7 @@ def handles(results: Results, losses: list[str], widths: dict[float, float]) -> 
     found = [Line2D([], [], label=name, markersize=4, **look) for name, look in zip(names, looks, strict=True)]
     for weight, width in widths.items():
         found.append(Line2D([], [], marker="o", label=f"weight {weight:g}", **grey, **by_weight(width)))
-    ids, claims = [statement.id for statement in ledger.read().trade_off], results.table("claims")
+    ids, claims = [statement.id for statement in ledger.read().of_causes], results.table("claims")
     found += verdict_handles(set(claims[claims.id.isin(ids)].verdict))
     return [*found, Line2D([], [], marker="|", linestyle="", label="one setting", **grey)]
 

@@ -1,0 +1,23 @@
+import pytest
+
+from dhel_kcl.steps import power
+from tests.pipeline import ROOT
+from tests.synthetic import results_of, suite_of, with_rates, write
+
+
+def test_a_planned_suite_is_told_what_it_can_see(tmp_path, monkeypatch, capsys):
+    """From the runs of another one, which need no more than a seed beside the first."""
+    noise = {name: 1.0 for name in ("test_accuracy", "z_effective_rank", "h_effective_rank")}
+    pilot = results_of(tmp_path / "pilot", suite_of(tmp_path, with_rates), noise=noise)
+    arguments = ["power", "--root", str(ROOT), "--suite", "cifar10_laptop", "--pilot", str(pilot.folder)]
+    monkeypatch.setattr("sys.argv", arguments)
+    power.main()
+    header, _, *rows = capsys.readouterr().out.splitlines()
+    assert [cell.strip() for cell in header.split("|")[1:3]] == ["statement", "data set"]
+    cells = {row.split("|")[1].strip(): [cell.strip() for cell in row.split("|")[2:-1]] for row in rows}
+    assert cells["accuracy"][:3] == ["CIFAR-10", "confirmatory", "36"]
+    assert cells["untuned-rate"][1:3] == ["exploratory", "6"]
+    assert "positive" not in cells
+    write(pilot.folder, pilot.runs[pilot.runs.role == "grid"])
+    with pytest.raises(ValueError, match=r"pilot/runs\.csv has no two runs that differ in their seed alone"):
+        power.main()
