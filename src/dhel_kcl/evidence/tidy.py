@@ -35,7 +35,11 @@ SCORES = (
     "knn_accuracy",
     "cached_test_accuracy",
 )
-MEASURES = (*SCORES, *(f"{space}_{metric}" for space in SPACES for metric in GEOMETRY))
+SCALINGS = ("unit", "standardised")
+"""Of the features of the cached linear probe."""
+PROBES = (*(f"{scaling}_test_accuracy" for scaling in SCALINGS), "probe_scaling", "probe_weight_decay")
+"""The cached probe of each scaling at its own chosen penalty, and which scaling and penalty were chosen of all."""
+MEASURES = (*SCORES, *PROBES, *(f"{space}_{metric}" for space in SPACES for metric in GEOMETRY), "z_negative_variance")
 """Columns of runs.csv with what was measured; accuracies in percent, cross-entropies in nats."""
 COLUMNS = {
     "runs": [*CONFIGURATION, "role", "selected", "seed", "parameters", *MEASURES, "git_revision"],

@@ -47,7 +47,7 @@ CHANGES = """
     data.prepared                            fetch *, split, pretrain *, evaluate *, transfer *, plan, collect
 
     geometry.collapse                        -
-    geometry.metrics                         evaluate *, theory uniformity, theory batch_size
+    geometry.metrics                         evaluate *, theory uniformity, theory batch_size, theory minibatches
     geometry.sphere                          {losses}, {theory}, theory uniformity, evaluate *, plan, figure sim*
     kernels.parameters                       pretrain *, {theory}, plan
     kernels.base                             pretrain kcl *, {theory}, plan

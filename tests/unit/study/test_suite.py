@@ -151,6 +151,7 @@ def test_specs():
         "neighbours": 20,
         "histogram_bins": 100,
         "view_seed": 0,
+        "training_pairs": 5000,
         "augmented": None,
         "images": "memory",
         "augment": SPEC["augment"],
@@ -232,7 +233,7 @@ def test_transfers_go_to_the_data_sets_that_are_named(root, smoke):
     assert suite.split("fashion_mnist").model_dump() == split
     assert suite.split("digits").model_dump() == digits["split"]
     spec = EvaluationSpec.of(suite.evaluation_spec("fashion_mnist"))
-    assert (spec.augment, spec.augmented, spec.weight_decay) == (Augment(size=8), None, 1e-5)
+    assert (spec.augment, spec.augmented, spec.weight_decay) == (Augment(size=8), None, [1e-5])
     assert not any(DIGITS.transfers(run) for run in DIGITS.runs)
 
 

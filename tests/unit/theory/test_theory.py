@@ -179,8 +179,9 @@ def test_the_circle_at_few_starts(monkeypatch):
 @pytest.mark.parametrize(("count", "size"), [(12, 2), (12, 3), (12, 6), (6, 3)])
 def test_the_variance_bounds_are_attained(count, size):
     low, high = minibatches.bounds(count, size)
-    assert minibatches.variance(minibatches.orthogonal_batches(count, 12, size)) == pytest.approx(low, rel=1e-12)
-    assert minibatches.variance(minibatches.coinciding_batches(count, 12, size)) == pytest.approx(high, rel=1e-12)
+    for make, bound in ((minibatches.orthogonal_batches, low), (minibatches.coinciding_batches, high)):
+        points = make(count, 12, size)
+        assert metrics.negative_variance(points, points) == pytest.approx(bound, rel=1e-12)
 
 
 def test_fixed_batches_stay_between_the_bounds():
@@ -189,7 +190,7 @@ def test_fixed_batches_stay_between_the_bounds():
     assert [start for _, start, _, _ in ends] == list(range(minibatches.STARTS))
     for _, _, points, gap in ends:
         assert abs(gap) < 1e-10
-        assert low < minibatches.variance(points) < high
+        assert low < metrics.negative_variance(points, points) < high
         for batch in np.split(points, minibatches.COUNT // 3):
             np.testing.assert_allclose(batch @ batch.T, 1.5 * np.eye(3) - 0.5, atol=1e-5)
 
