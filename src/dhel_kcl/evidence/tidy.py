@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dhel_kcl.files import write_text
 from dhel_kcl.study.config import Settings
-from dhel_kcl.study.suite import Suite
+from dhel_kcl.study.suite import FLOORS, Suite
 
 CONFIGURATION = ["dataset", "section", "method", "batch_size"]
 """What runs that differ by their seed alone have in common."""
@@ -115,6 +115,11 @@ class Results:
         """Losses of a section in the config's order, of one data set or of all."""
         methods = self.suite.methods_of(dataset) if dataset else self.suite.methods
         return [name for name, method in methods.items() if method.section == section]
+
+    def cells(self, dataset: str) -> list[tuple[str, int]]:
+        """(method, batch size) of the main losses, one batch size after the other, and of the floors."""
+        losses = [(method, size) for size in self.sizes(dataset) for method in self.methods("losses", dataset)]
+        return losses + [(floor, self.settings(dataset).floors.batch_size) for floor in FLOORS]
 
     def datasets_of(self, section: str) -> list[str]:
         """Data sets on which the suite runs a section; none if it has no such section."""

@@ -41,7 +41,8 @@ def several(content):
     curves = {"dcl-w": {"loss": "dcl"} | curve, "dhel-w": {"loss": "dhel", "form": "mean"} | curve}
     content["trade_off"] = {"datasets": ["cifar10"], "batch_size": 32, "seeds": [0, 1, 2], "losses": curves}
     content["transfer"] = {"batch_size": 32, "datasets": {"cifar10": {}, "cifar100": {}, "stl10": {}}}
-    content["probe"]["augmented"] = {"augment": {"flip": 0.5}}
+    content["probe"] |= {"augmented": {"augment": {"flip": 0.5}}, "scaling": ["unit", "standardised"]}
+    content["losses"]["infonce"] = {"loss": "infonce", "title": "InfoNCE", "temperature": 0.2}
 
 
 ACCURACY = {"cifar10": 88.0, "cifar100": 60.0, "stl10": 84.0}

@@ -100,15 +100,16 @@ CHANGES = """
     evidence.ledger  evidence.statistics     {judged}
     evidence.verdicts                        judge
     evidence.exhibit                         -
-    evidence.published                       table published, published
+    evidence.published                       table published, table negative_variance, published
     evidence.figures.__init__                -
     evidence.figures.panels                  figure *, not figure claims
     evidence.figures.forest                  figure claims, figure trade_off
     evidence.figures.*                       figure {module}
     evidence.tables.__init__                 -
-    evidence.tables.accuracy                 table linear_evaluation, table cached_probe, table knn
+    evidence.tables.accuracy                 table linear_evaluation, table cached_probe, table probes, table knn
     evidence.tables.claims                   table claims, table claims_summary
     evidence.tables.trade_off                table trade_off_points, table trade_off_effects
+    evidence.tables.negatives                table negative_variance
     evidence.tables.published                table published, published
     evidence.tables.*                        table {module}
 
