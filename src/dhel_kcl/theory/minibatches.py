@@ -54,7 +54,7 @@ def fixed_batches(method: str, size: int) -> list[tuple[str, int, NDArray[np.flo
         return points.unflatten(2, (-1, size)).transpose(1, 2).flatten(0, 1)
 
     def objective(points: Tensor) -> Tensor:
-        return losses(method, split(points)).view(len(points), -1).mean(dim=1)
+        return losses(LOSS_OF[method], split(points)).view(len(points), -1).mean(dim=1)
 
     ends, least = descend(objective, starts(COUNT, DIM, range(STARTS))).points, LOSS_OF[method].minimum(size, DIM)
     assert least is not None

@@ -85,7 +85,7 @@ CHANGES = """
     theory.experiment                        theory *, not theory figure *, not theory tables
     theory.verdict                           theory *, not theory figure *
     theory.descent                           {theory}, not theory circle
-    theory.minima                            theory minima, theory minibatches
+    theory.minima                            theory minima, theory local_minima, theory minibatches
     theory.figures.*                         theory figure {module}
     theory.titles                            theory figure *, not theory figure uniformity, theory tables
     theory.*                                 theory {module}
@@ -119,7 +119,7 @@ CHANGES = """
 
 GROUPS = {
     "losses": "pretrain infonce, pretrain simclr, pretrain dcl, pretrain dhel, pretrain kcl *",
-    "theory": "theory minima, theory minibatches, theory batch_size, theory circle",
+    "theory": "theory minima, theory local_minima, theory minibatches, theory batch_size, theory circle",
     "judged": "judge, figure claims, figure trade_off, table robustness, table trade_off_*",
 }
 
