@@ -34,6 +34,8 @@ class CompactResNet(Backbone):
     """Channels of the first stage, a multiple of 8: torch 2.14's channels_last convolutions corrupt memory for 4."""
     stages: Annotated[int, Ge(1), Le(5)] = 3
     """Stages of one block, each twice as wide as the last."""
+    stem_stride: Annotated[int, Ge(1), Le(2)] = 1
+    """Stride of the first convolution; 2 halves the resolution at once, for a quarter of the arithmetic."""
 
 
 class ResNet(Backbone):

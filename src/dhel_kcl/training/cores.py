@@ -40,7 +40,7 @@ def shortage(asked: int, processes: int = 1) -> str:
 def _quotas() -> Iterator[float]:
     """Cores by each quota that limits this process: of version 2 of control groups, and of version 1."""
     try:
-        groups = [line.split(":", 2) for line in GROUPS.read_text().splitlines()]
+        groups = [line.split(":", 2) for line in GROUPS.read_text(encoding="utf-8").splitlines()]
     except OSError:  # no Linux
         return
     for _, controllers, path in groups:
@@ -53,7 +53,7 @@ def _quotas() -> Iterator[float]:
         inside = Path(path.strip().lstrip("/"))
         for folder in (inside, *inside.parents):  # in a container its own group is the root, whatever the path
             try:
-                quota, period = " ".join((root / folder / file).read_text() for file in files).split()
+                quota, period = " ".join((root / folder / file).read_text(encoding="utf-8") for file in files).split()
                 if int(quota) > 0:
                     yield int(quota) / int(period)
             except (OSError, ValueError):  # no such file, or no limit ("max")

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from dhel_kcl import registry
+from dhel_kcl.training.backbones.compact_resnet import CompactResNet
 from dhel_kcl.training.networks import build_encoder
 
 
@@ -65,6 +66,7 @@ def test_the_new_stem_starts_as_torchvision_starts_its_own():
     "backbone",
     [
         {"name": "compact_resnet", "width": 8, "stages": 3},
+        {"name": "compact_resnet", "width": 8, "stages": 2, "stem_stride": 2},
         {"name": "resnet18", "stem": "small"},
         {"name": "resnet18", "stem": "imagenet"},
         {"name": "resnet50", "stem": "small"},
@@ -102,3 +104,13 @@ def test_only_the_network_that_needs_torchvision_imports_it():
         + ("build_encoder({'name': 'compact_resnet'}, 1); assert 'torchvision' not in sys.modules")
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(("stem_stride", "side"), [(1, 8), (2, 4)])
+def test_the_compact_networks_stem_may_halve_the_resolution(stem_stride, side):
+    encoder = CompactResNet(3, width=8, stages=3, stem_stride=stem_stride)
+    images = torch.rand(2, 3, 32, 32)
+    assert encoder.blocks(encoder.stem(images)).shape == (2, 32, side, side)
+    assert sum(weight.numel() for weight in encoder.parameters()) == sum(
+        weight.numel() for weight in CompactResNet(3, width=8, stages=3).parameters()
+    )

@@ -31,12 +31,13 @@ class BasicBlock(nn.Module):
 
 
 class CompactResNet(Backbone):
-    """`stages` basic blocks of width, 2 width, 4 width, ...; each after the first halves the resolution."""
+    """`stages` basic blocks of width, 2 width, 4 width, ...; each after the first halves the resolution, and
+    with `stem_stride` 2 the stem does."""
 
-    def __init__(self, channels_in: int, width: int = 16, stages: int = 3) -> None:
+    def __init__(self, channels_in: int, width: int = 16, stages: int = 3, stem_stride: int = 1) -> None:
         super().__init__()
         self.stem = nn.Sequential(
-            nn.Conv2d(channels_in, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
+            nn.Conv2d(channels_in, width, 3, stem_stride, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
         )
         widths = [width * 2**stage for stage in range(stages)]
         self.blocks = nn.Sequential(
