@@ -96,7 +96,7 @@ def shared_minimisers(table: pd.DataFrame) -> list[Verdict]:
     """What the best descent of each setting says of claim C1."""
     best = table.loc[table.groupby(["method", *PARAMETERS], dropna=False).gap.idxmin()]
     gap, error = best.gap.abs().max(), best[["misalignment", "distance_to_optimum"]].to_numpy().max()
-    where = f"at all {len(best)} settings of τ and weight, or of kernel scale and γ"
+    where = f"at all {len(best)} settings (τ and weight, or kernel scale and γ)"
     name = f"{where} the best descent ends at the cross-polytope's value; largest gap"
     entries = [verdict("C1", name, gap, f"<= {REACHED:g}", gap <= REACHED)]
     name = f"{where} it ends at aligned positives and a cross-polytope; largest error"

@@ -47,12 +47,13 @@ def local_minima(results: Path) -> pd.DataFrame:
     table = pd.read_csv(results / "local_minima.csv")
     columns = [*_values(table, "τ", "temperature"), *_values(table, "γ", "gamma")]
     rows: dict[str, dict[str, str]] = {}
-    for (method, weight, temperature, t, gamma), ends in table.groupby(
-        ["method", "weight", "temperature", "t", "gamma"], sort=False, dropna=False
-    ):
-        column = f"τ = {temperature:g}" if pd.notna(temperature) else f"γ = {gamma:g}"
-        setting = f", w = {weight:g}" if pd.notna(weight) else f", t = {t:g}" if pd.notna(t) else ""
-        rows.setdefault(TITLES[method] + setting, dict.fromkeys(columns, ""))[column] = _arrivals(ends)
+    by = ["weight", "t", "temperature", "gamma"]
+    for method in TITLES:
+        here = table[table.method == method]
+        for (weight, t, temperature, gamma), ends in here.groupby(by, dropna=False):
+            setting = f", w = {weight:g}" if pd.notna(weight) else f", t = {t:g}" if pd.notna(t) else ""
+            column = f"τ = {temperature:g}" if pd.notna(temperature) else f"γ = {gamma:g}"
+            rows.setdefault(TITLES[method] + setting, dict.fromkeys(columns, ""))[column] = _arrivals(ends)
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("loss").reset_index()
 
 

@@ -37,7 +37,7 @@ MODULES = {
 }
 
 
-WHERE = "of τ and weight, or of kernel scale and γ"
+WHERE = "(τ and weight, or kernel scale and γ)"
 FAMILY = "InfoNCE, SimCLR, DCL, DHEL at τ = 0.5"
 
 
@@ -171,8 +171,15 @@ def test_starts_that_arrive_are_tabled_with_their_interval(counted, tmp_path):
 
 
 def test_the_figure_of_local_minima_has_a_line_a_weight(counted):
-    axes = import_module("dhel_kcl.theory.figures.local_minima").draw(counted).axes
-    assert [len(ax.get_legend().get_texts()) for ax in axes] == [4, 4, 4, 3]
+    figure = import_module("dhel_kcl.theory.figures.local_minima").draw(counted)
+    assert [len(ax.containers) for ax in figure.axes] == [4, 4, 4, 3]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "w = 0.5, t = 1",
+        "w = 1, t = 2",
+        "w = 2, t = 4",
+        "w = 4",
+    ]
 
 
 def test_sub_batches_of_kcl_have_one_mean_and_of_the_others_not(monkeypatch):
