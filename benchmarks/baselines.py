@@ -1,5 +1,6 @@
 """The usual ways to write what is timed here, written plainly."""
 
+import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,18 +18,20 @@ from dhel_kcl.views.augment import Augment
 
 
 def pil_pipeline(augment: Augment, size: int) -> Callable[[Image.Image], Tensor]:
-    """torchvision's transforms of one PIL image for the same crops, flips, jitter and greyscale."""
+    """torchvision's transforms of one PIL image for the same crops, flips, jitter, greyscale and blur."""
     colour = {name: getattr(augment, name) for name in ("brightness", "contrast", "saturation", "hue")}
     bicubic = transforms.InterpolationMode.BICUBIC
-    return transforms.Compose(
-        [
-            transforms.RandomResizedCrop(size, scale=augment.crop_scale, interpolation=bicubic),
-            transforms.RandomHorizontalFlip(augment.flip),
-            transforms.RandomApply([transforms.ColorJitter(**colour)], p=augment.jitter),
-            transforms.RandomGrayscale(augment.grey),
-            transforms.ToTensor(),
-        ]
-    )
+    steps = [
+        transforms.RandomResizedCrop(size, scale=augment.crop_scale, interpolation=bicubic),
+        transforms.RandomHorizontalFlip(augment.flip),
+        transforms.RandomApply([transforms.ColorJitter(**colour)], p=augment.jitter),
+        transforms.RandomGrayscale(augment.grey),
+    ]
+    if augment.blur:
+        steps.append(
+            transforms.RandomApply([transforms.GaussianBlur(augment.blur_kernel, augment.blur_sigma)], augment.blur)
+        )
+    return transforms.Compose([*steps, transforms.ToTensor()])
 
 
 def pictures(images: Tensor) -> list[Image.Image]:
@@ -60,6 +63,17 @@ class TwoViews(torch.utils.data.Dataset):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         return self.view(self.images[index]), self.view(self.images[index])
+
+
+class TwoViewsOfFiles(TwoViews):
+    """Two random views of each picture, of which there are the bytes of its file."""
+
+    def __init__(self, files: list[bytes], view: Callable[[Image.Image], Tensor]) -> None:
+        self.images, self.view = files, view
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        image = Image.open(io.BytesIO(self.images[index])).convert("RGB")
+        return self.view(image), self.view(image)
 
 
 class PlainLoop:

@@ -24,6 +24,13 @@ AUGMENT = asdict(Augment(crop_scale=(0.6, 1.0), rotation=15, brightness=0.4, con
 AUGMENT = {name: list(value) if isinstance(value, tuple) else value for name, value in AUGMENT.items()}  # as in JSON
 
 
+def pytest_collection_modifyitems(items):
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("cuda"):
+                item.add_marker(pytest.mark.skip(reason="torch finds no CUDA device"))
+
+
 @pytest.fixture(scope="session")
 def digits_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "digits"

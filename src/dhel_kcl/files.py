@@ -9,6 +9,7 @@ import io
 import json
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -84,6 +85,15 @@ def make_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise type(error)(error.errno, f"cannot write to the folder ({error.strerror})", str(folder)) from error
+
+
+def require_space(folder: Path, needed: int) -> None:
+    """Raise OSError now rather than after hours if the disk of `folder` has less than `needed` bytes free."""
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        message = f"{needed / 1e9:.2f} GB of disk space are needed and {free / 1e9:.2f} GB are free"
+        raise OSError(errno.ENOSPC, message, str(folder))
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -1,15 +1,13 @@
 """The package installed alone: a wheel, in an interpreter that sees torch, NumPy, SciPy and what these need."""
 
-import os
 import shutil
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
+from tests.alone import environ, link, python
 from tests.pipeline import ROOT
 
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.py"))
@@ -18,22 +16,6 @@ ALONE = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_POR
 """What torchrun tells a process that has no others."""
 
 pytestmark = pytest.mark.slow
-
-
-def needed(names):
-    """Installed distributions that these need, with themselves, by name."""
-    found, todo = {}, list(names)
-    while todo:
-        name = todo.pop()
-        try:
-            one = distribution(name)
-        except PackageNotFoundError:
-            continue  # for another system
-        if one.name not in found:
-            found[one.name] = one
-            requirements = map(Requirement, one.requires or [])
-            todo += [r.name for r in requirements if r.marker is None or r.marker.evaluate({"extra": ""})]
-    return found
 
 
 @pytest.fixture(scope="session")
@@ -59,18 +41,11 @@ def alone(wheel, tmp_path_factory):
     requirements = [Requirement(text) for text in metadata(installed)]
     declared = [requirement.name for requirement in requirements if requirement.marker is None]
     assert sorted(declared) == ["numpy", "scipy", "torch"]
-    for one in needed(declared).values():
-        for top in {path.parts[0] for path in one.files} - {".."}:
-            source = Path(one.locate_file(top))
-            if source.exists() and not (allowed / top).exists():
-                (allowed / top).symlink_to(source)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV", "PYTEST"))}
-    kept |= ALONE | {"PYTHONPATH": f"{installed}{os.pathsep}{allowed}", "OMP_NUM_THREADS": "1"}
+    link(declared, allowed)
+    kept = environ(installed, allowed) | ALONE
 
     def alone(*arguments):
-        # -S: without the site-packages of this interpreter, whatever path files add to them.
-        command = [sys.executable, "-S", *arguments]
-        return subprocess.run(command, cwd=here, env=kept, capture_output=True, text=True, timeout=300)
+        return subprocess.run(python(*arguments), cwd=here, env=kept, capture_output=True, text=True, timeout=300)
 
     return alone
 

@@ -93,8 +93,8 @@ def of_loss(name):
 @pytest.mark.parametrize(
     ("file", "old", "new", "pretrained"),
     [
-        ("src/dhel_kcl/losses/dhel_loss.py", "/ temperature", "/ (2 * temperature)", of_loss("dhel")),
-        ("src/dhel_kcl/kernels/gaussian.py", "-self.t", "-2 * self.t", of_loss("kcl")),
+        ("src/dhel_kcl/losses/dhel_loss.py", "negatives, temperature)", "negatives, 2 * temperature)", of_loss("dhel")),
+        ("src/dhel_kcl/kernels/gaussian.py", "(-t * r2)", "(-2 * t * r2)", of_loss("kcl")),
         ("src/dhel_kcl/training/backbones/compact_resnet.py", "nn.ReLU()", "nn.GELU()", TRAINED),
         ("src/dhel_kcl/views/crops.py", "TRIES = 10", "TRIES = 5", TRAINED),
     ],
@@ -135,7 +135,7 @@ def test_an_edit_of_a_figure_makes_no_run_look_stale(clone):
 
 
 def test_tables_of_runs_of_earlier_code_say_so(clone):
-    edit(clone, "src/dhel_kcl/losses/dhel_loss.py", "/ temperature", "/ (2 * temperature)")
+    edit(clone, "src/dhel_kcl/losses/dhel_loss.py", "negatives, temperature)", "negatives, 2 * temperature)")
     code, output = snakemake(clone, "--config", "from_tables=True", "--forceall")
     assert code == 0, output
     for extension in ("md", "tex", "html"):
@@ -180,7 +180,7 @@ def test_an_edit_of_comments_and_docstrings_does_nothing(clone):
 
 
 def test_a_committed_edit_that_was_not_reproduced_is_found(clone, tmp_path):
-    edit(clone, "src/dhel_kcl/losses/dhel_loss.py", "/ temperature", "/ (2 * temperature)")
+    edit(clone, "src/dhel_kcl/losses/dhel_loss.py", "negatives, temperature)", "negatives, 2 * temperature)")
     git(clone, "commit", "--quiet", "--all", "--message", "edit")
     check = (sys.executable, "-m", "dhel_kcl", "record", "--root", ".", "--suite", "smoke", "--check")
     code, output = run(clone, *check, "results/smoke/provenance.json")

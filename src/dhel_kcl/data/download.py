@@ -9,10 +9,8 @@ Nothing has its final name before its checksum matched. The official checksums a
 file with a given MD5, which is what matters here (only two new files with the same one).
 """
 
-import errno
 import hashlib
 import os
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -24,6 +22,8 @@ from urllib.request import url2pathname
 import requests
 import urllib3
 from tqdm import tqdm
+
+from dhel_kcl.files import require_space
 
 MIRROR = "DHEL_KCL_MIRROR"
 DOWNLOADS = Path("scratch/downloads")
@@ -103,15 +103,6 @@ def obtain(name: str, urls: Sequence[str], md5: str, failed: Sequence[str] | Non
         f"cannot get {name}: {'; '.join(failures)}. Put the file with the MD5 {md5} into a folder and set "
         f"{MIRROR} to that folder, or set it to a web address that has the file"
     )
-
-
-def require_space(folder: Path, needed: int) -> None:
-    """Raise OSError now rather than after hours if the disk of `folder` has less than `needed` bytes free."""
-    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    free = shutil.disk_usage(existing).free
-    if free < needed:
-        message = f"{needed / 1e9:.2f} GB of disk space are needed and {free / 1e9:.2f} GB are free"
-        raise OSError(errno.ENOSPC, message, str(folder))
 
 
 def _local(path: Path, md5: str) -> Path:

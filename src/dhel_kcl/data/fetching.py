@@ -5,8 +5,8 @@ from pathlib import Path
 
 from dhel_kcl import registry
 from dhel_kcl.data.catalogue import CATALOGUE, OWN, Dataset, of_folder
-from dhel_kcl.data.download import require_space
 from dhel_kcl.data.prepared import PARTS, Prepared, read
+from dhel_kcl.files import require_space
 
 
 def source_of(name: str) -> Callable[[Path], None]:

@@ -13,6 +13,7 @@ from dhel_kcl.evaluation.accuracy import Classification, classification
 from dhel_kcl.evaluation.embed import Embeddings, Progress
 from dhel_kcl.evaluation.spec import HeadSettings
 from dhel_kcl.training.optimiser import MomentumSGD
+from dhel_kcl.views.parameters import to_device
 from dhel_kcl.views.view_source import Batch, Source
 
 
@@ -57,7 +58,7 @@ def train_head(
     optimizer = MomentumSGD(head, settings.momentum, settings.weight_decay)
     for step, index in enumerate(progress(order)):
         h = features(next(views))
-        cross_entropy(head(h), labels[index.to(labels.device)]).backward()
+        cross_entropy(head(h), labels[to_device(index.numpy(), labels.device)]).backward()
         optimizer.step(settings.learning_rate * (1 - step / len(order)))
 
 

@@ -4,14 +4,13 @@ The encoder is in eval mode and computes in float32. Without a run the features 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, normalize
 
@@ -133,8 +132,18 @@ def arithmetic(threads: int) -> Iterator[None]:
     torch.set_num_threads(threads)
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = False
-    with threadpool_limits(threads):  # those of NumPy and SciPy
+    with _in_numpy(threads):
         yield
+
+
+def _in_numpy(threads: int) -> AbstractContextManager[object]:
+    """Inside, NumPy and SciPy compute with this number of threads; where threadpoolctl is not installed, with as many
+    as they like."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ModuleNotFoundError:
+        return nullcontext()
+    return threadpool_limits(threads)
 
 
 def embed(

@@ -1,6 +1,7 @@
 """Parameters that are numbers or tensors: where a module keeps them, how they are checked, when values may be read."""
 
 import math
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +43,7 @@ def check_positive(*, read: bool = False, **parameters: Number) -> None:
 
 
 def check_between(name: str, value: Number, rule: str, upper: float = math.inf, *, read: bool = False) -> None:
-    """Raise ValueError, with the rule, unless a parameter lies between 0 and `upper`, both excluded.
+    """Raise ValueError, with the rule, unless a parameter is a number between 0 and `upper`, both excluded.
 
     A tensor must be floating point and have shape (). Its value is looked at where that makes nobody wait
     (`may_read`), or with `read`.
@@ -53,14 +54,17 @@ def check_between(name: str, value: Number, rule: str, upper: float = math.inf, 
             raise ValueError(f"{name} must be a number or a floating-point tensor of shape (); got {what}")
         if not (read or may_read(value)):
             return
+    elif not isinstance(value, Real) or isinstance(value, bool):
+        raise ValueError(f"{name} must be a number or a floating-point tensor of shape (); got {value!r}")
     number = as_float(value)
     if not (math.isfinite(number) and 0 < number < upper):
         raise ValueError(f"{name} must be {rule}; got {number}")
 
 
 def between(value: Number, upper: float = math.inf) -> Number:
-    """The value; of a tensor outside of 0 and `upper`, both excluded, NaN, which nothing has to be read for."""
+    """The value, a tensor in float32 or better: NaN outside of 0 and `upper`, which nothing has to be read for."""
     if isinstance(value, Tensor):
+        value = value.to(torch.promote_types(value.dtype, torch.float32))
         return torch.where((value > 0) & (value < upper), value, torch.nan)
     return value
 

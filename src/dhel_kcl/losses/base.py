@@ -93,10 +93,10 @@ class ContrastiveLoss(Parametric, ABC):
     ) -> tuple[Tensor, Tensor, Negatives]:
         if not self.gather:
             z0, z1 = two_views(z0, z1)
-            return z0, z1, negatives(z0.shape[0], ids, mask)
+            return z0, z1, negatives(z0, ids, mask)
         z0, z1 = halves(z0, z1)
         processes = distributed.get_world_size() if distributed.is_initialized() else 1
-        z0, z1, pairs = gathered(z0, z1, negatives(z0.shape[0], ids, mask, processes))
+        z0, z1, pairs = gathered(z0, z1, negatives(z0, ids, mask, processes))
         return *two_views(z0, z1), pairs
 
     def _check(self, z0: Tensor, z1: Tensor, pairs: Negatives) -> None:
@@ -141,7 +141,7 @@ def of_unit_vectors(
 ) -> Tensor:
     """The loss that `terms` gives of unit vectors, with the checks that all functions of unit vectors share."""
     u, v = two_views(u, v)
-    pairs = negatives(u.shape[0], ids, mask)
+    pairs = negatives(u, ids, mask)
     loss = sound(terms(u, v, pairs).loss, pairs) * one_if_unit(u, v)
     if may_read(loss) and not math.isfinite(loss.item()):
         check_values(u, v, unit=True)

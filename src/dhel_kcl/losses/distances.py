@@ -58,6 +58,6 @@ class _Distances(torch.autograd.Function):
 
 def _gradient(z: Tensor, weights: Tensor, above: Tensor) -> Tensor:
     """sum_j 2 w_ij (z_i - z_j), for weights of the pairs above the diagonal of a matrix of all pairs."""
-    upper = weights.new_zeros(above.shape).masked_scatter(above, weights)
+    upper = weights.new_zeros(above.shape).masked_scatter_(above, weights)
     square = upper + upper.T
     return torch.addmm(square.sum(dim=1, keepdim=True) * z, square, z, beta=2, alpha=-2)

@@ -33,6 +33,8 @@ def two_views(z0: Tensor, z1: Tensor | None) -> tuple[Tensor, Tensor]:
 
 def halves(z0: Tensor, z1: Tensor | None) -> tuple[Tensor, Tensor]:
     """Two views, of which z1 may be None: then z0 has both, shape (2M, d), one below the other."""
+    if not (isinstance(z0, Tensor) and (z1 is None or isinstance(z1, Tensor))):
+        raise ValueError(f"embeddings must be tensors; got {type(z0).__name__} and {type(z1).__name__}")
     if z1 is not None:
         return z0, z1
     if z0.ndim != 2 or len(z0) % 2:

@@ -69,21 +69,31 @@ def _rows(mask: Tensor) -> Tensor:
     return mask.sum(dim=1) > mask.diagonal().int()
 
 
-def negatives(count: int, ids: Tensor | None, mask: Tensor | None, processes: int = 1) -> Negatives:
-    """The negatives that `ids` or `mask` leaves of `count` instances; of a mask the own rows with several processes.
+def negatives(z: Tensor, ids: Tensor | None, mask: Tensor | None, processes: int = 1) -> Negatives:
+    """The negatives that `ids` or `mask` leaves of the instances z, shape (M, d); of a mask of several processes the
+    own rows.
 
-    Raises ValueError, without a look at the values, for both of them, another shape or another type.
+    Raises ValueError, without a look at the values, for both of them, another shape, type or device.
     """
     if ids is None and mask is None:
         return ALL
     if ids is not None and mask is not None:
         raise ValueError("ids and mask both say which pairs are no negatives: pass one of them")
+    count = z.shape[0]
     if ids is not None:
-        if ids.shape != (count,) or ids.is_floating_point() or ids.is_complex():
-            raise ValueError(f"ids must be integers of shape ({count},); got {ids.dtype} of shape {tuple(ids.shape)}")
-        return Negatives(ids=ids)
-    assert mask is not None
-    shape = (count, processes * count)
-    if mask.shape != shape or mask.dtype != torch.bool:
-        raise ValueError(f"mask must be bool of shape {shape}; got {mask.dtype} of shape {tuple(mask.shape)}")
-    return Negatives(mask=mask)
+        integer = isinstance(ids, Tensor) and not (ids.is_floating_point() or ids.is_complex())
+        _check_like("ids", ids, "integers", integer, (count,), z)
+    if mask is not None:
+        boolean = isinstance(mask, Tensor) and mask.dtype == torch.bool
+        _check_like("mask", mask, "bool", boolean, (count, processes * count), z)
+    return Negatives(ids, mask)
+
+
+def _check_like(name: str, given: Tensor, kind: str, of_kind: bool, shape: tuple[int, ...], z: Tensor) -> None:
+    rule = f"{name} must be {kind} of shape {shape}"
+    if not isinstance(given, Tensor):
+        raise ValueError(f"{rule}, in a tensor; got {type(given).__name__}")
+    if not of_kind or given.shape != shape:
+        raise ValueError(f"{rule}; got {given.dtype} of shape {tuple(given.shape)}")
+    if given.device != z.device:
+        raise ValueError(f"{name} must be on the embeddings' device {z.device}; got {given.device}")

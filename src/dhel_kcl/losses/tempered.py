@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from dhel_kcl.kernels.parameters import Number, between
+from dhel_kcl.kernels.parameters import Number, between, traced
 from dhel_kcl.losses.blocks import is_large
 from dhel_kcl.losses.large_log_sums import large_log_sums
 from dhel_kcl.losses.negatives import Negatives
@@ -53,11 +53,12 @@ class Tempered(NamedTuple):
 
     def _exponents(self, x: Tensor, y: Tensor) -> Tensor:
         exponents, excluded = x @ y.T, self.negatives.excluded()
-        if excluded is not None:
-            bias = exponents.new_zeros(exponents.shape).masked_fill(excluded, -torch.inf)
-            exponents = exponents + bias
+        if excluded is not None and traced():  # vmap over masks alone can't overwrite what all of them share
+            exponents, excluded = exponents.masked_fill(excluded, -torch.inf), None
         with torch.no_grad():  # exp(-inf) is 0, and so are its derivatives
             exponents.diagonal().fill_(-torch.inf)
+            if excluded is not None:
+                exponents.masked_fill_(excluded, -torch.inf)
         return exponents.exp_() if self.bounded else exponents
 
     def _log_sum(self, exponents: Tensor, dim: int) -> Tensor:

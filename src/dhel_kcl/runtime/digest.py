@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-import yaml
-
 from dhel_kcl.registry import PACKAGE, REGISTRIES
 
 SOURCE = Path(__file__).parents[1]
@@ -238,7 +236,11 @@ def is_plumbing(module: str) -> bool:
 def _content(path: Path) -> bytes:
     """What counts of a data file: of YAML its values, of anything else its lines."""
     text = path.read_text(encoding="utf-8")
-    return (repr(yaml.safe_load(text)) if path.suffix in (".yaml", ".yml") else text).encode()
+    if path.suffix not in (".yaml", ".yml"):
+        return text.encode()
+    import yaml  # not above: a training has no such files, and runs where there is no PyYAML
+
+    return repr(yaml.safe_load(text)).encode()
 
 
 def docstrings(tree: ast.Module) -> list[ast.stmt]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from dhel_kcl.data.prepared import Prepared
+from dhel_kcl.files import require_space
 from dhel_kcl.training.device import Place
 from dhel_kcl.training.networks import build_encoder
 from dhel_kcl.training.objective import build_networks
@@ -129,8 +130,6 @@ def require(spec: PretrainSpec, data: Prepared, images: int, place: Place, scrat
     free = free_bytes(place.device)
     if free is not None and needed.total > free:
         raise ValueError(too_large(needed, free, spec, place))
-    from dhel_kcl.data.download import require_space  # not above: small jobs need no library of downloads
-
     # While a checkpoint is written, the one before still exists.
     require_space(scratch, 2 * (needed.weights + needed.momentum))
     return needed

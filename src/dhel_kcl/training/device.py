@@ -3,8 +3,10 @@
 import fcntl
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -18,34 +20,61 @@ def choose(device: str, precision: str = "fp32") -> tuple[torch.device, str]:
     """Device and precision for the config's values, of which "auto" takes what the machine has.
 
     bf16 is chosen where the device multiplies in it: CUDA from Ampere on, processors with AVX-512 BF16 or AMX.
-    Of several CUDA devices the process takes one that no other job of this package holds, where there is one.
+    Of several CUDA devices the process takes one that no other job of this package holds, where there is one; it is
+    the process's current one from now on. Products of float32 matrices are in float32 from now on, too: views and
+    losses need it, and containers set TORCH_ALLOW_TF32_CUBLAS_OVERRIDE.
 
-    Raises ValueError if CUDA is asked for where there is none.
+    Raises ValueError if CUDA is asked for where there is none, or too few devices for the processes of one run.
     """
+    torch.set_float32_matmul_precision("highest")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device: cuda is asked for, but torch finds no CUDA device; set device: auto or cpu")
+    place = torch.device(device)
+    if device == "cuda":
+        place = torch.device("cuda", _free_gpu())
+        torch.cuda.set_device(place)
     if precision == "auto":
         precision = "bf16" if _multiplies_bf16(device) else "fp32"
-    return torch.device("cuda", _free_gpu()) if device == "cuda" else torch.device(device), precision
+    return place, precision
 
 
+@cache
 def _free_gpu() -> int:
-    """Index of a CUDA device that no other job holds; if all are held, one that is shared.
-
-    The lock stays with the process until it ends.
-    """
+    """Index of a CUDA device that no other job holds; if all are held, one that is shared. The same at every call."""
     count = torch.cuda.device_count()
     for index in range(count):
-        path = Path(tempfile.gettempdir(), f"dhel-kcl-{torch.cuda.get_device_properties(index).uuid}.lock")
-        lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _lock(Path(tempfile.gettempdir(), f"dhel-kcl-{torch.cuda.get_device_properties(index).uuid}.lock")):
             return index
-        except OSError:
-            os.close(lock)
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if processes > 1:
+        raise ValueError(
+            f"each of {processes} processes of a run needs a CUDA device of its own, and of the {count} here too many "
+            "are held by other jobs; wait for those, or set processes: 1"
+        )
     return os.getpid() % count
+
+
+def _lock(path: Path) -> bool:
+    """Whether this process holds the lock now, which then stays with it until it ends.
+
+    The file may be another user's, whom the folder for temporary files is shared with: it is opened to be read, and
+    created only where there is none, since some systems let nobody create over another user's file.
+    """
+    try:
+        try:
+            lock = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            lock = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except OSError:
+        os.close(lock)
+        return False
 
 
 def _multiplies_bf16(device: str) -> bool:
@@ -81,8 +110,6 @@ class Group:
                 f"start it with `torchrun --nproc-per-node {processes} -m dhel_kcl pretrain ...`"
             )
         if self.world > 1:
-            if device.type == "cuda":
-                torch.cuda.set_device(device)
             distributed.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
 
     def any(self, flag: bool) -> bool:
@@ -93,13 +120,26 @@ class Group:
         distributed.all_reduce(vote, distributed.ReduceOp.MAX)
         return bool(vote)
 
-    def means(self, values: dict[str, Tensor]) -> dict[str, float]:
-        """Mean over the processes of each of the numbers, which all must ask for."""
+    def means(self, values: dict[str, Tensor]) -> Callable[[], dict[str, float]]:
+        """Mean over the processes of each of the numbers, which all must ask for: a function that waits for them.
+
+        Their copy to the host is queued now, so that nobody waits for what the device is given afterwards.
+        """
         stacked = torch.stack(list(values.values()))
         if self.world > 1:
             distributed.all_reduce(stacked)
             stacked /= self.world
-        return dict(zip(values, stacked.tolist(), strict=True))
+        on_host, copied = stacked.to("cpu", non_blocking=True), None
+        if stacked.is_cuda:
+            copied = torch.cuda.Event()
+            copied.record(torch.cuda.current_stream(stacked.device))
+
+        def read() -> dict[str, float]:
+            if copied:
+                copied.synchronize()
+            return dict(zip(values, on_host.tolist(), strict=True))
+
+        return read
 
     def leave(self) -> None:
         if self.world > 1:

@@ -18,6 +18,7 @@ from dhel_kcl.training.progress import Diverged, Progress
 from dhel_kcl.training.schedule import Schedule
 from dhel_kcl.training.spec import PretrainSpec
 from dhel_kcl.views.augment import Augment
+from dhel_kcl.views.parameters import to_device
 from dhel_kcl.views.view_source import Source, open_source
 
 
@@ -93,8 +94,7 @@ class TrainingImages:
 
         def labels() -> Iterator[Tensor]:
             for batch in schedule.batches(first, *place.share):
-                own = torch.from_numpy(batch.index[batch.own_images])
-                yield self.labels[own.to(place.device)]
+                yield self.labels[to_device(batch.index[batch.own_images], place.device)]
 
         return zip(self.source.views(schedule.batches(first, *place.share), self.augment), labels(), strict=True)
 
@@ -145,10 +145,10 @@ class Pretraining:
         stopping = False
         while upcoming and not stopping:
             rate = self.schedule.learning_rate(progress.done)
-            values = trainer.step(*upcoming, rate)
+            values = place.group.means(trainer.step(*upcoming, rate))
             upcoming = next(batches, None)  # a GPU is still at this step when the next batch is queued
             try:
-                progress.record(place.group.means(values), rate)
+                progress.record(values(), rate)
             except Diverged as error:
                 raise Diverged(f"{error}{trainer.cause()}") from None
             for report in on_step:

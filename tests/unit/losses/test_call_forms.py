@@ -2,6 +2,7 @@
 
 import inspect
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -46,6 +47,7 @@ def test_views_of_two_types_are_computed_in_the_wider_one():
     ("views", "message"),
     [
         ((torch.ones(4, 0), torch.ones(4, 0)), r"at least d = 1 dimension; got shape \(4, 0\)"),
+        ((np.ones((4, 3)), np.ones((4, 3))), "must be tensors; got ndarray and ndarray"),
         ((torch.ones(4, 3, dtype=torch.complex64), torch.ones(4, 3)), "floating point; got torch.complex64"),
         ((torch.ones(4, 3), torch.ones(4, 3, dtype=torch.int32)), "floating point; got torch.float32 and torch.int32"),
         ((torch.ones(4, 3), torch.ones(4, 3, device="meta")), "the same device; got cpu and meta"),

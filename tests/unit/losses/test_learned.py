@@ -24,6 +24,7 @@ LEARNED = {
     "simclr": (SimCLRLoss, {"temperature": 0.3, "energy_weight": 1.5}),
     "dcl": (DCLLoss, {"temperature": 0.3, "energy_weight": 1.5}),
     "dhel": (DHELLoss, {"temperature": 0.3, "energy_weight": 1.5}),
+    "dhel-anchor": (lambda **p: DHELLoss(form="anchor", **p), {"temperature": 0.3, "energy_weight": 1.5}),
     "dhel-mean": (lambda **p: DHELLoss(form="mean", **p), {"temperature": 0.3, "energy_weight": 1.5}),
     "gaussian": (lambda **p: KCLLoss("gaussian", **p), {"t": 2.0, "gamma": 4.0}),
     "log": (lambda **p: KCLLoss("log", released_alignment=True, **p), {"t": 2.0, "gamma": 4.0}),
@@ -183,3 +184,21 @@ def test_what_cannot_be_learned_is_refused(value):
         KCLLoss("log", released_alignment=nn.Parameter(torch.tensor(1.0)))
     with pytest.raises(ValueError, match="unknown DHEL form"):
         DHELLoss(form=nn.Parameter(torch.tensor(1.0)))
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_parameters_of_half_precision_are_computed_with_in_float32(name):
+    views = noise((6, 4), 0).float(), noise((6, 4), 1).float()
+    loss = learned(name).bfloat16()
+    rounded = {key: parameter.item() for key, parameter in loss.named_parameters()}
+    exact = learned(name, torch.float32)
+    exact.load_state_dict({key: torch.tensor(value) for key, value in rounded.items()})
+    assert torch.equal(loss(*views), exact(*views))
+
+
+@pytest.mark.parametrize("value", ["0.3", None, True, [0.3]])
+def test_what_is_no_number_is_refused(value):
+    with pytest.raises(ValueError, match="temperature must be a number or a floating-point tensor"):
+        DHELLoss(value)
+    with pytest.raises(ValueError, match="t must be a number or a floating-point tensor"):
+        GaussianKernel(value)

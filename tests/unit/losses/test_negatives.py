@@ -164,6 +164,11 @@ WRONG = [
         r"ids must be integers of shape \(4,\); got torch.int64 of shape \(3,\)",
     ),
     ({"ids": torch.zeros(4)}, "ids must be integers .*got torch.float32"),
+    ({"ids": [0, 1, 2, 3]}, "ids must be integers .*in a tensor; got list"),
+    (
+        {"mask": torch.ones(4, 4, dtype=torch.bool, device="meta")},
+        "mask must be on the embeddings' device cpu; got meta",
+    ),
     ({"ids": torch.arange(4), "mask": torch.ones(4, 4, dtype=torch.bool)}, "pass one of them"),
 ]
 WRONG_VALUES = [

@@ -40,7 +40,7 @@ CHANGES = """
     data.sources.*                           fetch {module}
     data.copies                              fetch cifar10, fetch cifar100, fetch stl10
     data.archives                            fetch *, not fetch digits, not fetch imagenet100, not fetch own
-    data.download                            fetch *, not fetch digits, not fetch own
+    data.download                            fetch *, not fetch digits, not fetch imagenet100, not fetch own
     data.arrays  data.writing                fetch *
     data.images                              fetch *, * streamed, plan
     data.split                               split, collect

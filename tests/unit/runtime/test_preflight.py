@@ -1,12 +1,12 @@
 """The memory estimate against what training allocates."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-import dhel_kcl.data.download
 from dhel_kcl.data import prepared
 from dhel_kcl.data.sources.digits import DESCRIPTION
 from dhel_kcl.runtime import preflight
@@ -105,7 +105,7 @@ def test_a_run_that_does_not_fit_is_refused_with_what_helps(spec_of, monkeypatch
 
 @pytest.mark.usefixtures("every_network")
 def test_a_disk_without_room_for_the_checkpoints_is_named(spec_of, monkeypatch, tmp_path):
-    monkeypatch.setattr(dhel_kcl.data.download.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000}))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1000}))
     with pytest.raises(OSError, match=r"GB of disk space are needed") as error:
         preflight.require(spec_of(), IMAGES, 0, PLACE, tmp_path)
     assert str(tmp_path) in str(error.value)

@@ -16,12 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dhel_kcl.data.download import require_space
 from dhel_kcl.data.images import is_named_image
 from dhel_kcl.data.prepared import PARTS, Description, Detail
 from dhel_kcl.data.sources.imagenet100_cmc import CLASSES as CMC_CLASSES
 from dhel_kcl.data.writing import write_encoded
-from dhel_kcl.files import read_text
+from dhel_kcl.files import read_text, require_space
 
 SOURCE = "DHEL_KCL_IMAGENET"
 CLASS_LIST = "DHEL_KCL_IMAGENET_CLASSES"
