@@ -23,7 +23,7 @@ def test_the_ledger_holds_statements_and_no_verdicts():
         assert statement.margin > 0
         assert statement.column in MEASURES
     assert "verdict:" not in TEXT
-    assert set(CLAIMS) == {"C6 causes", *(f"C{number}" for number in range(1, 8))}
+    assert set(CLAIMS) == {"C1 terms", "C6 causes", *(f"C{number}" for number in range(1, 8))}
     assert {statement.claim for statement in BOOK.statements} == {"C3", "C4", "C5", "C6"}
     assert {statement.claim for statement in BOOK.trade_off} == {"C6 causes"}
     assert {statement.minimum_seeds for statement in BOOK.statements} == {5}
