@@ -1,7 +1,4 @@
-"""Two towers with a learned temperature, as in CLIP: the logarithm of its inverse is learned, and clamped.
-
-For at most 256 pairs: in larger batches the gradient of the temperature is not yet complete.
-"""
+"""Two towers with a learned temperature, as in CLIP: the logarithm of its inverse is learned, and clamped."""
 
 import math
 

@@ -43,7 +43,7 @@ class BaseMethod(torch.nn.Module):
 
 
 def test_every_block_is_run():
-    assert (len(SESSIONS), len(CODE)) == (2, 1)
+    assert (len(SESSIONS), len(CODE)) == (4, 1)
 
 
 @pytest.mark.parametrize("session", SESSIONS)
@@ -107,7 +107,7 @@ def run(path, *start):
 
 @pytest.mark.parametrize("path", [path for path in EXAMPLES if path.stem != "several_processes"], ids=lambda p: p.stem)
 def test_an_example_runs_and_what_it_asserts_holds(path):
-    printed = run(path)
+    printed = run(path, "-W", "error")
     if path.stem == "anchor_form":  # trainings differ between processors
         ranks = [int(number) for number in re.findall(r"(\d+)", printed.replace("of 32", ""))]
         quoted = re.search(r"effective rank of (\d+) and the passages one of (\d+), `mean` gives\s+both (\d+)", PAGE)

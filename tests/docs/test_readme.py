@@ -15,7 +15,12 @@ from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT
 
 FOLDERS = ("results", "config", "benchmarks")
-PAGES = [ROOT / "README.md", *(ROOT / name / "README.md" for name in FOLDERS), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *(ROOT / name / "README.md" for name in FOLDERS),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 SUITES = {"digits": "digits_causes", "Fashion-MNIST": "fashion"}
 """Those whose verdicts the README quotes, by their names there."""
 COMMITTED = ["digits", *SUITES.values()]
@@ -118,3 +123,10 @@ def test_files_named_as_made_by_a_command_are_made():
     assert len(targets) > 5
     for target in targets:
         assert (ROOT / target).is_file(), target
+
+
+def test_files_that_the_architecture_names_are_there():
+    text = (ROOT / "docs/architecture.md").read_text()
+    named = set(re.findall(r"\b[\w/]+/\w+\.(?:py|yaml|smk|png)\b", text))
+    assert len(named) >= 20
+    assert [name for name in named if not (ROOT / name).exists() and not (ROOT / "src/dhel_kcl" / name).exists()] == []
