@@ -45,7 +45,7 @@ DROP = "statement 'drop': "
         ("statistic: drop", "statistic: weight", DROP + "statistic: 'weight' is unknown; allowed: level, drop, inter"),
         ("statistic: drop", "statistic: [drop]", DROP + r"statistic: \['drop'\] is unknown; allowed: level"),
         ("statistic: decoupling", "statistic: level", "'decoupling': statistic: 'level' is unknown; allowed: decoup"),
-        ("id: drop\n    claim: C4", "id: drop\n    claim: C8", DROP + "claim: 'C8' is unknown; allowed: C1, C2, C3"),
+        ("id: drop\n    claim: C4", "id: drop\n    claim: C8", DROP + "claim: 'C8' is unknown; allowed: C1, C1 terms, C2, C3"),
         ("direction: less", "direction: lesser", DROP + "direction: 'lesser' is unknown; allowed: greater, less"),
         ("statistic: drop\n    column: test_accuracy", "statistic: drop\n    column: accuracy",
          DROP + "column: 'accuracy' is unknown; allowed: validation_accuracy"),
