@@ -383,6 +383,7 @@ def _evaluation(device: str) -> EvaluationSpec:
     head = {"epochs": 8, "batch_size": 64, "learning_rate": 1.0, "momentum": 0.9, "weight_decay": 1e-4}
     content = {"weight_decay": [1e-3], "scaling": ["unit", "standardised"], "neighbours": 5, "histogram_bins": 20}
     content |= {"augmented": head | {"augment": {"pad": 2, "flip": 0.5}}, "view_seed": 0, "augment": CROPPED}
+    content["training_pairs"] = 30
     return EvaluationSpec.of(
         content | {"dataset": "made", "precision": "fp32", "device": device, "threads": 1, "images": "memory"}
     )

@@ -84,6 +84,7 @@ def evaluation_spec():
         "augmented": None,
         "histogram_bins": 50,
         "view_seed": 0,
+        "training_pairs": 30,
         "augment": AUGMENT,
         "precision": "fp32",
         "device": "cpu",

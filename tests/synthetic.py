@@ -94,6 +94,8 @@ def runs_of(suite, truth, noise, seed=0, without=lambda run: False):
         row |= {"parameters": setting.parameters, "learning_rate": training.learning_rate, "test_images": IMAGES}
         row |= {"epochs": training.epochs or training.updates_at(run.batch_size) * run.batch_size / 1000}
         row |= {"plan": PRESENT.plan, "claims": PRESENT.claims, "git_revision": "0123456789abcdef"}
+        row |= {"unit_test_accuracy": 80.0, "standardised_test_accuracy": 81.0, "z_negative_variance": 0.1}
+        row |= {"probe_scaling": "unit", "probe_weight_decay": suite.settings(run.dataset).probe.weight_decay[0]}
         expected = {"validation_accuracy": 80.0, "validation_cross_entropy": 1.0, "test_cross_entropy": 1.0}
         expected |= {"test_accuracy": 80.0, "knn_accuracy": 75.0, "cached_test_accuracy": 79.0}
         for space in ("z", "h"):
@@ -186,7 +188,8 @@ def run_folders(folder, suite):
             _write_training(folder, suite, run, spec)
         report = _write_evaluation(folder / run.folder, suite, run, splits[run.dataset], rng)
         for target in suite.transfers(run):
-            spec, scores = suite.evaluation_spec(target) | {"augmented": None}, _scores(splits[target], rng)[0]
+            spec = suite.evaluation_spec(target) | {"augmented": None}
+            scores = _scores(spec, splits[target], rng)[0]
             write_json(folder / layout.transfer(run, target), scores | {"spec": spec})
         if run.role == "grid":
             candidates.setdefault(key, []).append(selection.Candidate.of(run.name, spec, report))
@@ -213,21 +216,29 @@ def _write_training(folder, suite, run, spec):
     write_json(path / "provenance.json", record)
 
 
-def _scores(images, rng):
-    """Content of probe.json but for the spec, and which test images are classified right."""
+def _scores(spec, images, rng):
+    """Content of probe.json but for the spec, and which test images are classified right; all probes do alike."""
     right = {name: rng.random(len(index)) < 0.8 for name, index in images.items() if name != "pretrain"}
     report = {
         name: {"accuracy": 100 * float(correct.mean()), "cross_entropy": rng.random(), "images": len(correct)}
         for name, correct in right.items()
     }
+    probe = {"weight_decay": spec["weight_decay"][0]} | report
+    candidates = [{"weight_decay": decay} | report["validation"] for decay in spec["weight_decay"]]
+    report |= {"scaling": spec["scaling"][0], "weight_decay": probe["weight_decay"]}
+    report["scalings"] = {scaling: probe | {"candidates": candidates} for scaling in spec["scaling"]}
     report["knn"] = {name: report[name]["accuracy"] for name in ("validation", "test")}
     return report, right["test"]
 
 
 def _write_evaluation(folder, suite, run, images, rng):
     """The five files of an evaluation; returns the content of probe.json."""
-    spec, (report, right) = suite.evaluation_spec(run.dataset), _scores(images, rng)
-    report |= {"spec": spec} | ({"cached": dict(report)} if spec["augmented"] and run.trained else {})
+    spec = suite.evaluation_spec(run.dataset)
+    report, right = _scores(spec, images, rng)
+    if spec["augmented"] and run.trained:
+        scores = {name: report[name] for name in ("train", "validation", "test", "knn")}
+        report = scores | {"cached": {name: report[name] for name in report if name != "knn"}}
+    report |= {"spec": spec}
     labels = rng.integers(10, size=len(right))
     rows = zip(images["test"].tolist(), labels.tolist(), np.where(right, labels, labels + 1).tolist(), strict=True)
     geometry, spectrum, densities, bins = {}, [], [], spec["histogram_bins"]
@@ -235,6 +246,7 @@ def _write_evaluation(folder, suite, run, images, rng):
         geometry[space] = {"embeddings": len(right), "dim": 8, "alignment": rng.random(), "uniformity": -rng.random()}
         geometry[space] |= {"wasserstein_uniformity": rng.random(), "covariance_rank": 7}
         geometry[space] |= {"effective_rank": 1 + 6 * rng.random(), "effective_rank_centred": 1 + 6 * rng.random()}
+        geometry[space] |= {"negative_variance": rng.random() if space == "z" else None}
         sigma, density = np.sort(rng.random(8))[::-1], rng.random(bins)
         ends, density = np.linspace(-1, 1, bins + 1), density / density.sum() * bins / 2
         spectrum += [{"space": space, "index": k + 1, "singular_value": s / sigma[0]} for k, s in enumerate(sigma)]

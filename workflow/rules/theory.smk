@@ -83,8 +83,8 @@ rule tabulate_theory:
         report(
             layout.THEORY_TABLE.replace("{format}", "html"),
             caption="../report/caption.rst",
-            category=lambda w: "theory" if w.theory_table == "gaps" else "claims",
-            subcategory=lambda w: "tables" if w.theory_table == "gaps" else "theory",
+            category=lambda w: "theory" if w.theory_table in ("gaps", "local_minima") else "claims",
+            subcategory=lambda w: "tables" if w.theory_table in ("gaps", "local_minima") else "theory",
             labels=lambda w: {"table": w.theory_table.replace("_", " ")},
         ),
         expand(layout.THEORY_TABLE, format=[name for name in FORMATS if name != "html"], allow_missing=True),

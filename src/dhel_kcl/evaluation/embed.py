@@ -73,9 +73,9 @@ class FrozenNetwork:
                 z.append(self.projector(h[-1]))
         return ({"z": torch.cat(z)} if z else {}) | {"h": torch.cat(h)}
 
-    def embed_views(self, source: Source, augment: Augment, seed: int) -> tuple[Spaces, Spaces]:
-        """Embeddings of a first and of a second augmented view of every image."""
-        chunks = enumerate(torch.arange(len(source)).split(BATCH))
+    def embed_views(self, source: Source, rows: Tensor, augment: Augment, seed: int) -> tuple[Spaces, Spaces]:
+        """Embeddings of a first and of a second augmented view of these images (N,) of a source."""
+        chunks = enumerate(rows.split(BATCH))
         batches = (Batch(index.numpy(), seed + number) for number, index in chunks)
         pairs = [self.embed([views]) for views in source.views(batches, augment)]
         first, second = (
@@ -117,7 +117,8 @@ class Embeddings:
     @cached_property
     def test_views(self) -> tuple[Spaces, Spaces]:
         """Two augmented views of each test image, embedded when they are first asked for."""
-        return self.network.embed_views(self.images["test"], self.spec.augment, self.spec.view_seed)
+        source = self.images["test"]
+        return self.network.embed_views(source, torch.arange(len(source)), self.spec.augment, self.spec.view_seed)
 
 
 @contextmanager

@@ -5,7 +5,8 @@ chosen on validation, and a vote of nearest neighbours (by cosine) are fitted on
 says `augmented`, a linear head on h is trained besides, by SGD on augmented training images, as in the released
 training code, and its accuracy is the one reported.
 Geometry is measured on the L2-normalised test-image embeddings z (projector output, unless the run has no trained
-projector) and h; alignment on two augmented views of the test images, drawn by a fixed seed.
+projector) and h; alignment on two augmented views of the test images, the variance of negative similarities on two of
+training images, all drawn by a fixed seed.
 """
 
 from collections.abc import Callable

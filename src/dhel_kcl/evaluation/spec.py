@@ -29,7 +29,9 @@ class EvaluationSpec(Spec):
     classifier.
     augmented: settings of the linear probe on augmented images, None for no such probe.
     histogram_bins: of the similarity histogram. view_seed: of the two augmented views that alignment is measured on,
-    augment: that augmentation. precision: of the augmented probe's encoder; everything else is in float32 or better.
+    augment: that augmentation. training_pairs: training images, drawn with view_seed, whose two views the variance of
+    negative similarities is measured on, or all if there are fewer; 0 for no such measure.
+    precision: of the augmented probe's encoder; everything else is in float32 or better.
     images: how the data set's images are had, by the registry's sources.
     """
 
@@ -40,6 +42,7 @@ class EvaluationSpec(Spec):
     augmented: HeadSettings | None
     histogram_bins: int
     view_seed: int
+    training_pairs: int
     augment: Augment
     precision: str
     device: str

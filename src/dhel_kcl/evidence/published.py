@@ -1,5 +1,5 @@
-"""Accuracies that others published: data, in published.csv of this package, with source, precision and what makes each
-comparable with ours or not."""
+"""What others published: data, in published.csv of this package, with source, precision and what makes each comparable
+with ours or not."""
 
 import csv
 from collections.abc import Collection
@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 PUBLISHED = Path(__file__).with_name("published.csv")
+ACCURACY, NEGATIVE_VARIANCE = "accuracy", "negative_variance"
+"""What was measured: accuracies in %, and the variance of negative similarities (`metrics.negative_variance`)."""
 TITLES = {
     "infonce": "InfoNCE",
     "simclr": "SimCLR",
@@ -19,8 +21,9 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Published:
-    """One accuracy (%) and its conditions, as printed there; empty where they are not stated."""
+    """One measured value and its conditions, as printed there; empty where they are not stated."""
 
+    measure: str
     dataset: str
     loss: str
     dhel_form: str
@@ -55,8 +58,9 @@ class Published:
         return not self.comparable.startswith("no")
 
 
-def read_published(datasets: Collection[str] | None = None) -> list[Published]:
-    """What was published on these data sets, or all of it, in the file's order. Raises ValueError naming a bad line."""
+def read_published(datasets: Collection[str] | None = None, measure: str = ACCURACY) -> list[Published]:
+    """The values of a measure on these data sets, or on all, in the file's order. Raises ValueError naming a bad
+    line."""
     columns = [field.name for field in fields(Published)]
     with PUBLISHED.open(encoding="utf-8", newline="") as file:
         rows = csv.reader(file)
@@ -70,4 +74,4 @@ def read_published(datasets: Collection[str] | None = None) -> list[Published]:
                 )
                 raise ValueError(f"{PUBLISHED}, line {rows.line_num}: {remedy}")
             entries.append(Published(*row))
-    return [entry for entry in entries if datasets is None or entry.dataset in datasets]
+    return [entry for entry in entries if entry.measure == measure and (datasets is None or entry.dataset in datasets)]

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dhel_kcl.data import split
-from dhel_kcl.evidence.tidy import DIGITS, GEOMETRY, SPACES
+from dhel_kcl.evidence.tidy import DIGITS, GEOMETRY, SCALINGS, SPACES
 from dhel_kcl.files import DamagedError, read_json, reading, sha256
 from dhel_kcl.study import job_counts, layout, selection
 from dhel_kcl.study.choices import Setting
@@ -130,7 +130,7 @@ class RunFiles:
         selected = self._is_selected(run)
         spec, images = self.suite.evaluation_spec(run.dataset), self._images(run.dataset)
         folder, accuracy = Path(run.folder), Evaluation(spec, images, run.trained)
-        probe, geometry = accuracy.report(folder / "probe.json"), Geometry(run, len(images["test"]))
+        probe, geometry = accuracy.report(folder / "probe.json"), Geometry(run, len(images["test"]), spec)
         correct = read_correct(folder / "predictions.csv", images["test"], probe["test_accuracy"])
         measured = geometry.read(folder / "geometry.json")
         spectrum = geometry.spectrum(folder / "spectrum.csv")
@@ -249,10 +249,23 @@ class Evaluation:
             self._accuracy(report, "train")
             self._share(report["knn"]["validation"], "validation")
             row |= {"test_images": len(self.images["test"]), "knn_accuracy": self._share(report["knn"]["test"], "test")}
-            row["cached_test_accuracy"] = None
-            if self.trained and self.spec["augmented"]:
-                row["cached_test_accuracy"] = self._accuracy(report["cached"], "test")
-            return row
+            augmented = self.trained and self.spec["augmented"]
+            cached = report["cached"] if augmented else report
+            row["cached_test_accuracy"] = self._accuracy(cached, "test") if augmented else None
+            return row | self._probes(cached)
+
+    def _probes(self, cached: dict[str, Any]) -> Row:
+        """Of the cached probes, the chosen one of which must be the best on validation, by the rule of `selection`."""
+        found = {scaling: cached["scalings"][scaling] for scaling in self.spec["scaling"]}
+        fitted = [each | {"scaling": scaling} for scaling, probe in found.items() for each in probe["candidates"]]
+        if [each["weight_decay"] for each in fitted] != self.spec["weight_decay"] * len(found):
+            raise ValueError("other probes than the config's")
+        best = min(fitted, key=lambda each: (-each["accuracy"], each["cross_entropy"]))
+        if any(cached[key] != best[key] for key in ("scaling", "weight_decay")):
+            raise ValueError("the chosen probe is not the best on validation")
+        accuracies = {name: self._accuracy(found[name], "test") if name in found else None for name in SCALINGS}
+        row = {f"{scaling}_test_accuracy": accuracy for scaling, accuracy in accuracies.items()}
+        return row | {"probe_scaling": cached["scaling"], "probe_weight_decay": cached["weight_decay"]}
 
     def _accuracy(self, report: dict[str, Any], subset: str) -> float:
         if report[subset]["images"] != len(self.images[subset]):
@@ -268,10 +281,10 @@ class Evaluation:
 
 
 class Geometry:
-    """What the geometry of a run's test embeddings must agree with: their number, the spaces that it has."""
+    """What the geometry of a run's test embeddings must agree with: their number, the spaces that it has, the spec."""
 
-    def __init__(self, run: Run, images: int) -> None:
-        self.images = images
+    def __init__(self, run: Run, images: int, spec: dict[str, Any]) -> None:
+        self.images, self.spec = images, spec
         self.spaces = SPACES if run.method not in ("pixels", "supervised") else ("h",)
         self.dims: dict[str, int] = {}
 
@@ -290,7 +303,16 @@ class Geometry:
                 for metric in GEOMETRY:
                     limits = LIMITS.get(metric, (0, self._rank(space)))
                     row[f"{space}_{metric}"] = number(found[metric], metric, *limits)
+            row["z_negative_variance"] = self._negative_variance(geometry)
         return row
+
+    def _negative_variance(self, geometry: dict[str, Any]) -> float | None:
+        """That of z, None where it is not asked for."""
+        asked = {"z"} & set(self.spaces) if self.spec["training_pairs"] else set()
+        found = {space: geometry[space]["negative_variance"] for space in self.spaces}
+        if asked != {space for space, variance in found.items() if variance is not None}:
+            raise ValueError("the negative_variance of other embeddings than the config asks for")
+        return number(found["z"], "negative_variance", 0, 1) if asked else None
 
     def _rank(self, space: str) -> int:
         """Number of singular values."""

@@ -35,7 +35,11 @@ SCORES = (
     "knn_accuracy",
     "cached_test_accuracy",
 )
-MEASURES = (*SCORES, *(f"{space}_{metric}" for space in SPACES for metric in GEOMETRY))
+SCALINGS = ("unit", "standardised")
+"""Of the features of the cached linear probe."""
+PROBES = (*(f"{scaling}_test_accuracy" for scaling in SCALINGS), "probe_scaling", "probe_weight_decay")
+"""The cached probe of each scaling at its own chosen penalty, and which scaling and penalty were chosen of all."""
+MEASURES = (*SCORES, *PROBES, *(f"{space}_{metric}" for space in SPACES for metric in GEOMETRY), "z_negative_variance")
 """Columns of runs.csv with what was measured; accuracies in percent, cross-entropies in nats."""
 COLUMNS = {
     "runs": [
@@ -131,6 +135,11 @@ class Results:
     def floors(self, dataset: str) -> list[str]:
         """What its losses are compared with besides."""
         return list(FLOORS) if self.settings(dataset).floors.seeds else []
+
+    def cells(self, dataset: str) -> list[tuple[str, int]]:
+        """(method, batch size) of the main losses, one batch size after the other, and of the floors."""
+        losses = [(method, size) for size in self.sizes(dataset) for method in self.methods("losses", dataset)]
+        return losses + [(floor, self.settings(dataset).floors.batch_size) for floor in self.floors(dataset)]
 
     def datasets_of(self, section: str) -> list[str]:
         """Data sets on which the suite runs a section; none if it has no such section."""

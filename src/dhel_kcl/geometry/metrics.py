@@ -46,6 +46,27 @@ def alignment(u: Array, v: Array) -> float:
     return float(np.square(u - v).sum(axis=1).mean())
 
 
+def negative_variance(u: Array, v: Array) -> float:
+    """Variance of u_i.v_j over the N (N - 1) negative pairs i != j of two views, in [0, 1].
+
+    Negatives across the views alone, as Lee et al. define them; with u = v those within a view. Exact, from two d x d
+    products: no similarity is computed, so that time and memory grow with N only. Raises ValueError for views of
+    different shapes or N < 2.
+
+    Source: Lee et al. 2025 (On the Similarities of Embeddings in Contrastive Learning), Def. 4.1 and Table 1.
+    """
+    if u.shape != v.shape or len(u) < 2:
+        raise ValueError(f"negatives need two views of the same embeddings, 2 at least; got {u.shape} and {v.shape}")
+    count, of_u, of_v = len(u), u.mean(axis=0), v.mean(axis=0)
+    a, b = u - of_u, v - of_v
+    # u_i.v_j less the mean of all pairs, positives included: its squares' sum has no mixed terms, as a and b are
+    # centred. The mean is taken off first since close similarities would cancel.
+    all_pairs = count * (np.square(a @ of_v).sum() + np.square(b @ of_u).sum()) + ((a.T @ a) * (b.T @ b)).sum()
+    positives = (u * v).sum(axis=1) - of_u @ of_v
+    mean = -positives.sum() / (count * (count - 1))
+    return float(max((all_pairs - np.square(positives).sum()) / (count * (count - 1)) - mean**2, 0))
+
+
 def similarities(z: Array) -> Array:
     """z_i.z_j for i < j, shape (N (N-1) / 2,), clipped to [-1, 1].
 

@@ -1,7 +1,8 @@
-"""The paper's claims by their numbers, and one group of statements that is this project's."""
+"""The paper's claims by their numbers, and two groups of statements that are this project's."""
 
 CLAIMS = {
     "C1": "the losses share their minimisers",
+    "C1 terms": "what the negatives alone ask for (ours)",
     "C2": "KCL's expectation is independent of the batch size",
     "C3": "better accuracy",
     "C4": "above all with small batches",

@@ -222,6 +222,12 @@ class Augmented(Section):
     augment: Augment
 
 
+def _not_one(value: int) -> int:
+    if value == 1:
+        raise mistake("one pair has no negatives; give 0 or at least 2")
+    return value
+
+
 class Probe(Section):
     """Evaluation of a frozen encoder."""
 
@@ -238,6 +244,9 @@ class Probe(Section):
     """Bins of the similarity histogram over -1 to 1."""
     view_seed: Seed = 0
     """Seed of the two views that alignment is measured on."""
+    training_pairs: Annotated[int, Ge(0), AfterValidator(_not_one)] = 5000
+    """Training images, two views each, on which the variance of negative similarities is measured; all if there are
+    fewer, none if 0."""
     augmented: Augmented | None = None
 
 

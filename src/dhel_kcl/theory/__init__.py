@@ -4,6 +4,6 @@ One module an experiment: `measure()` gives a table and `judge(table)` the state
 May import presentation and what evaluation may import; a change of an experiment reruns that experiment.
 """
 
-EXPERIMENTS = ("minima", "batch_size", "uniformity", "circle", "minibatches")
-TABLES = ("claims_summary", "verdicts", "gaps")
+EXPERIMENTS = ("minima", "local_minima", "batch_size", "uniformity", "circle", "minibatches")
+TABLES = ("claims_summary", "verdicts", "gaps", "local_minima")
 """What `theory.tables` makes of their results."""

@@ -1,8 +1,8 @@
 """Descent on the sphere from many starts at once, and the losses of a stack of batches that it needs.
 
-The losses of `methods.LOSS_OF` again, for a stack of batches in one call: from one batch at a time, nearly all of
-the time would go into calls. Tests hold their values and gradients to those losses, and what an experiment reports of
-the points where a descent ends is computed by those.
+The losses of this package again, for a stack of batches in one call: from one batch at a time, nearly all of the time
+would go into calls. Tests hold their values and gradients to the package's, and what an experiment reports of the
+points where a descent ends is computed by those.
 """
 
 from collections.abc import Callable
@@ -12,9 +12,12 @@ import torch
 from torch import Tensor
 
 from dhel_kcl.kernels.base import Kernel
-from dhel_kcl.losses.base import softplus
+from dhel_kcl.kernels.parameters import as_float
+from dhel_kcl.losses.base import ContrastiveLoss, softplus
+from dhel_kcl.losses.dhel_loss import DHELLoss
+from dhel_kcl.losses.infonce_loss import InfoNCELoss
 from dhel_kcl.losses.kcl_loss import KCLLoss
-from dhel_kcl.theory.methods import LOSS_OF, TEMPERATURE
+from dhel_kcl.losses.log_sum_exp import LogSumExpLoss
 
 MEMORY = 5
 """Pairs of steps and changes of the gradient that L-BFGS keeps."""
@@ -26,35 +29,42 @@ IDLE = 8
 """Steps without any change after which a descent ends."""
 
 
-def losses(method: str, points: Tensor, kernel: Kernel | None = None) -> Tensor:
-    """Loss of each batch in a stack of unit vectors, shape (S, 2, M, d), both views; returns shape (S,).
+def losses(loss: ContrastiveLoss, points: Tensor, kernel: Kernel | None = None) -> Tensor:
+    """A loss of each batch in a stack of unit vectors, shape (S, 2, M, d), both views; returns shape (S,).
 
-    `kernel` takes the place of the method's own.
+    `kernel` takes the place of KCL's own.
     """
-    u, v = points.unbind(1)
-    loss = LOSS_OF[method]
     if isinstance(loss, KCLLoss):
-        kernel = kernel or loss.kernel
-        aligned = kernel.alignment((u - v).square().sum(dim=-1)).mean(dim=-1)
-        distances = (2 - 2 * points @ points.mT).clamp(min=0)
-        pairs = without_diagonal(kernel.energy(distances)).mean(dim=-1) / (points.shape[2] - 1)
-        return -2 * aligned + loss.gamma * pairs.sum(dim=-1)
-    positive = (u * v).sum(dim=-1, keepdim=True).mT / TEMPERATURE
-    if method.startswith("dhel"):
-        own = points[:, :1] if method == "dhel-anchor" else points
-        energy = without_diagonal(exponentials(own, own)).log().mean(dim=-1)
-        return energy.mean(dim=-1) * (2 if method == "dhel" else 1) - positive.mean(dim=(1, 2))
-    cross = exponentials(u, v)
-    sums = torch.stack([without_diagonal(cross), without_diagonal(cross.mT)], dim=1)
-    if method != "infonce":
-        sums = sums + without_diagonal(exponentials(points, points))
-    if method == "dcl":
-        return (sums.log() - positive).mean(dim=(1, 2))
-    return softplus(sums.log() - positive).mean(dim=(1, 2))
+        return _kernel_losses(loss, points, kernel or loss.kernel)
+    assert isinstance(loss, LogSumExpLoss)
+    return _tempered_losses(loss, points)
 
 
-def exponentials(x: Tensor, y: Tensor) -> Tensor:
-    return (x @ y.mT / TEMPERATURE).exp()
+def _kernel_losses(loss: KCLLoss, points: Tensor, kernel: Kernel) -> Tensor:
+    u, v = points.unbind(1)
+    aligned = kernel.alignment((u - v).square().sum(dim=-1)).mean(dim=-1)
+    distances = (2 - 2 * points @ points.mT).clamp(min=0)
+    pairs = without_diagonal(kernel.energy(distances)).mean(dim=-1) / (points.shape[2] - 1)
+    return -2 * aligned + loss.gamma * pairs.sum(dim=-1)
+
+
+def _tempered_losses(loss: LogSumExpLoss, points: Tensor) -> Tensor:
+    u, v = points.unbind(1)
+    weight, temperature = as_float(loss.energy_weight), as_float(loss.temperature)
+    positive = (u * v).sum(dim=-1, keepdim=True).mT / temperature
+
+    def sums(x: Tensor, y: Tensor) -> Tensor:
+        return without_diagonal((x @ y.mT / temperature).exp())
+
+    if isinstance(loss, DHELLoss):
+        own = points[:, :1] if loss.form == "anchor" else points
+        energy = sums(own, own).log().mean(dim=(1, 2))
+        return loss.energies * weight * energy - positive.mean(dim=(1, 2))
+    negatives = torch.stack([sums(u, v), sums(v, u)], dim=1)
+    if not isinstance(loss, InfoNCELoss):
+        negatives = negatives + sums(points, points)
+    decoupled = weight * negatives.log() - positive
+    return (softplus(decoupled) if loss.coupled else decoupled).mean(dim=(1, 2))
 
 
 def without_diagonal(matrices: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from dhel_kcl.geometry import sphere
+from dhel_kcl.geometry import metrics, sphere
 from dhel_kcl.theory.descent import descend, losses
 from dhel_kcl.theory.methods import LOSS_OF
 from dhel_kcl.theory.minima import starts
@@ -30,11 +30,6 @@ def bounds(count: int, size: int) -> tuple[float, float]:
     """Least and greatest variance of the negative similarities when every batch is optimal."""
     scale = (size - 1) * (count - 1) ** 2
     return (count - size) / scale, count * (count - size) / scale
-
-
-def variance(points: NDArray[np.float64]) -> float:
-    """Variance of the dot products of different points."""
-    return float((points @ points.T)[~np.eye(len(points), dtype=bool)].var())
 
 
 def orthogonal_batches(count: int, dim: int, size: int) -> NDArray[np.float64]:
@@ -59,7 +54,7 @@ def fixed_batches(method: str, size: int) -> list[tuple[str, int, NDArray[np.flo
         return points.unflatten(2, (-1, size)).transpose(1, 2).flatten(0, 1)
 
     def objective(points: Tensor) -> Tensor:
-        return losses(method, split(points)).view(len(points), -1).mean(dim=1)
+        return losses(LOSS_OF[method], split(points)).view(len(points), -1).mean(dim=1)
 
     ends, least = descend(objective, starts(COUNT, DIM, range(STARTS))).points, LOSS_OF[method].minimum(size, DIM)
     assert least is not None
@@ -76,7 +71,8 @@ def measure() -> pd.DataFrame:
         points = [(name, seed, make(COUNT, DIM, size), 0.0) for name, seed, make in found]
         points += [end for method in METHODS for end in fixed_batches(method, size)]
         for name, seed, z, gap in points:
-            row = {"batch_size": size, "method": name, "start": seed, "gap": gap, "variance": variance(z)}
+            row = {"batch_size": size, "method": name, "start": seed, "gap": gap}
+            row["variance"] = metrics.negative_variance(z, z)
             rows.append(row | {"lower_bound": low, "upper_bound": high})
     return pd.DataFrame(rows)
 

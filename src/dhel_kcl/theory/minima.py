@@ -2,7 +2,8 @@
 
 Both views are free: u, v in (S^(d-1))^M, started at independent uniform points. For M <= d + 1 the regular simplex is
 optimal for every loss here (proved, Jensen). For M = 2 d the cross-polytope is: proved for the energies of kernels
-completely monotone in r^2 (Cohn & Kumar 2007), only observed for the log-sum-exp losses.
+completely monotone in r^2 (Cohn & Kumar 2007), only observed for the log-sum-exp losses. One setting a loss; how often
+descents end elsewhere, at the settings that are trained with, is counted in `local_minima`.
 
 The Riesz kernel has a kink at perfect alignment, where L-BFGS stalls: it is approached through -(r^2 + e^2)^(q/2),
 e -> 0; the gap reported is that of the kernel itself.
@@ -21,8 +22,10 @@ from tqdm import tqdm
 
 from dhel_kcl.geometry import sphere
 from dhel_kcl.kernels.riesz import RieszKernel
+from dhel_kcl.losses.base import ContrastiveLoss
+from dhel_kcl.losses.kcl_loss import KCLLoss
 from dhel_kcl.theory.descent import Descents, descend, losses
-from dhel_kcl.theory.methods import KERNEL, LOSS_OF
+from dhel_kcl.theory.methods import KERNEL, LOSS_OF, TEMPERATURE
 from dhel_kcl.theory.verdict import Verdict, verdict
 
 # (d, M): number of random starts.
@@ -30,6 +33,8 @@ SHAPES = {(4, 3): 10, (4, 5): 10, (4, 8): 10, (6, 7): 10, (6, 12): 10, (128, 64)
 SMOOTHINGS = (0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 REACHED = 1e-10
 """Gap up to which a least value counts as reached."""
+NEAR = 1e-4
+"""Dot products and misalignments up to which points count as those of an optimal set."""
 STUCK = 1e-3
 """Gap above which a start counts as stuck in another stationary point."""
 FLAT, SADDLE = 1e-6, -1e-6
@@ -53,39 +58,39 @@ def starts(count: int, dim: int, seeds: Iterable[int]) -> Tensor:
     return torch.from_numpy(np.stack(points))
 
 
-def descend_from(method: str, count: int, dim: int, seeds: Iterable[int]) -> Descents:
+def descend_from(loss: ContrastiveLoss, count: int, dim: int, seeds: Iterable[int]) -> Descents:
     """Descents of one loss from the random starts of these seeds."""
     points = starts(count, dim, seeds)
-    if method != "kcl-riesz":
-        return descend(partial(losses, method), points)
+    if not (isinstance(loss, KCLLoss) and isinstance(loss.kernel, RieszKernel)):
+        return descend(partial(losses, loss), points)
     evaluations = torch.zeros(len(points), dtype=torch.int64)
     for e in SMOOTHINGS:
-        end = descend(partial(losses, method, kernel=SmoothedRiesz(e=e)), points)
+        end = descend(partial(losses, loss, kernel=SmoothedRiesz(e=e)), points)
         points, evaluations = end.points, evaluations + end.evaluations
     return replace(end, evaluations=evaluations)
 
 
-def rows(method: str, count: int, dim: int, seeds: Sequence[int]) -> list[dict[str, Any]]:
+def rows(loss: ContrastiveLoss, count: int, dim: int, seeds: Sequence[int]) -> list[dict[str, Any]]:
     """One row a start."""
-    ends = descend_from(method, count, dim, seeds)
+    ends = descend_from(loss, count, dim, seeds)
     return [
-        row(method, seed, points, int(evaluations))
+        row(loss, seed, points, int(evaluations))
         for seed, points, evaluations in zip(seeds, ends.points, ends.evaluations, strict=True)
     ]
 
 
-def row(method: str, seed: int, points: Tensor, evaluations: int) -> dict[str, Any]:
-    """What is measured at the end of one descent, two views (2, count, dim)."""
+def row(loss: ContrastiveLoss, seed: int, points: Tensor, evaluations: int) -> dict[str, Any]:
+    """What is measured at the end of one descent, two views (2, count, dim).
+
+    local_minimum: whether it is stationary above the least value, and the loss falls in no direction to second order.
+    """
     u, v = points
     count, dim = u.shape
-    least = LOSS_OF[method].minimum(count, dim)
+    least = loss.minimum(count, dim)
     assert least is not None
-    gap, positives = LOSS_OF[method](u, v).item() - least, (u * v).sum(dim=1)
+    gap, positives = loss(u, v).item() - least, (u * v).sum(dim=1)
+    slope, curvature = gradient(loss, points), least_curvature(loss, points) if gap > STUCK else None
     return {
-        "dim": dim,
-        "count": count,
-        "optimum": "simplex" if count <= dim + 1 else "cross-polytope",
-        "method": method,
         "start": seed,
         "least": least,
         "gap": gap,
@@ -93,25 +98,26 @@ def row(method: str, seed: int, points: Tensor, evaluations: int) -> dict[str, A
         "misalignment": (1 - positives).max().item(),
         "pairs_apart": int((positives < 0).sum()),
         "distance_to_optimum": distance_to_optimum(u, count, dim),
-        "gradient": gradient(method, points),
-        "least_curvature": least_curvature(method, points) if gap > STUCK else None,
+        "gradient": slope,
+        "least_curvature": curvature,
+        "local_minimum": curvature is not None and slope < FLAT and curvature > SADDLE,
         "evaluations": evaluations,
     }
 
 
-def gradient(method: str, points: Tensor) -> float:
+def gradient(loss: ContrastiveLoss, points: Tensor) -> float:
     """Largest entry of the gradient over both views."""
     points = points.detach().requires_grad_()
-    (slope,) = torch.autograd.grad(LOSS_OF[method](points[0], points[1]), points)
+    (slope,) = torch.autograd.grad(loss(points[0], points[1]), points)
     return slope.abs().max().item()
 
 
-def least_curvature(method: str, points: Tensor) -> float:
+def least_curvature(loss: ContrastiveLoss, points: Tensor) -> float:
     """Least eigenvalue of the Hessian over both views; 0 along lengths and common rotations, below 0 at a saddle."""
 
     def value(flat: Tensor) -> Tensor:
         u, v = flat.view_as(points)
-        return LOSS_OF[method](u, v)
+        return loss(u, v)
 
     hessian = torch.autograd.functional.hessian(value, points.flatten())
     return float(np.linalg.eigvalsh(torch.as_tensor(hessian).numpy())[0])
@@ -129,8 +135,13 @@ def distance_to_optimum(u: Tensor, count: int, dim: int) -> float:
 
 def measure() -> pd.DataFrame:
     """One row a loss, (d, M) and random start."""
-    cells = [(m, count, dim, range(n)) for (dim, count), n in SHAPES.items() for m in LOSS_OF]
-    return pd.DataFrame([row for cell in tqdm(cells, unit="cell", mininterval=1) for row in rows(*cell)])
+    cells = [(method, dim, count, seeds) for (dim, count), seeds in SHAPES.items() for method in LOSS_OF]
+    found = []
+    for method, dim, count, seeds in tqdm(cells, unit="cell", mininterval=1):
+        optimum = "simplex" if count <= dim + 1 else "cross-polytope"
+        same = {"dim": dim, "count": count, "optimum": optimum, "method": method}
+        found += [same | end for end in rows(LOSS_OF[method], count, dim, range(seeds))]
+    return pd.DataFrame(found)
 
 
 def judge(table: pd.DataFrame) -> list[Verdict]:
@@ -143,25 +154,10 @@ def judge(table: pd.DataFrame) -> list[Verdict]:
         ("cross-polytope", True, "proved"),
     ):
         gap = best[(best.optimum == optimum) & (best.method.isin(KERNEL) == kernels)].gap.abs().max()
-        family = "KCL" if kernels else "InfoNCE, SimCLR, DCL, DHEL"
+        family = "KCL" if kernels else f"InfoNCE, SimCLR, DCL, DHEL at τ = {TEMPERATURE:g}"
         name = f"{family}: the best descent ends at the {optimum}'s value ({known}); largest gap"
         entries.append(verdict("C1", name, gap, f"<= {REACHED:g}", gap <= REACHED))
     distance = best[["misalignment", "distance_to_optimum"]].to_numpy().max()
     name = "all losses share these minimisers: aligned positives, dot products of the optimal set; largest error"
-    entries.append(verdict("C1", name, distance, "<= 1e-04", distance <= 1e-4))
-    tempered = table[~table.method.isin(KERNEL)]
-    share = tempered.reached.mean()
-    name = "log-sum-exp losses: share of all starts that reach the least value"
-    entries.append(verdict("C1, limits", name, share, "= 1", share == 1))
-    share = table[table.method.isin(KERNEL) & (table.method != "kcl-gaussian")].reached.mean()
-    name = "KCL log, IMQ, Riesz: share of all starts that reach the least value"
-    entries.append(verdict("C1, limits", name, share, "= 1", share == 1))
-    gaussian = table[table.method == "kcl-gaussian"]
-    stuck = gaussian[gaussian.gap > STUCK]
-    stationary = (stuck.gradient < FLAT) & (stuck.least_curvature > SADDLE)
-    holds = len(stuck) > 0 and bool((stationary & (stuck.pairs_apart > 0)).all())
-    name = "Gaussian KCL: share of all starts that end in other local minima, with positives apart"
-    entries.append(
-        verdict("C1, limits", name, len(stuck) / len(gaussian), "> 0, all stationary without descent", holds)
-    )
+    entries.append(verdict("C1", name, distance, f"<= {NEAR:g}", distance <= NEAR))
     return entries

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+from scipy.stats import binomtest
 
 from dhel_kcl.files import read_json
 from dhel_kcl.presentation.claim_names import with_number
@@ -40,9 +41,37 @@ def gaps(results: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def local_minima(results: Path) -> pd.DataFrame:
+    """By setting, how many starts reach the least value, with the exact 95 % interval of their share; where not all do,
+    how many end in a local minimum."""
+    table = pd.read_csv(results / "local_minima.csv")
+    columns = [*_values(table, "τ", "temperature"), *_values(table, "γ", "gamma")]
+    rows: dict[str, dict[str, str]] = {}
+    by = ["weight", "t", "temperature", "gamma"]
+    for method in TITLES:
+        here = table[table.method == method]
+        for (weight, t, temperature, gamma), ends in here.groupby(by, dropna=False):
+            setting = f", w = {weight:g}" if pd.notna(weight) else f", t = {t:g}" if pd.notna(t) else ""
+            column = f"τ = {temperature:g}" if pd.notna(temperature) else f"γ = {gamma:g}"
+            rows.setdefault(TITLES[method] + setting, dict.fromkeys(columns, ""))[column] = _arrivals(ends)
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("loss").reset_index()
+
+
+def _values(table: pd.DataFrame, sign: str, column: str) -> list[str]:
+    return [f"{sign} = {value:g}" for value in sorted(table[column].dropna().unique())]
+
+
+def _arrivals(ends: pd.DataFrame) -> str:
+    reached, minima = int(ends.reached.sum()), int(ends.local_minimum.sum())
+    interval = binomtest(reached, len(ends)).proportion_ci(0.95)
+    stuck = "" if reached == len(ends) else f", {minima} in local minima"
+    return f"{reached}/{len(ends)} ({100 * interval.low:.0f} to {100 * interval.high:.0f} %){stuck}"
+
+
 MAKERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     "claims_summary": claims_summary,
     "verdicts": verdicts,
     "gaps": gaps,
+    "local_minima": local_minima,
 }
 """Of the tables named in `dhel_kcl.theory.TABLES`, from the folder of the experiments' results."""

@@ -44,7 +44,12 @@ def test_raw_pixels(step, evaluation_spec, tmp_path):
 
 def test_a_run_with_the_cached_and_the_augmented_probe(step, evaluation_spec, split_file, run_folder, tmp_path):
     step(evaluate, evaluation_spec, run_folder, "--run", run_folder)
-    assert read_json(run_folder / "geometry.json").keys() == {"z", "h"}
+    geometry = read_json(run_folder / "geometry.json")
+    assert geometry.keys() == {"z", "h"}
+    assert 0 < geometry["z"]["negative_variance"] < 1
+    assert geometry["h"]["negative_variance"] is None
+    step(evaluate, evaluation_spec | {"training_pairs": 0}, tmp_path / "without", "--run", run_folder)
+    assert read_json(tmp_path / "without/geometry.json")["z"] == geometry["z"] | {"negative_variance": None}
     spectrum = (run_folder / "spectrum.csv").read_text().splitlines()
     assert len(spectrum) == 1 + 16 + 16
     assert len((run_folder / "similarities.csv").read_text().splitlines()) == 1 + 50 + 50

@@ -39,7 +39,8 @@ def several(content):
     curves["kcl-w"] = {"loss": "kcl", "kernel": "log", "gamma": [1.0, 4.0]}
     content["causes"] = {"datasets": ["cifar10"], "batch_size": 32, "seeds": [0, 1, 2, 3, 4], "losses": curves}
     content["transfer"] = {"batch_size": 32, "datasets": {"cifar10": {}, "cifar100": {}, "stl10": {}}}
-    content["probe"]["augmented"] = {"augment": {"flip": 0.5}}
+    content["probe"] |= {"augmented": {"augment": {"flip": 0.5}}, "scaling": ["unit", "standardised"]}
+    content["losses"]["infonce"] = {"loss": "infonce", "title": "InfoNCE", "temperature": 0.2}
 
 
 ACCURACY = {"cifar10": 88.0, "cifar100": 60.0, "stl10": 84.0}

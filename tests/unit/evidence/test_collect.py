@@ -96,6 +96,11 @@ def test_every_run_and_column_is_there(here, suite):
     assert runs.selected.tolist() == by_role
     assert runs.git_revision.isna().tolist() == [run.method == "pixels" for run in suite.runs]
     assert runs.cached_test_accuracy.isna().tolist() == [run.method == "pixels" for run in suite.runs]
+    assert runs.z_negative_variance.isna().tolist() == [run.method in ("pixels", "supervised") for run in suite.runs]
+    assert set(runs.probe_scaling) == {"unit"}
+    assert runs.standardised_test_accuracy.isna().all(), "not asked for"
+    cached = runs.cached_test_accuracy.fillna(runs.test_accuracy)
+    assert runs.unit_test_accuracy.tolist() == cached.tolist()
     assert runs.z_alignment.isna().tolist() == [run.method in ("pixels", "supervised") for run in suite.runs]
     assert (runs.transfer_fashion_mnist.notna() == [run.role == "selected" for run in suite.runs]).sum() > 12
     parameters = runs.groupby(["dataset", "method"]).apply(lambda g: g[g.selected].parameters.nunique())
@@ -278,6 +283,7 @@ DAMAGES = {
     "the dimension": ("geometry.json", once('"dim": 8', '"dim": 9')),
     "a name of a space": ("geometry.json", once('"h"', '"x"')),
     "a rank beyond the dimension": ("geometry.json", once('"covariance_rank": 7', '"covariance_rank": 77')),
+    "a variance of negatives": ("geometry.json", once(r'"negative_variance": (0|null)', '"negative_variance": 3')),
     "a sign of uniformity": ("geometry.json", once('"uniformity": -', '"uniformity": ')),
     "an alignment that is no number": ("geometry.json", once(r'"alignment": [\d.e-]+', '"alignment": "1"')),
     "an alignment that is a truth value": ("geometry.json", once(r'"alignment": [\d.e-]+', '"alignment": true')),
@@ -287,6 +293,8 @@ DAMAGES = {
     "the accuracy of neighbours": ("probe.json", once(r'("knn": {\s+"validation": [\d.]+,\s+"test": )', r"\1-")),
     "the number of images": ("probe.json", once(r'"images": (\d+)', r'"images": \g<1>0')),
     "the evaluation's setting": ("probe.json", once(r'"weight_decay": \[[^]]+\]', '"weight_decay": [0.5]')),
+    "the choice of the probe": ("probe.json", once(r'"scaling": "unit"', '"scaling": "standardised"')),
+    "a penalty that was tried": ("probe.json", once(r'("candidates": \[\s+{\s+"weight_decay": )1', r"\g<1>2")),
     "half of a report": ("probe.json", lambda text: text[: len(text) // 2]),
     "a setting": ("spec.json", once('"batch_size": 16', '"batch_size": 17')),
     "the name of the loss": ("spec.json", once(r'("loss": {\s+"name": ")', r"\1x")),

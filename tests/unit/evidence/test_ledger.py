@@ -25,7 +25,7 @@ def test_the_ledger_holds_statements_and_no_verdicts():
         assert statement.margin > 0
         assert statement.column in MEASURES
     assert "verdict:" not in TEXT
-    assert set(CLAIMS) == {"C6 causes", *(f"C{number}" for number in range(1, 8))}
+    assert set(CLAIMS) == {"C1 terms", "C6 causes", *(f"C{number}" for number in range(1, 8))}
     assert {statement.claim for statement in BOOK.of_pairs} == {"C3", "C4", "C5", "C6"}
     assert {statement.claim for statement in BOOK.of_causes} == {"C6 causes"}
     assert BOOK.rules.minimum_seeds == 5
@@ -54,7 +54,7 @@ LEAD = "statement 'small-batches': "
         ("statistic: interaction", "statistic: interact",
          LEAD + "statistic: 'interact' is unknown; allowed: level, interaction, tuned_mean"),
         ("statistic: interaction", "statistic: [level]", LEAD + r"statistic: \['level'\] is unknown; allowed: level"),
-        ("claim: C4", "claim: C8", LEAD + "claim: 'C8' is unknown; allowed: C1, C2, C3"),
+        ("claim: C4", "claim: C8", LEAD + "claim: 'C8' is unknown; allowed: C1, C1 terms, C2, C3"),
         ("claim: C4\n    kind: confirmatory", "claim: C4\n    kind: both",
          LEAD + "kind: 'both' is unknown; allowed: confirmatory, exploratory"),
         (LEADS + "greater", LEADS + "higher", LEAD + "direction: 'higher' is unknown; allowed: greater, less"),

@@ -57,7 +57,7 @@ def test_a_suite_has_no_table_of_what_it_does_not_run(tmp_path):
         content["losses"] = {name: content["losses"][name] for name in ("simclr", "dcl")}
         del content["ablations"]
 
-    absent = {"cached_probe", "ablations", "causes_points", "causes_effects", "robustness", "transfer"}
+    absent = {"cached_probe", "probes", "ablations", "causes_points", "causes_effects", "robustness", "transfer"}
     assert set(TABLES) - set(tables_of(suite_of(tmp_path, bare))) == absent | {"published"}
     assert "published" not in tables_of(Suite.load(ROOT, "digits"))
 
@@ -81,6 +81,37 @@ def test_accuracies_of_several_data_sets(tables, results_of_several):
     assert ("STL-10", "SimCLR") not in rows.index
     assert set(tables["knn"].loc[0, ["M = 16", "M = 32"]]) == {"75.00 ± 0.00 (n=6)"}
     assert tables["cached_probe"].loc[0, "M = 16"] == "79.00 ± 0.00 (n=6)"
+
+
+def test_both_probes_stand_side_by_side(tables):
+    rows = tables["probes"].set_index(["data set", "loss", "M"])
+    row = rows.loc[("CIFAR-10", "DCL", "16")]
+    assert list(row) == ["80.00 ± 0.00 (n=6)", "81.00 ± 0.00 (n=6)", "unit, 1e-05"]
+    assert rows.loc[("CIFAR-10", "raw pixels", "-"), "standardised (%)"] == "81.00 (n=1)"
+    assert set(rows.loc[("STL-10", "DHEL", "256")]) == {"not run"}
+
+
+def test_a_probe_at_the_edge_of_its_penalties_is_marked(tmp_path):
+    def change(content):
+        content["probe"] |= {"weight_decay": [1e-3, 1e-4, 1e-5]}
+
+    results = results_of(tmp_path / "results", suite_of(tmp_path, change))
+    chosen = (results.runs.method == "dcl") & (results.runs.seed == 1)
+    results.runs.loc[chosen, ["probe_scaling", "probe_weight_decay"]] = ["standardised", 1e-4]
+    rows = make(TABLES["probes"], results).set_index("loss").chosen
+    assert set(rows["DCL"]) == {"unit, 0.001 (edge) (5 of 6); standardised, 0.0001 (1 of 6)"}
+    assert set(rows["DHEL"]) == {"unit, 0.001 (edge)"}
+    assert rows["raw pixels"] == "unit, 0.001 (edge)"
+
+
+def test_the_variance_of_negatives_stands_above_what_was_published(tables):
+    rows = tables["negative_variance"].set_index(["data set", "loss"])
+    here, there = rows.loc[("CIFAR-10", "InfoNCE")], rows.iloc[-1]
+    assert list(rows)[1:-1] == ["M = 16", "M = 32", "M = 64", "M = 128", "M = 256", "M = 512"]
+    assert list(here) == ["temperature=0.2", *["0.1000 ± 0.0000 (n=6)"] * 3, "", "", "", "here"]
+    assert ("CIFAR-10", "DCL") not in rows.index, "a grid's settings may differ between batch sizes"
+    assert list(there)[:-1] == ["temperature=0.2", "", "0.1649", "0.1505", "0.1444", "0.1404", "0.1396"]
+    assert "Table 1" in there.source
 
 
 def test_transfers_are_compared_by_the_same_probe(tables):

@@ -79,6 +79,40 @@ def test_alignment_needs_the_same_shapes(shape):
         metrics.alignment(directions(7, 4), directions(*shape))
 
 
+def loops_of_negatives(u, v):
+    """The variance of u_i.v_j over i != j, by plain loops."""
+    count = len(u)
+    products = [float(u[i] @ v[j]) for i in range(count) for j in range(count) if i != j]
+    mean = math.fsum(products) / len(products)
+    return math.fsum((product - mean) ** 2 for product in products) / len(products)
+
+
+@PROPERTY
+@given(count=st.integers(2, 40), dim=st.integers(1, 20), shift=st.sampled_from([0.0, 1, 30]), seed=st.integers(0, 9))
+def test_negative_variance_is_that_of_loops(count, dim, shift, seed):
+    """At any collapse, a shift of 30 leaving similarities that differ in the third digit."""
+    u = directions(count, dim, seed, shift)
+    v = metrics.unit(u + 0.5 * normal(count, dim, seed + 100))
+    for views in ((u, v), (u, u), (u, directions(count, dim, seed + 200, shift))):
+        assert metrics.negative_variance(*views) == pytest.approx(loops_of_negatives(*views), rel=1e-9, abs=1e-15)
+
+
+def test_negative_variance_of_known_sets():
+    simplex, points = sphere.simplex(9, 8), collapsed(9, 8)
+    assert metrics.negative_variance(simplex, simplex) == pytest.approx(0, abs=1e-16)
+    assert metrics.negative_variance(points, points) == pytest.approx(0, abs=1e-16)
+    ends = np.array([[1.0], [1.0], [-1.0], [-1.0]])  # u_i.v_j = 1 in 4 of 12 negative pairs, -1 in 8
+    assert metrics.negative_variance(ends, ends) == pytest.approx(1 - (4 / 12) ** 2)
+    uniform = directions(4000, 128, 0), directions(4000, 128, 1)
+    assert metrics.negative_variance(*uniform) == pytest.approx(1 / 128, rel=0.01)
+
+
+@pytest.mark.parametrize("shapes", [((7, 4), (6, 4)), ((1, 4), (1, 4))])
+def test_negative_variance_needs_two_pairs_of_the_same_shape(shapes):
+    with pytest.raises(ValueError, match="need two views of the same embeddings, 2 at least"):
+        metrics.negative_variance(*(directions(*shape) for shape in shapes))
+
+
 def test_similarities_are_those_of_the_pairs_in_order():
     z = directions(5, 3)
     loops = [float(np.dot(z[i], z[j])) for i in range(5) for j in range(i + 1, 5)]

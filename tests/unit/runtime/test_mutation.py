@@ -47,7 +47,7 @@ CHANGES = """
     data.prepared                            fetch *, split, pretrain *, evaluate *, transfer *, plan, collect
 
     geometry.collapse                        -
-    geometry.metrics                         evaluate *, theory uniformity, theory batch_size
+    geometry.metrics                         evaluate *, theory uniformity, theory batch_size, theory minibatches
     geometry.sphere                          {losses}, {theory}, theory uniformity, evaluate *, plan, figure sim*
     kernels.parameters                       pretrain *, {theory}, plan
     kernels.base                             pretrain kcl *, {theory}, plan
@@ -85,7 +85,7 @@ CHANGES = """
     theory.experiment                        theory *, not theory figure *, not theory tables
     theory.verdict                           theory *, not theory figure *
     theory.descent                           {theory}, not theory circle
-    theory.minima                            theory minima, theory minibatches
+    theory.minima                            theory minima, theory local_minima, theory minibatches
     theory.figures.*                         theory figure {module}
     theory.titles                            theory figure *, not theory figure uniformity, theory tables
     theory.*                                 theory {module}
@@ -103,15 +103,16 @@ CHANGES = """
     evidence.limits                          judge
     evidence.power                           -
     evidence.exhibit                         -
-    evidence.published                       table published, published
+    evidence.published                       table published, table negative_variance, published
     evidence.figures.__init__                -
     evidence.figures.panels                  figure *, not figure claims
     evidence.figures.forest                  figure claims, figure causes
     evidence.figures.*                       figure {module}
     evidence.tables.__init__                 -
-    evidence.tables.accuracy                 table linear_evaluation, table cached_probe, table knn
+    evidence.tables.accuracy                 table linear_evaluation, table cached_probe, table probes, table knn
     evidence.tables.claims                   table claims, table claims_summary
     evidence.tables.causes                   table causes_points, table causes_effects
+    evidence.tables.negatives                table negative_variance
     evidence.tables.published                table published, published
     evidence.tables.*                        table {module}
 
@@ -121,7 +122,7 @@ CHANGES = """
 
 GROUPS = {
     "losses": "pretrain infonce, pretrain simclr, pretrain dcl, pretrain dhel, pretrain kcl *",
-    "theory": "theory minima, theory minibatches, theory batch_size, theory circle",
+    "theory": "theory minima, theory local_minima, theory minibatches, theory batch_size, theory circle",
     "judged": "judge, figure claims, figure causes, table robustness, table causes_*",
 }
 

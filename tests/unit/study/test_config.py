@@ -55,6 +55,7 @@ from tests.unit.study.conftest import edited
         ("momentum: 0.9", "momentum: 1e999", "training.momentum: 1e999 is no finite number"),
         ("momentum: 0.9", "momentum: null", "training.momentum: None is not of type number"),
         ("epochs: 1,", "epochs: 1, updates: 9,", "training: give epochs or updates, one of the two"),
+        ("view_seed: 0", "training_pairs: 1", "probe.training_pairs: one pair has no negatives; give 0 or at least 2"),
         ("epochs: 1,", "updates: 0,", "training.updates: 0 is less than the minimum of 1"),
         ("epochs: 1,", "updates: many,", "training.updates: 'many' is not of type integer"),
         ("epochs: 1,", 'updates: {"16": 0},', "training.updates.16: 0 is less than the minimum of 1"),

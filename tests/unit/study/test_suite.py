@@ -156,6 +156,7 @@ def test_specs():
         "neighbours": 20,
         "histogram_bins": 100,
         "view_seed": 0,
+        "training_pairs": 5000,
         "augmented": None,
         "images": "memory",
         "augment": SPEC["augment"],

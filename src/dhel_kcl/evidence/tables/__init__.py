@@ -18,6 +18,19 @@ def _augments(suite: Suite) -> bool:
     return _compares(suite) and any(suite.settings(dataset).probe.augmented for dataset in suite.datasets)
 
 
+def _chooses_probes(suite: Suite) -> bool:
+    """Whether a cached probe's scaling or penalty is chosen among several."""
+    probes = [suite.settings(dataset).probe for dataset in suite.datasets]
+    return _compares(suite) and any(len(probe.scaling) > 1 or len(probe.weight_decay) > 1 for probe in probes)
+
+
+def _compares_negatives(suite: Suite) -> bool:
+    """Whether a loss is run at one setting and three batch sizes or more, and measured on training pairs."""
+    measured = [dataset for dataset in suite.datasets if suite.settings(dataset).probe.training_pairs]
+    methods = [method for dataset in measured for method in suite.methods_of(dataset).values()]
+    return any(each.section == "losses" and len(each.grid) == 1 and len(each.batch_sizes) > 2 for each in methods)
+
+
 def _has_grids(suite: Suite) -> bool:
     """Whether there is a choice between settings."""
     grids = {(run.dataset, run.method, run.batch_size) for run in suite.runs if (run.section, run.role) == MAIN_GRID}
@@ -38,8 +51,10 @@ TABLES = {
     "claims": Exhibit("evidence.tables.claims", "tabulate", ("claims",)),
     "linear_evaluation": Exhibit("evidence.tables.accuracy", "linear_evaluation", ("runs",), _compares),
     "cached_probe": Exhibit("evidence.tables.accuracy", "cached_probe", ("runs",), _augments),
+    "probes": Exhibit("evidence.tables.accuracy", "probes", ("runs",), _chooses_probes),
     "knn": Exhibit("evidence.tables.accuracy", "knn", ("runs",), _compares),
     "geometry": Exhibit("evidence.tables.geometry", "tabulate", ("runs",), _compares),
+    "negative_variance": Exhibit("evidence.tables.negatives", "tabulate", ("runs",), _compares_negatives),
     "ablations": Exhibit("evidence.tables.ablations", "tabulate", ("runs",), lambda suite: suite.has("ablations")),
     "causes_points": Exhibit("evidence.tables.causes", "points", ("runs",), _has_causes),
     "causes_effects": Exhibit("evidence.tables.causes", "effects", ("runs",), _has_causes),

@@ -21,10 +21,8 @@ def tabulate(results: Results) -> pd.DataFrame:
     rows = []
     for dataset in results.datasets:
         here = where(results.selected, dataset=dataset)
-        cells = [(m, size) for size in results.sizes(dataset) for m in results.methods("losses", dataset)]
-        cells += [(floor, results.settings(dataset).floors.batch_size) for floor in results.floors(dataset)]
         for space in ("z", "h"):
-            for method, size in cells:
+            for method, size in results.cells(dataset):
                 group = where(here, method=method, batch_size=size)
                 if len(group) and group[f"{space}_alignment"].isna().all():
                     continue  # raw pixels have no z
@@ -32,5 +30,6 @@ def tabulate(results: Results) -> pd.DataFrame:
                 row["loss"] = results.suite.title(method)
                 for metric, (header, digits) in METRICS.items():
                     row[header] = mean_and_spread(group[f"{space}_{metric}"], digits)
+                row["variance of negatives"] = mean_and_spread(group.z_negative_variance, 4) if space == "z" else ""
                 rows.append(row)
     return pd.DataFrame(rows)
