@@ -86,6 +86,7 @@ CHANGES = """
     theory.verdict                           theory *, not theory figure *
     theory.descent                           {theory}, not theory circle
     theory.minima                            theory minima, theory local_minima, theory minibatches
+    theory.figures.shares                    theory figure minima, theory figure local_minima
     theory.figures.*                         theory figure {module}
     theory.titles                            theory figure *, not theory figure uniformity, theory tables
     theory.*                                 theory {module}
@@ -96,16 +97,17 @@ CHANGES = """
     presentation.verdict_words               {judged}, table claims, table claims_summary, theory *, not theory figure *
     evidence.collect  evidence.run_files     collect
     evidence.tidy                            collect, judge, figure *, table *, published
-    evidence.estimates  evidence.causes      {judged}
-    evidence.ledger  evidence.statistics     {judged}
-    evidence.dataset_runs  evidence.grids    {judged}
+    evidence.estimates  evidence.causes      {judged}, figure hyperparameters
+    evidence.statistics                      {judged}, figure hyperparameters
+    evidence.dataset_runs  evidence.grids    {judged}, figure hyperparameters
+    evidence.ledger                          {judged}
     evidence.verdicts  evidence.status       judge
     evidence.limits                          judge
     evidence.power                           -
     evidence.exhibit                         -
     evidence.published                       table published, table negative_variance, published
     evidence.figures.__init__                -
-    evidence.figures.panels                  figure *, not figure claims
+    evidence.figures.panels                  figure *
     evidence.figures.forest                  figure claims, figure causes
     evidence.figures.*                       figure {module}
     evidence.tables.__init__                 -
