@@ -94,7 +94,7 @@ CHANGES = """
     presentation.style                       figure *, theory figure *
     presentation.table_files                 table *, published, theory tables
     presentation.claim_names                 {judged}, table claims, table claims_summary, theory tables
-    presentation.verdict_words               {judged}, table claims, table claims_summary, theory *, not theory figure *
+    presentation.verdict_words               {judged}, figure hyperparameters, table claims*, theory *, not theory figure *
     evidence.collect  evidence.run_files     collect
     evidence.tidy                            collect, judge, figure *, table *, published
     evidence.estimates  evidence.causes      {judged}, figure hyperparameters

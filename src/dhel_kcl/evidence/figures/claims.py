@@ -66,6 +66,7 @@ def draw(results: Results) -> Figure:
     for row, found in zip(axes, of_unit.values(), strict=False):
         for ax, dataset in zip(row, datasets, strict=True):
             draw_blocks(ax, found, where(table, dataset=dataset), named=ax is row[0], spoken=len(datasets) == 1)
+        row[len(row) // 2].set_xlabel(forest.unit([statement for statement, _ in found]))
     for ax, dataset in zip(axes[0], datasets, strict=True):
         ax.set_title(dataset_title(dataset))
     shown = table[table.id.isin([statement.id for statement, _ in blocks])]
@@ -108,7 +109,6 @@ def draw_blocks(ax: Axes, blocks: list[Block], claims: pd.DataFrame, named: bool
             labels.append(row.label)
     if named:
         forest.name_lines(ax, labels, headings)
-    ax.set_xlabel(forest.unit([statement for statement, _ in blocks]))
 
 
 def looks(blocks: list[Block]) -> list[Artist]:

@@ -68,12 +68,12 @@ def margins(ax: Axes, blocks: Sequence[tuple[Statement, int]]) -> None:
         ax.vlines(level, *ends, color="black", linewidth=0.6, zorder=-1)
         first += lines
     ax.set_ylim(first - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
 
 
 def name_lines(ax: Axes, labels: Sequence[str], headings: Collection[int]) -> None:
     """Words before each line, those of `headings` in bold."""
     ax.set_yticks(range(len(labels)), [label.replace(" - ", " − ") for label in labels])
-    ax.tick_params(axis="y", length=0)
     for line in headings:
         ax.get_yticklabels()[line].set_fontweight("bold")
 
