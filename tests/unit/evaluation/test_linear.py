@@ -66,5 +66,5 @@ def test_the_rule_is_that_of_the_losses_settings():
     for _ in range(200):
         scores = [Score(float(rng.integers(3)), float(rng.integers(3)), 10) for _ in range(6)]
         probes = [linear.Probe("unit", k, Classification({"validation": each}, [])) for k, each in enumerate(scores)]
-        candidates = [Candidate(str(k), {}, each.accuracy, each.cross_entropy) for k, each in enumerate(scores)]
+        candidates = [Candidate(str(k), {}, 0.1, each.accuracy, each.cross_entropy) for k, each in enumerate(scores)]
         assert str(linear.best(probes).weight_decay) == best_setting(candidates).run

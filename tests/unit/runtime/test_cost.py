@@ -67,12 +67,11 @@ def test_the_hours_are_the_images_over_the_measured_rate(done):
     ]
     hours = cost.Hours({work.benchmark.key: 1000.0 for work in works}, of_cores=True)
     expected = sum(work.left for work in works) / 1000 / 3600 * 2
-    assert f"{expected:.2g}" == "1.9", "the views left at 1,000 a second, on two cores"
     text = cost.text(DIGITS, works, hours)
     total = next(line for line in text.splitlines() if line.startswith("all "))
-    assert "1.9" in total.split()
+    assert f"{expected:.2g}" in total.split(), "the views left at 1,000 a second, on two cores"
     assert "core-hours to do" in text
     assert "hours" not in cost.text(DIGITS, works, None)
     on_gpu = cost.text(DIGITS, works, replace(hours, of_cores=False))
-    assert "0.94" in next(line for line in on_gpu.splitlines() if line.startswith("all ")).split()
+    assert f"{expected / 2:.2g}" in next(line for line in on_gpu.splitlines() if line.startswith("all ")).split()
     assert "GPU-hours to do" in on_gpu
