@@ -94,17 +94,17 @@ CHANGES = """
     presentation.style                       figure *, theory figure *
     presentation.table_files                 table *, published, theory tables
     presentation.claim_names                 {judged}, table claims, table claims_summary, theory tables
-    presentation.verdict_words               {judged}, figure hyperparameters, table claims*, theory *, not theory figure *
+    presentation.verdict_words               {judged}, {hyperparameters}, table claims*, theory *, not theory figure *
     evidence.collect  evidence.run_files     collect
     evidence.tidy                            collect, judge, figure *, table *, published
-    evidence.estimates  evidence.causes      {judged}, figure hyperparameters
-    evidence.statistics                      {judged}, figure hyperparameters
-    evidence.dataset_runs  evidence.grids    {judged}, figure hyperparameters
+    evidence.estimates  evidence.causes      {judged}, {hyperparameters}
+    evidence.statistics                      {judged}, {hyperparameters}
+    evidence.dataset_runs  evidence.grids    {judged}, {hyperparameters}
     evidence.ledger                          {judged}
     evidence.verdicts  evidence.status       judge
     evidence.limits                          judge
     evidence.power                           -
-    evidence.exhibit                         -
+    evidence.exhibit  evidence.overview      -
     evidence.published                       table published, table negative_variance, published
     evidence.figures.__init__                -
     evidence.figures.panels                  figure *
@@ -125,6 +125,7 @@ CHANGES = """
 GROUPS = {
     "losses": "pretrain infonce, pretrain simclr, pretrain dcl, pretrain dhel, pretrain kcl *",
     "theory": "theory minima, theory local_minima, theory minibatches, theory batch_size, theory circle",
+    "hyperparameters": "figure hyperparameters",
     "judged": "judge, figure claims, figure causes, table robustness, table causes_*",
 }
 
