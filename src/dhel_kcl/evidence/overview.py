@@ -58,15 +58,16 @@ class Column:
 
     @cached_property
     def rows(self) -> pd.DataFrame:
-        """Of the claims, those that are asked."""
+        """Of the claims, those that are asked, or that have an estimate though grids are unequal."""
         assert self.claims is not None
         here = where(self.claims, dataset=self.dataset).fillna({"of": "", "against": ""})
         keys = zip(here.id, here.of, here.against, strict=True)
-        return here[[key in self.asked for key in keys]]
+        return here[here.estimate.notna() | pd.Series([key in self.asked for key in keys], here.index)]
 
     def cell(self, statement: Statement) -> str:
         """Verdicts with their number, if there are several, and the effects."""
-        if statement.id not in {asked for asked, *_ in self.asked}:
+        asked = {key[0] for key in self.asked} if self.claims is None else set(self.rows.id)
+        if statement.id not in asked:
             return NOT_ASKED
         if self.claims is None:
             return NOT_RUN

@@ -32,7 +32,7 @@ TITLES = {"simclr": "SimCLR", "dcl": "DCL", "dhel-mean": "DHEL mean", "dhel-anch
 TITLES |= {"kcl-gaussian": "KCL Gaussian", "kcl-log": "KCL log", "kcl-imq": "KCL IMQ", "kcl-riesz": "KCL Riesz"}
 AGAINST = {"z_alignment": "alignment  ‖u − v‖², lower is closer", "test_accuracy": "test accuracy (%)"}
 GUIDE: dict[str, Any] = {"color": "#BBBBBB", "linewidth": 1.2, "zorder": -1}
-"""Straight line by least squares through the points with a temperature."""
+"""Rank by the logarithm of alignment, least squares through the points with a temperature."""
 
 Look = dict[str, Any]
 Line = tuple[str, list[Effect]]
@@ -72,7 +72,7 @@ def main_points(results: Results, dataset: str) -> pd.DataFrame:
 def by_temperature(points: pd.DataFrame) -> dict[float, Any]:
     """A colour each, from dark to light, which grey shows too."""
     temperatures = sorted(points.temperature.dropna().unique())
-    shades = matplotlib.colormaps["cividis"](np.linspace(0, 0.9, len(temperatures)))
+    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, len(temperatures)))
     return dict(zip(temperatures, shades, strict=True))
 
 
@@ -97,11 +97,11 @@ def draw_points(
         look = {"color": colour, "markerfacecolor": "none" if pd.isna(point.temperature) else colour}
         x, size = getattr(point, column), sizes[point.weight]
         ax.plot(x, point.z_effective_rank, marker=marker(point.loss, results), markersize=size, alpha=0.85, **look)
-    tempered = points.dropna(subset="temperature")
+    tempered = points[points.temperature.notna() & (points.z_alignment > 0)]
     if column == "z_alignment" and tempered[column].nunique() > 2:
         x, y = tempered[column], tempered.z_effective_rank
-        ends = np.array([x.min(), x.max()])
-        ax.plot(ends, np.polyval(np.polyfit(x, y, 1), ends), **GUIDE)
+        along = np.geomspace(x.min(), x.max())
+        ax.plot(along, np.polyval(np.polyfit(np.log(x), y, 1), np.log(along)), **GUIDE)
 
 
 def blocks_of(results: Results, dataset: str, book: Ledger) -> Iterator[list[Line]]:
@@ -165,7 +165,7 @@ def handles(
         forest.handle(forest.RETUNED, "each at its best rate"),
         Patch(color=forest.BAND, label="within the margin"),
     ]
-    found += [Line2D([], [], label="straight line, as a guide", **GUIDE)]
+    found += [Line2D([], [], label="guide: line in log alignment", **GUIDE)]
     found += [Patch(color=colour, label=f"τ = {temperature:g}") for temperature, colour in colours.items()]
     found += [Line2D([], [], marker="o", markersize=d, label=f"weight w = {w:g}", **look) for w, d in sizes.items()]
     for loss, of_loss in points.groupby("loss", sort=False):

@@ -33,7 +33,7 @@ class Line:
 
     def draw(self, ax: Axes, line: int, claims: pd.DataFrame, spoken: bool) -> None:
         """The effect among the verdicts on one statement and data set, in words too if `spoken`."""
-        row = where(claims.fillna({"of": "", "against": ""}), of=self.pair.of, against=self.pair.against).iloc[0]
+        row = of_pair(claims, self.pair).iloc[0]
         value, low, high = (row[f"{self.prefix}{name}"] for name in ("estimate", "low", "high"))
         if pd.isna(value):
             forest.say_why_empty(ax, line, row.verdict)
@@ -68,6 +68,8 @@ def draw(results: Results) -> Figure:
             draw_blocks(ax, found, where(table, dataset=dataset), named=ax is row[0], spoken=len(datasets) == 1)
         row[len(row) // 2].set_xlabel(forest.unit([statement for statement, _ in found]))
     for ax, dataset in zip(axes[0], datasets, strict=True):
+        if not blocks:
+            style.not_run(ax)
         ax.set_title(dataset_title(dataset))
     shown = table[table.id.isin([statement.id for statement, _ in blocks])]
     style.legend(fig, [*looks(blocks), *forest.handles(set(shown.verdict))], columns=4)
@@ -75,11 +77,12 @@ def draw(results: Results) -> Figure:
 
 
 def blocks_of(results: Results) -> list[Block]:
-    """What the suite can say something on, be its seeds few: pairs of its losses, and causes."""
-    suite, book, found = results.suite, ledger.read(), []
+    """What the suite can say something on, be its seeds few or its grids unequal: pairs of its losses, and causes."""
+    suite, book, table, found = results.suite, ledger.read(), results.table("claims"), []
 
     def asked(statement: Statement, pair: Pair) -> bool:
-        return any(statement.statistic.testable(suite, dataset, pair, seeds=1) for dataset in suite.datasets)
+        known = of_pair(where(table, id=statement.id), pair).estimate.notna().any()
+        return known or any(statement.statistic.testable(suite, name, pair, seeds=1) for name in suite.datasets)
 
     for statement in book.of_pairs:
         rows = [
@@ -88,10 +91,15 @@ def blocks_of(results: Results) -> list[Block]:
             if asked(statement, pair)
         ]
         found += [(statement, rows)] * bool(rows)
-    for statement in book.of_causes if results.datasets_of("causes") else ():
-        equal = Line("equal learning rates", Pair(), forest.EQUAL_RATES)
-        found.append((statement, [equal, Line("each at its best rate", Pair(), forest.RETUNED, "retuned_")]))
+    both = [Line("equal learning rates", Pair(), forest.EQUAL_RATES)]
+    both.append(Line("each at its best rate", Pair(), forest.RETUNED, "retuned_"))
+    asks_causes = bool(results.datasets_of("causes"))
+    found += [(statement, both) for statement in book.of_causes if asks_causes and asked(statement, Pair())]
     return found
+
+
+def of_pair(claims: pd.DataFrame, pair: Pair) -> pd.DataFrame:
+    return where(claims.fillna({"of": "", "against": ""}), of=pair.of, against=pair.against)
 
 
 def draw_blocks(ax: Axes, blocks: list[Block], claims: pd.DataFrame, named: bool, spoken: bool) -> None:
