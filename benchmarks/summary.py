@@ -15,7 +15,10 @@ from typing import Any
 
 import pandas as pd
 import torch
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import NullFormatter
 
 from dhel_kcl.files import write_json, write_text
@@ -25,6 +28,12 @@ from dhel_kcl.runtime.provenance import environment
 
 MEMORY_MB, GROWTH = 600, 70
 """Limits of a loss at M = 32,768: memory beyond the embeddings, and time against M = 4,096."""
+LOSS = r"^loss, (?P<loss>[\w-]+), M = (?P<size>[\d,]+)$"
+"""What the rows of losses as they are without options are called."""
+LOSSES = {name: colour for name, (colour, _) in style.LOOKS.items()}
+ENDS = {"": "", "_low": "_high", "_high": "_low"}
+"""Quartiles of a ratio, and of the time that it is divided by."""
+WHISKERS: dict[str, Any] = {"linewidth": 0.8, "ecolor": style.GREY}
 
 
 def here() -> dict[str, Any]:
@@ -58,28 +67,45 @@ def markdown(ratios: pd.DataFrame, absolute: pd.DataFrame, memory: pd.DataFrame,
 
 
 def draw(ratios: pd.DataFrame, absolute: pd.DataFrame) -> Figure:
-    """Whatever has a target: its ratio to the baseline, or the limit over its time, right of the target's line."""
-    rows = ratios.dropna(subset="target")
-    labels = [f"{row.what} / {row.baseline} ({row.threads})" for row in rows.itertuples()]
-    values = rows[["ratio_low", "ratio", "ratio_high", "target"]].to_numpy().tolist()
-    for row in absolute.itertuples():
-        labels.append(f"{row.what} / limit of {row.limit:g} s")
-        values.append([row.limit / row.seconds_high, row.limit / row.seconds, row.limit / row.seconds_low, 1])
-    fig, [[axes]] = style.grid(1, 1, (style.PAGE, 0.6 + 0.17 * len(values)))
-    for place, (low, middle, high, target) in enumerate(values):
-        met = middle >= target
-        axes.plot(
-            [low, high], [place, place], color="#0072B2" if met else "#D55E00", linewidth=2, solid_capstyle="butt"
-        )
-        axes.plot(middle, place, "o" if met else "X", color="#0072B2" if met else "#D55E00", markersize=4)
-        axes.plot(target, place, "|", color="black", markersize=8)
-    axes.set(xscale="log", ylim=(len(values) - 0.5, -0.5), xlabel="baseline's time / ours; |: target; bar: quartiles")
-    axes.set_yticks(range(len(values)), labels, fontsize="x-small")
-    ticks = [tick for tick in (0.5, 1, 2, 5, 10, 20, 50, 100, 200) if axes.get_xlim()[0] <= tick <= axes.get_xlim()[1]]
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.grid(axis="x", linewidth=0.4)
+    """Bars of how many times as fast as its baseline each loss is, by batch size, and all else that has a target; of
+    what has a limit in seconds, how many times it fits in. Bars begin at 1, as fast. Whiskers are quartiles, black
+    strokes targets."""
+    rest = ratios[ratios.what.str.extract(LOSS).loss.isna()].dropna(subset="target")
+    labels = [f"{row.what}\n/ {row.baseline}" for row in rest.itertuples()]
+    labels += [f"{row.what}\n/ limit of {row.limit:g} s" for row in absolute.itertuples()]
+    limits = {f"ratio{end}": absolute.limit / absolute[f"seconds{other}"] for end, other in ENDS.items()}
+    rest = pd.concat([rest, pd.DataFrame(limits).assign(target=1)], ignore_index=True)
+    title = "How many times as fast as their baselines, or as their limits ask, losses and steps are"
+    fig, [[losses, others]] = style.grid(1, 2, (style.PAGE, 4.2), title, width_ratios=[1, 0.6])
+    handles = draw_losses(losses, ratios)
+    places, whiskers = range(len(rest)), abs(rest[["ratio_low", "ratio_high"]].T - rest.ratio)
+    others.barh(places, rest.ratio - 1, 0.7, left=1, color="#BBBBBB", xerr=whiskers.to_numpy(), error_kw=WHISKERS)
+    others.plot(rest.target, places, "|", color="black", markersize=9)
+    others.set_yticks(places, labels)
+    others.invert_yaxis()
+    others.set(title="steps, and limits", xscale="log", xlabel="times as fast")
+    style.legend(fig, handles, columns=5)
+    for axis in (losses.yaxis, others.xaxis):
+        style.plain(axis)
+        axis.set_minor_formatter(NullFormatter())
     return fig
+
+
+def draw_losses(axes: Axes, ratios: pd.DataFrame) -> list[Artist]:
+    """A group of bars a batch size, a bar a loss. Returns entries of the legend."""
+    found = pd.concat([ratios, ratios.what.str.extract(LOSS)], axis=1).dropna(subset="loss")
+    names, sizes = list(dict.fromkeys(found.loss)), list(dict.fromkeys(found["size"]))
+    for position, name in enumerate(names):
+        here = found[found.loss == name]
+        places = [sizes.index(size) + style.dodged(position, len(names), 0.8) for size in here["size"]]
+        whiskers = abs(here[["ratio_low", "ratio_high"]].T - here.ratio).to_numpy()
+        color = LOSSES[name]
+        axes.bar(places, here.ratio - 1, 0.8 / len(names), bottom=1, color=color, yerr=whiskers, error_kw=WHISKERS)
+        axes.plot(places, here.target, "_", color="black", markersize=9)
+    axes.axhline(1, color="black", linewidth=0.6)
+    axes.set_xticks(range(len(sizes)), sizes)
+    axes.set(title="losses", yscale="log", xlabel="batch size M", ylabel="times as fast")
+    return [Patch(color=LOSSES[name], label=name) for name in names]
 
 
 def main() -> None:
