@@ -7,6 +7,7 @@ from importlib.metadata import distributions
 import pandas as pd
 import pytest
 import torch
+import yaml
 from scipy.stats import binomtest
 
 from dhel_kcl.__main__ import STEPS
@@ -176,6 +177,7 @@ def test_the_minimisers_quoted_are_those_of_the_theory(measured, starts):
     )
     row = " ".join(rows(README, "Claim by claim")[0])
     assert f"{settings} settings, 8 pairs in 4 dimensions" in row
+    assert f"{len(starts) // settings} starts a setting" in README
     assert f"largest gap to the least value {gap}" in row
     assert f"to {gap} of the closed-form value, and in other dimensions to {elsewhere:.0e}" in section(
         RESULTS, "Theory"
@@ -214,6 +216,8 @@ def test_the_local_minima_quoted_are_those_of_the_theory(starts):
     for line, (loss, count) in zip(lines, expected.items(), strict=True):
         assert line.startswith(f"| {loss}")
         assert line.endswith(f"| {count} |")
+    assert "SimCLR, τ from 0.1 to 1, weights from 0.5 to 4" in RESULTS
+    assert [simclr[name].agg(["min", "max"]).tolist() for name in ("temperature", "weight")] == [[0.1, 1], [0.5, 4]]
     by_setting = gaussian.groupby(["t", "gamma"]).reached.mean().unstack()
     assert (by_setting.diff(axis=0).iloc[1:] <= 0).all(axis=None)
     assert (by_setting.diff(axis=1).iloc[:, 1:] <= 0).all(axis=None)
@@ -258,6 +262,10 @@ def in_prose(value, low, high):
 def test_the_pilots_numbers_are_those_of_its_tables():
     assert table("paper_figures/fashion/linear_evaluation.md") in RESULTS
     text = section(RESULTS, "Fashion-MNIST, a pilot")
+    split = Suite.load(ROOT, "fashion").settings("fashion_mnist").split
+    assert f"{split.train:,} training, {split.validation:,} validation and {split.test:,} test images" in text
+    causes = pd.read_csv(ROOT / "results/fashion/runs.csv").query("section in ['causes', 'trade_off']")
+    assert f"at M = {causes.batch_size.unique().item()} and with {causes.seed.nunique()} seeds" in text
     effects = pd.read_csv(ROOT / "paper_figures/fashion/causes_effects.csv").set_index(["effect of", "at"])
 
     def quoted(name, at):
@@ -271,6 +279,19 @@ def test_the_pilots_numbers_are_those_of_its_tables():
     best = rank[accuracy.nlargest(4).index]
     assert f"four most accurate of {len(points)} settings have ranks from {best.min():.0f} to {best.max():.0f}" in text
     assert f"of a range from {rank.min():.0f} to {rank.max():.0f}" in text
+
+
+@pytest.mark.parametrize(("suite", "most"), [("digits", 2), ("fashion", 0)])
+def test_losses_are_no_better_than_raw_pixels_by_more_than_is_said(suite, most):
+    """In points: 2 on the digits, and nothing on Fashion-MNIST."""
+    accuracies = pd.read_csv(ROOT / f"paper_figures/{suite}/linear_evaluation.csv").set_index("loss").iloc[:, 1:]
+    means = accuracies.apply(lambda column: column.str.split().str[0].astype(float))
+    assert ((means[~means.index.str.startswith("floor")] - means.loc["floor: raw pixels"]) <= most).all(axis=None)
+    said = {
+        "digits": f"none is more than {most} points better than raw pixels",
+        "fashion": "Raw pixels beat every loss",
+    }
+    assert said[suite] in RESULTS
 
 
 def changed(suite, *origins):
@@ -307,6 +328,15 @@ def test_suites_with_committed_results_are_said_to_have_them():
     assert sorted(COMMITTED) == sorted(found)
 
 
+def test_what_is_needed_and_cited_is_that_of_the_files():
+    oldest = re.search(r"is older than ([\d.]+);", (ROOT / "Makefile").read_text())[1]
+    assert f"They need Python {oldest} or newer" in README
+    paper = yaml.safe_load((ROOT / "CITATION.cff").read_text())["references"][0]
+    cited = f"*{paper['title']}*, ICML {paper['year']}, PMLR 235, {paper['start']}-{paper['end']}"
+    assert cited in section(README, "Citation and licence")
+    assert f"arxiv.org/abs/{paper['identifiers'][0]['value'].removeprefix('arXiv:')}" in README
+
+
 def size(count):
     return f"{count / 1e9:.1f} GB" if count < 1e10 else f"{count / 1e9:.0f} GB"
 
@@ -330,10 +360,14 @@ def test_the_installation_takes_the_space_quoted():
 
 
 def test_the_hours_quoted_of_the_main_comparison_are_those_of_the_trial():
-    """Seconds of a core that a short training and an evaluation took, by docs/scale.md, times the suite's views."""
-    row = r"^\| (64|256) \|(?:[^|\n]+\|){4} (\d+), (\d+) \|$"
+    """Seconds of a core that a short training of this network and its evaluation took, by docs/scale.md, times the
+    suite's views. Trials are at M = 64 where they don't say otherwise."""
+    row = r"^\|((?: M = \d+)?(?:,? ?(?:rate|DHEL|KCL)[^|\n]*)?) \|(?:[^|\n]+\|){3} (\d+), (\d+) \|$"
     trial = re.findall(row, (ROOT / "docs/scale.md").read_text(), re.MULTILINE)
-    taken = pd.DataFrame(trial, columns=["batch_size", "training", "evaluation"]).astype(int)
+    taken = pd.DataFrame(
+        [(256 if "M = 256" in instead else 64, int(training), int(probing)) for instead, training, probing in trial],
+        columns=["batch_size", "training", "evaluation"],
+    )
     training = taken.groupby("batch_size").training.mean()
     suite = Suite.load(ROOT, MAIN)
     assert suite.config.threads == 1
