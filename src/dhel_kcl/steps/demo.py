@@ -153,7 +153,8 @@ def table(reports: dict[str, Report]) -> pd.DataFrame:
 
 def draw(reports: dict[str, Report]) -> Figure:
     """Accuracy beside the floors; how the singular values of z fall."""
-    fig, (left, right) = style.panels(2, 2.8, sharey=False)
+    fig = Figure(figsize=(style.PAGE, 2.8), layout="constrained")
+    left, right = fig.subplots(1, 2)
     for name, report in reports.items():
         accuracy, of_loss = accuracy_of(report), name in LOSSES
         colour, marker = style.LOOKS.get(name, (style.GREY, "|"))
