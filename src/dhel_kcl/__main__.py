@@ -12,7 +12,16 @@ STEPS = {
     "training and evaluation": ("pretrain", "evaluate", "transfer", "select"),
     "theory": ("compute",),
     "evidence": ("collect", "judge", "tabulate", "draw", "record", "power"),
-    "beside the pipeline": ("demo", "new-suite", "plan", "interim", "compare", "identify", "document"),
+    "beside the pipeline": (
+        "demo",
+        "new-suite",
+        "plan",
+        "interim",
+        "compare",
+        "identify",
+        "export-encoder",
+        "document",
+    ),
 }
 """In the order of the data."""
 
