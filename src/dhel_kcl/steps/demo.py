@@ -63,7 +63,7 @@ EVALUATION = EvaluationSpec(
     view_seed=0,
     training_pairs=0,
 )
-STEPS = 20
+STEPS = 12
 """An evaluation takes about as long as so many steps of training."""
 
 
