@@ -56,12 +56,6 @@ def objections(statement: Statement, confirmatory: bool, runs: pd.DataFrame, pre
         yield f"{_runs(unknown)} of an unknown revision"
 
 
-def revisions(runs: pd.DataFrame) -> tuple[str, ...]:
-    """What is wrong if runs were made with several revisions of the code."""
-    found = sorted({revision[:10] for revision in _texts(runs.git_revision)})
-    return (f"runs of {len(found)} revisions: {', '.join(found)}",) if len(found) > 1 else ()
-
-
 def _texts(column: pd.Series) -> list[str]:
     """Empty where there is nothing."""
     return ["" if pd.isna(value) else str(value) for value in column]

@@ -128,7 +128,6 @@ def hindrances(case: Case, ledger: Ledger) -> list[str]:
     """Why there is no verdict, whatever the numbers."""
     minimum = ledger.rules.minimum_seeds
     found = [hindrance for part in case.parts for hindrance in part.hindrances]
-    found += status.revisions(case.used)
     if case.seeds and case.seeds < minimum:
         found.append(f"too few seeds: {case.seeds} of {minimum}")
     elif case.seeds and not all(result.error > 0 for result in case.estimates):

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from dhel_kcl.evidence import status
 from dhel_kcl.evidence.ledger import LEDGER
 from dhel_kcl.evidence.status import Present
 from dhel_kcl.evidence.verdicts import judge
@@ -89,12 +88,3 @@ def test_digests_that_look_like_numbers_stay_as_they_are(tmp_path, suite):
     table = type(results)(results.folder, suite).runs
     assert [set(table[name]) for name in ("plan", "claims")] == [{"012345678901"}, {"123456e78901"}]
     assert set(table.git_revision) == {"1" * 40}
-
-
-def test_revisions_of_a_changed_tree_are_told_from_others_by_their_commit(tmp_path, suite):
-    runs = results_of(tmp_path / "results", suite).runs
-    assert status.revisions(runs) == ()
-    runs.loc[0, "git_revision"] = "0123456789abcdef+changes"
-    assert status.revisions(runs) == ()
-    runs.loc[0, "git_revision"] = "f" * 40
-    assert status.revisions(runs) == ("runs of 2 revisions: 0123456789, ffffffffff",)

@@ -132,17 +132,6 @@ def test_the_grids_of_two_losses_must_have_as_many_points(tmp_path):
     assert judge(results).p_holm.isna().all()
 
 
-def test_runs_of_several_revisions_give_no_verdict_to_what_rests_on_them(tmp_path):
-    suite = suite_of(tmp_path, lambda content: content.pop("ablations"))
-    results = results_of(tmp_path / "results", suite, effect("test_accuracy", 9.0))
-    here = (results.runs.method == "dcl") & (results.runs.seed == 3)
-    results.runs.loc[here, "git_revision"] = "fedcba9876543210"
-    row = ruled(results, "accuracy", pair=("dhel", "dcl"))
-    assert row.verdict == "no verdict"
-    assert "runs of 2 revisions: 0123456789, fedcba9876" in row.note
-    assert ruled(results, "accuracy", pair=("dhel", "simclr")).verdict == "supported"
-
-
 def test_pending_statements_count_in_the_family(tmp_path, suite):
     """So that a verdict on half a suite cannot be lost by finishing it for this reason alone."""
 
