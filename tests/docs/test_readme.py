@@ -315,6 +315,21 @@ def test_results_of_earlier_code_are_said_to_be(suite):
     assert bool(changed) == ("earlier code" in STATES[suite]), changed
 
 
+def test_the_variance_of_negatives_quoted_is_that_of_the_results():
+    """Table and sentences."""
+    folder = ROOT / "paper_figures/cifar10_variance"
+    lines = (folder / "negative_variance.md").read_text().splitlines()
+    assert "\n".join(line for line in lines if line.startswith("|")) in RESULTS
+    text = section(RESULTS, "CIFAR-10 with a small network")
+    runs = pd.read_csv(ROOT / "results/cifar10_variance/runs.csv").groupby("batch_size")
+    variance, accuracy = runs.z_negative_variance.mean(), runs.test_accuracy.mean()
+    assert variance.idxmin() == 128 and variance.iloc[-1] == variance.max()
+    assert "ours falls to M = 128 and then rises" in text
+    assert f"accuracies fall from {accuracy.iloc[0]:.1f} to {accuracy.iloc[-1]:.1f} %" in text
+    updates = pd.read_csv(ROOT / "results/cifar10_variance/epochs.csv").groupby("batch_size").step.max()
+    assert f"M = 512 gets {updates[512]} updates, M = 32 {updates[32]:,}" in text
+
+
 def test_the_number_of_runs_quoted_is_that_of_the_suites():
     quoted = dict(re.findall(r"^\| `(\w+)` \|.*\| (\d+) \| [^|]+ \|$", SUITES, re.MULTILINE))
     assert quoted == {name: str(len(Suite.load(ROOT, name).runs)) for name in suite_names(ROOT)}
