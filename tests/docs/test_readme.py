@@ -323,7 +323,8 @@ def test_the_variance_of_negatives_quoted_is_that_of_the_results():
     text = section(RESULTS, "CIFAR-10 with a small network")
     runs = pd.read_csv(ROOT / "results/cifar10_variance/runs.csv").groupby("batch_size")
     variance, accuracy = runs.z_negative_variance.mean(), runs.test_accuracy.mean()
-    assert variance.idxmin() == 128 and variance.iloc[-1] == variance.max()
+    assert variance.idxmin() == 128
+    assert variance.idxmax() == 512
     assert "ours falls to M = 128 and then rises" in text
     assert f"accuracies fall from {accuracy.iloc[0]:.1f} to {accuracy.iloc[-1]:.1f} %" in text
     updates = pd.read_csv(ROOT / "results/cifar10_variance/epochs.csv").groupby("batch_size").step.max()
