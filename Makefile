@@ -61,7 +61,7 @@ figures: install ## ledger, figures and tables of every suite anew from the tidy
 
 # Snakemake has no metadata of files that came with Git, and warns of each.
 report: install ## report.html, one page with every figure and table
-	set -o pipefail; snakemake --cores 1 --config from_tables=True --report report.html --report-stylesheet workflow/report/style.css 2>&1 | grep -v '^Missing metadata for file'
+	set -o pipefail; snakemake --cores 1 --config from_tables=True --report report.html --report-stylesheet workflow/report/style.css 2>&1 | grep -v '^Missing metadata for file' && dhel-kcl dress-report --report report.html --title "DHEL and KCL: what the replication found" --script workflow/report/page.js
 
 compare: install ## a rerun's results against those of a commit (REVISION=HEAD), with tolerances
 	dhel-kcl compare --suite $(SUITE) --revision $(REVISION)

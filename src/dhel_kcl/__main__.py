@@ -21,6 +21,7 @@ STEPS = {
         "identify",
         "export-encoder",
         "document",
+        "dress-report",
     ),
 }
 """In the order of the data."""

@@ -120,20 +120,37 @@ def test_every_figure_and_table_is_in_the_report_with_its_caption(report):
 
 def test_the_page_opens_with_the_claims_and_the_main_figures(page):
     headings = page.locator(".prose h1").all_inner_texts()
-    assert headings == ["What the results say", "How it was measured", "Every run", "How it was made"]
+    assert headings == [
+        *("DHEL and KCL: what the replication found", "Claims by data set", "More figures"),
+        *("How it was measured", "Every run", "How it was made"),
+    ]
+    assert page.title() == headings[0]
+    text = page.locator(".prose").inner_text()
+    assert re.search(r"Made \d+ \w+ \d{4}, from revision [0-9a-f]{7}", text)
+    assert re.search(rf"{re.escape(SUITE.config.title)}: of \d+ exploratory statements", text)
+    assert "Planned and not run: CIFAR-10" in text
     place, menu = page.locator(".prose p").first.bounding_box(), page.locator("nav").first.bounding_box()
     assert place["y"] >= 0, "the top of the page is out of reach"
     assert place["x"] >= menu["x"] + menu["width"], "the menu hides the beginning of each line"
-    rows = page.locator(".prose table").first.locator("tbody tr").all()
-    assert [row.locator("td").first.inner_text()[:3] for row in rows] == ["C3:", "C4:", "C5:", "C6:"]
+    table = page.locator(".prose table.grid")
+    rows = [row.locator("td").all_inner_texts() for row in table.locator("tbody tr").all()]
+    assert {row[0][:3] for row in rows} == {"C3:", "C4:", "C5:", "C6:", "C6 "}
+    column = [head.split("(")[-1] for head in table.locator("th").all_inner_texts()].index("smoke)")
+    said = {row[1]: row[column] for row in rows}
+    assert re.fullmatch(r"(\d+ )?no verdict\n[+−][\d.]+( to [+−][\d.]+)? points", said["accuracy"])
+    assert "not run" in {cell for row in rows for cell in row}
+    assert page.locator(".vega-embed").count() == 0, "the rule graph was not asked for"
+    page.get_by_text("Show how the rules depend on each other").click()
+    page.locator(".vega-embed").first.wait_for()
     images = page.locator(".prose img")
-    assert images.count() == 2
+    assert images.count() == 3
     assert all(image.evaluate("image => image.naturalWidth") > 400 for image in images.all())
     links = page.locator(".prose a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
-    paths = [re.fullmatch(r"javascript:app.showResultInfo\('(.*)'\)", link)[1] for link in links]
+    paths = [re.fullmatch(r"javascript:showResult\('(.*)'\)", link)[1] for link in links]
     assert set(paths) <= SHOWN
     page.locator(".prose a").first.click()
-    page.get_by_text("Estimates are differences").wait_for()
+    page.locator(".result .caption").wait_for()
+    assert page.locator(".result h2").inner_text().startswith("smoke: ")
 
 
 def test_the_committed_tables_make_a_page_with_all_claims(browser, tmp_path):
@@ -150,19 +167,34 @@ def test_the_committed_tables_make_a_page_with_all_claims(browser, tmp_path):
     for table in page.locator(".prose table").all():
         judged |= set(table.locator("tbody tr td:first-child").all_inner_texts())
     assert {f"C{number}" for number in range(1, 8)} <= {cell.split(":")[0] for cell in judged}
-    titles = page.locator(".prose figcaption").all_inner_texts()
+    links = page.locator(".prose figcaption a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
     images = page.locator(".prose img").all()
-    shown = {"digits": ("claims", "accuracy")} | dict.fromkeys(
-        ("digits_causes", "fashion"), ("claims", "accuracy", "causes")
-    )
-    for suite, names in shown.items():
-        assert {f"paper_figures/{suite}/{name}.png" for name in names} <= set(titles)
-    assert len(images) == len(titles)
+    suites = [Suite.load(ROOT, path.parent.name) for path in (ROOT / "results").glob("*/claims.csv")]
+    asked = {
+        (suite.name, name) for suite in suites for name in ("claims", "accuracy", "causes") if name in figures_of(suite)
+    }
+    assert suites
+    assert {f"javascript:showResult('paper_figures/{suite}/{name}.png')" for suite, name in asked} == set(links)
+    assert len(images) == len(links)
     assert all(image.evaluate("image => image.naturalWidth") > 400 for image in images)
     page.close()
 
 
-def test_a_search_finds_a_figure_and_shows_it(page):
+@pytest.mark.parametrize("term", ["rank", "DHEL", "temperature", "re:^smoke: effective"])
+def test_a_search_finds_labels_and_captions(page, term):
+    search = page.get_by_placeholder("Search...")
+    for words in ("nothing of this name", term):  # the second search shows its own results
+        search.fill(words)
+        search.press("Enter")
+        page.get_by_text("Search results").wait_for()
+    found = page.locator("nav tbody tr")
+    found.first.wait_for()
+    labels = [text.strip() for text in found.all_inner_texts()]
+    assert all(label.startswith("smoke: ") or label.startswith("published: ") for label in labels)
+    assert "smoke: effective rank by loss, with alignment and uniformity" in labels or term in ("DHEL", "temperature")
+
+
+def test_a_result_is_shown_with_its_label_and_caption(page):
     search = page.get_by_placeholder("Search...")
     search.fill("accuracy.png")
     search.press("Enter")
@@ -171,6 +203,31 @@ def test_a_search_finds_a_figure_and_shows_it(page):
     shown = page.locator(".p-3 > img[src^='data:image/png']")
     shown.wait_for()
     assert shown.evaluate("image => image.naturalWidth") > 400
+    assert page.locator(".result h2").inner_text() == "smoke: test accuracy by loss and batch size"
+    assert "Accuracy (%) on the test images" in page.locator(".result .caption").inner_text()
+
+
+def test_of_the_claims_a_page_shows_the_effects_and_folds_the_rest(page):
+    page.evaluate("showResult('paper_figures/smoke/claims.html')")
+    frame = page.frame_locator(".result iframe")
+    heads = frame.locator("th").all_inner_texts()
+    short = ["claim", "data set", "statement", "estimate", "95 % interval", "unit", "p (Holm)", "verdict", ""]
+    assert heads == short
+    note = frame.locator("dt", has_text="status").first
+    assert not note.is_visible()
+    frame.locator("summary").first.click()
+    assert note.is_visible()
+
+
+def test_a_narrow_screen_needs_no_scrolling_to_the_side(page):
+    page.set_viewport_size({"width": 400, "height": 800})
+    for show in ("", "showResult('paper_figures/smoke/claims.png')", "showResult('paper_figures/smoke/claims.html')"):
+        page.evaluate(show)
+        page.wait_for_timeout(200)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
+        beyond = """[...document.querySelectorAll('#app *')].filter(
+            each => each.getBoundingClientRect().right > 401 && !each.closest('.wide')).map(each => each.outerHTML)"""
+        assert page.evaluate(beyond) == []
 
 
 def test_no_figure_and_no_table_is_broken(page):

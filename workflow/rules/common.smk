@@ -5,6 +5,7 @@ Conventions: rules are verb_noun, and the step that one runs is `dhel-kcl <verb>
 a set, so two swapped values in separate parameters would go unnoticed); `code` is the digest of the science behind it.
 """
 
+import datetime
 import json
 import os
 import shlex
@@ -13,6 +14,8 @@ import sys
 from base64 import encodebytes
 from pathlib import Path
 
+import pandas as pd
+from dhel_kcl.evidence import overview
 from dhel_kcl.evidence.figures import FIGURES, figures_of
 from dhel_kcl.evidence.published import PUBLISHED
 from dhel_kcl.evidence.tables import TABLES, tables_of
@@ -334,21 +337,94 @@ def earlier_code(name):
     return origins.earlier_code(Path(layout.SUITE_PROVENANCE.format(suite=name)), SUITES[name]) if FROM_TABLES else ""
 
 
-def caption(maker, wildcards):
-    """Text under a figure or table in the report, by the name of its maker; the report's template calls it."""
-    names = {
-        "draw_figure": "{figure}",
-        "tabulate_results": "{table}",
-        "draw_theory": "theory_{experiment}",
-        "tabulate_theory": "theory_{theory_table}",
-        "tabulate_published": "published_by_others",
-    }
-    name = names[maker].format(**dict(wildcards.items()))
+MAKERS = {
+    "draw_figure": "{figure}",
+    "tabulate_results": "{table}",
+    "draw_theory": "theory_{experiment}",
+    "tabulate_theory": "theory_{theory_table}",
+    "tabulate_published": "published_by_others",
+}
+"""What a rule's caption is called."""
+
+
+def captioned(maker, wildcards):
+    """Label and text of a figure or table in the report: the first line of its caption, and the others."""
+    name = MAKERS[maker].format(**dict(wildcards.items()))
     text = (ROOT / f"workflow/report/captions/{name}.rst").read_text(encoding="utf-8")
+    first, text = text.split("\n", 1)
+    return first.removeprefix(".. label: "), text.lstrip()
+
+
+def label(maker, wildcards):
+    """What the report lists a figure or table as: "digits: effective rank by loss, with alignment and uniformity"."""
+    where = dict(wildcards.items()).get("suite", "theory" if maker.endswith("theory") else "published")
+    return {"shows": f"{where}: {captioned(maker, wildcards)[0]}"}
+
+
+def caption(maker, wildcards):
+    """Text under a figure or table in the report; the report's template calls it."""
+    text = captioned(maker, wildcards)[1]
     if maker not in ("draw_figure", "tabulate_results"):
         return text
     note = earlier_code(wildcards.suite)
-    return text.replace("{n}", sample_sizes(SUITES[wildcards.suite])) + (f"\n{note}\n" if note else "")
+    text = text.replace("{n}", sample_sizes(SUITES[wildcards.suite]))
+    if "{finding}" in text:
+        text = text.replace(
+            "{finding}", f"*In short*: {overview.finding(SUITES[wildcards.suite], verdicts(wildcards.suite))}"
+        )
+    return text + (f"\n{note}\n" if note else "")
+
+
+def verdicts(name):
+    """The ledger of a suite, or None before it was run."""
+    file = Path(layout.CLAIMS.format(suite=name))
+    return pd.read_csv(file) if file.is_file() else None
+
+
+def told():
+    """Suites that the report's opening page tells of: those that have a ledger, and those that were planned."""
+    single = [suite for suite in SUITES.values() if not suite.is_joint]
+    there = {suite.name: verdicts(suite.name) is not None for suite in single}
+    found = [suite for suite in single if suite.config.confirmatory or there[suite.name]]
+    return sorted(found, key=lambda suite: not there[suite.name])
+
+
+def findings():
+    """{title of a suite: what its ledger says}, for the opening page."""
+    ledgers = [(suite, verdicts(suite.name)) for suite in told()]
+    return {suite.config.title: overview.finding(suite, said) for suite, said in ledgers if said is not None}
+
+
+def planned():
+    """Titles of suites that were planned and have not run."""
+    return [suite.config.title for suite in told() if verdicts(suite.name) is None]
+
+
+def grid_of_claims(shown):
+    """Statements by data set as an HTML table, linked to the tables of claims among the paths `shown`."""
+    columns = []
+    for suite in told():
+        table = layout.TABLE.format(suite=suite.name, table="claims", format="html")
+        link = f"javascript:showResult('{table}')" if table in shown else ""
+        columns += overview.columns(suite, verdicts(suite.name), link)
+    return overview.grid(columns)
+
+
+def main_figures(shown):
+    """Paths of the figures of the opening page, the one that says most first: causes, then claims, then accuracy."""
+    found = [path for name in ("causes", "claims", "accuracy") for path in shown if path.endswith(f"/{name}.png")]
+    confirmatory = [f"/{suite.name}/" for suite in told() if suite.config.confirmatory]
+    return sorted(found, key=lambda path: not any(part in path for part in confirmatory))
+
+
+def alt(entry):
+    """The label of an entry of the report."""
+    return label(entry.job.rule.name, entry.job.wildcards)["shows"]
+
+
+def made():
+    """Date and revision of the report."""
+    return f"{datetime.date.today():%d %B %Y}, from revision {provenance.git_revision()[0]}"
 
 
 def embedded(image):

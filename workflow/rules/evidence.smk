@@ -40,7 +40,7 @@ rule tabulate_results:
             caption="../report/caption.rst",
             category=lambda w: shelf(w.table, "tables", 0).format(**w),
             subcategory=lambda w: shelf(w.table, "tables", 1).format(**w),
-            labels=lambda w: {"table": w.table.replace("_", " ")},
+            labels=lambda w: label("tabulate_results", w),
         ),
         expand(layout.TABLE, format=[name for name in FORMATS if name != "html"], allow_missing=True),
     log:
@@ -68,7 +68,7 @@ rule draw_figure:
             caption="../report/caption.rst",
             category=lambda w: shelf(w.figure, "figures", 0).format(**w),
             subcategory=lambda w: shelf(w.figure, "figures", 1).format(**w),
-            labels=lambda w: {"figure": w.figure.replace("_", " ")},
+            labels=lambda w: label("draw_figure", w),
         ),
     log:
         f"{layout.SUITE_LOGS}/figures/{{figure}}.log",
@@ -95,7 +95,7 @@ rule tabulate_published:
             layout.PUBLISHED.replace("{format}", "html"),
             caption="../report/caption.rst",
             category="published",
-            labels={"table": "published by others"},
+            labels=lambda w: label("tabulate_published", w),
         ),
         [name for name in PUBLISHED_TABLE if not name.endswith("html")],
         *PUBLISHED_MARK,

@@ -62,7 +62,7 @@ rule draw_theory:
             caption="../report/caption.rst",
             category="theory",
             subcategory="figures",
-            labels=lambda w: {"figure": w.experiment.replace("_", " ")},
+            labels=lambda w: label("draw_theory", w),
         ),
     log:
         f"{layout.THEORY_LOGS}/figures/{{experiment}}.log",
@@ -85,7 +85,7 @@ rule tabulate_theory:
             caption="../report/caption.rst",
             category=lambda w: "theory" if w.theory_table in ("gaps", "local_minima") else "claims",
             subcategory=lambda w: "tables" if w.theory_table in ("gaps", "local_minima") else "theory",
-            labels=lambda w: {"table": w.theory_table.replace("_", " ")},
+            labels=lambda w: label("tabulate_theory", w),
         ),
         expand(layout.THEORY_TABLE, format=[name for name in FORMATS if name != "html"], allow_missing=True),
     log:

@@ -1,6 +1,6 @@
 """How tables look: numbers in cells, and a table as CSV, Markdown, LaTeX (booktabs) and HTML."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from dhel_kcl.files import write_text
 
 FORMATS = ("csv", "md", "tex", "html")
 NOT_RUN = "not run"
+FOLDED = "folded"
+"""Attribute of a table: columns that its page folds away."""
 PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -19,6 +21,8 @@ PAGE = """<!doctype html>
 body {{ font: 14px/1.4 sans-serif; color: #222; margin: 1rem }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums }}
 th, td {{ padding: .25rem .7rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #ddd }}
+dl {{ margin: 0; max-width: 40rem }}
+dt {{ font-weight: bold }}
 th {{ position: sticky; top: 0; background: #fff; border-bottom: 1.5px solid #222 }}
 </style>
 {body}
@@ -69,6 +73,16 @@ def latex(table: pd.DataFrame, note: str = "") -> str:
 
 
 def html(table: pd.DataFrame, title: str, note: str = "") -> str:
-    """A page of its own; the report shows it as it is."""
-    body = table.to_html(index=False, border=0, na_rep="")
+    """A page of its own; the report shows it as it is. Columns named in `table.attrs[FOLDED]` open when asked for."""
+    folded = [column for column in table if column in table.attrs.get(FOLDED, ())]
+    shown = table.drop(columns=folded).fillna("").map(lambda cell: escape(str(cell)))
+    if folded:
+        shown[""] = [_details(row) for row in table[folded].to_dict("records")]
+    body = shown.rename(columns=lambda name: escape(str(name))).to_html(index=False, border=0, na_rep="", escape=False)
     return PAGE.format(title=escape(title), body=f"{body}\n<p>{escape(note)}</p>" if note else body)
+
+
+def _details(row: dict[Hashable, Any]) -> str:
+    """The cells of a row that are not empty, by name, in a cell that opens."""
+    listed = "".join(f"<dt>{escape(str(name))}<dd>{escape(str(cell))}" for name, cell in row.items() if str(cell))
+    return f"<details><summary>more</summary><dl>{listed}</dl></details>" if listed else ""

@@ -1,5 +1,8 @@
+import re
+
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from dhel_kcl.evidence.figures import FIGURES, figures_of, panels
 from dhel_kcl.presentation import style
@@ -7,8 +10,19 @@ from dhel_kcl.runtime.digest import code
 from dhel_kcl.study.suite import Suite
 from dhel_kcl.theory import EXPERIMENTS
 from tests.pipeline import ROOT
-from tests.synthetic import results_of, suite_of
+from tests.synthetic import effect, results_of, suite_of, with_causes, with_rates
 from tests.unit.evidence.conftest import complete, make
+
+
+@pytest.fixture(autouse=True)
+def theme():
+    style.set_theme()
+
+
+def is_small(text):
+    """Less than 7 pt at print size; sub- and superscripts of formulas are."""
+    shown = text.get_visible() and text.get_text()
+    return bool(shown) and (text.get_fontsize() < style.SMALL or any(sign in text.get_text() for sign in "^_"))
 
 
 @pytest.mark.slow
@@ -18,7 +32,8 @@ def test_figures_of_a_partly_done_suite(results_without, name, missing):
     figure = make(FIGURES[name], results_without(missing))
     figure.draw_without_rendering()
     words = {text.get_text() for ax in figure.axes for text in ax.texts}
-    empty = missing == "all losses" or (name == "claims" and missing in ("a loss", "the selected seeds"))
+    partly = {"a loss": ("claims", "hyperparameters"), "the selected seeds": ("claims",)}
+    empty = missing == "all losses" or name in partly[missing]
     assert ("not run" in words) == (empty and name != "causes"), "the trade-off's runs are others"
 
 
@@ -28,11 +43,14 @@ def test_a_figure_of_several_data_sets_needs_what_it_says_and_no_more(results_of
     figure = make(FIGURES[name], alone(FIGURES[name], results_of_several))
     assert isinstance(figure, Figure)
     figure.draw_without_rendering()
+    assert figure.get_suptitle()
+    assert figure.get_figwidth() in (style.COLUMN, style.PAGE)
+    assert [text for text in figure.findobj(Text) if is_small(text)] == []
     titles = {ax.get_title().split(",")[0] for ax in figure.axes}
-    if name == "causes":
-        assert "CIFAR-10" in titles
-    elif name != "claims":
-        assert titles - {""} == {"CIFAR-10", "CIFAR-100", "STL-10"}
+    if name == "hyperparameters":
+        titles = {ax.get_ylabel().split("\n")[0] for ax in figure.axes}
+    asked = {"CIFAR-10"} if name == "causes" else {"CIFAR-10", "CIFAR-100", "STL-10"}
+    assert titles - {""} == asked
 
 
 def test_a_suite_has_no_figure_of_what_it_does_not_run(results_of_several, tmp_path):
@@ -49,9 +67,34 @@ def test_grids_of_words_and_incomplete_ones_are_drawn(tmp_path):
         return run.method == "dcl" and run.role == "grid" and run.loss["temperature"] == 0.1
 
     results = complete(results_of(tmp_path / "results", suite_of(tmp_path, change), without=missing))
-    ax = make(FIGURES["hyperparameters"], results).axes[0]
-    labels = [label.get_text() for label in ax.get_xticklabels()]
-    assert any(label.startswith("form, τ\nmean/0.1\n") for label in labels)
+    axes = {ax.get_xlabel(): ax for ax in make(FIGURES["hyperparameters"], results).axes}
+    labels = [label.get_text() for label in axes["from above: form, τ"].get_xticklabels()]
+    assert labels[:2] == ["mean\n0.1", "mean\n0.3"]
+
+
+def test_each_setting_is_drawn_at_its_best_learning_rate_on_validation(tmp_path):
+    def truth(run, loss):
+        accuracy = 80.0 + 5.0 * (run.setting.training.get("learning_rate") == 0.3)
+        return {"validation_accuracy": accuracy, "test_accuracy": accuracy}
+
+    results = complete(results_of(tmp_path / "results", suite_of(tmp_path, with_rates), truth, noise={}))
+    figure = make(FIGURES["hyperparameters"], results)
+    assert "1 seed each" in figure.get_suptitle()
+    assert "best learning rate" in figure.get_suptitle()
+    drawn = [line.get_ydata()[0] for ax in figure.axes for line in ax.lines]
+    assert set(drawn) == {85.0}
+    assert len(drawn) == 2 * 2 * 3
+
+
+def test_claims_say_effects_and_verdicts_in_words(tmp_path):
+    suite = suite_of(tmp_path, with_causes([0, 1, 2, 3, 4]))
+    results = complete(results_of(tmp_path / "results", suite, effect("z_effective_rank", 5.0)))
+    axes = make(FIGURES["claims"], results).axes
+    labels = [label.get_text() for ax in axes for label in ax.get_yticklabels()]
+    assert {"rank of z", "DHEL − SimCLR", "weight doubled: DHEL sum − mean", "each at its best rate"} <= set(labels)
+    said = [text.get_text() for ax in axes for text in ax.texts]
+    assert any(re.fullmatch(r"\+\d\.\d \(\+\d\.\d to \+\d\.\d\)  supported", text) for text in said)
+    assert [ax.get_xlabel().split(",")[0] for ax in axes] == ["difference in points", "difference in dimensions"]
 
 
 def test_losses_without_a_look_of_their_own_get_different_ones(tmp_path):

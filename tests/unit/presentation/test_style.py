@@ -1,13 +1,23 @@
+import itertools
+
 import matplotlib
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.font_manager import FontProperties, findfont
 from matplotlib.lines import Line2D
 
 from dhel_kcl.presentation import style
+from tests.colours import apart, as_deuteranopes_see, lab
+
+MAIN = ("simclr", "dcl", "dhel", "kcl-gaussian", "kcl-log")
+"""Losses that most figures compare."""
+FORMS = ("dhel", "dhel-mean", "dhel-anchor")
 
 
 def line():
     style.set_theme()
-    fig, axes = style.panels(2, height=2.0)
+    fig, axes = style.panels(2, 2.0, "what is shown")
     axes[0].plot([0, 1], [0, 1], color=style.LOOKS["dhel"][0])
     style.not_run(axes[1])
     style.legend(fig, [Line2D([], [], label="DHEL")])
@@ -33,7 +43,7 @@ def test_settings_of_the_user_change_no_byte(tmp_path):
 
 
 def test_widths_are_those_of_a_column_and_a_page():
-    widths = {count: style.panels(count, height=2.0)[0].get_figwidth() for count in (1, 2, 3)}
+    widths = {count: style.panels(count, 2.0, "what is shown")[0].get_figwidth() for count in (1, 2, 3)}
     assert widths == {1: style.COLUMN, 2: style.PAGE, 3: style.PAGE}
 
 
@@ -45,3 +55,62 @@ def test_a_panel_without_results_says_so():
 def test_every_look_is_there_once():
     looks = [*style.LOOKS.values(), *style.OTHERS]
     assert len({colour for colour, _ in looks}) == len({marker for _, marker in looks}) == len(looks)
+
+
+def colours(names):
+    return {name: np.array(to_rgb(style.LOOKS[name][0])) for name in names}
+
+
+def least_distance(found):
+    """The two colours that are closest, and how far apart they are."""
+    return min((apart(lab(a), lab(b)), names) for names, (a, b) in pairs(found).items())
+
+
+def pairs(found):
+    return {(m, n): (found[m], found[n]) for m, n in itertools.combinations(found, 2)}
+
+
+def test_the_distance_of_colours_is_that_of_the_standard():
+    """Pairs 1, 7, 17 and 25 of Sharma, Wu and Dalal (2005), table 1."""
+    given = [
+        ((50.0, 2.6772, -79.7751), (50.0, 0.0, -82.7485), 2.0425),
+        ((50.0, 0.0, 0.0), (50.0, -1.0, 2.0), 2.3669),
+        ((50.0, 2.5, 0.0), (73.0, 25.0, -18.0), 27.1492),
+        ((60.2574, -34.0099, 36.2677), (60.4626, -34.1751, 39.4387), 1.2644),
+    ]
+    for first, second, distance in given:
+        assert apart(np.array(first), np.array(second)) == pytest.approx(distance, abs=1e-4)
+    assert lab(np.array([1.0, 1.0, 1.0])) == pytest.approx([100, 0, 0], abs=0.02)
+
+
+def test_colours_of_losses_are_far_apart():
+    """CIEDE2000, for all losses, and as deuteranopes see them for those that most figures compare."""
+    assert least_distance(colours(style.LOOKS))[0] >= 20
+    seen = {name: as_deuteranopes_see(colour) for name, colour in colours(style.LOOKS).items()}
+    assert least_distance({name: seen[name] for name in MAIN})[0] >= 20
+    assert least_distance(seen)[0] >= 15
+
+
+def test_grey_tells_the_main_losses_apart_and_paper_all():
+    lightness = {name: lab(colour)[0] for name, colour in colours(style.LOOKS).items()}
+    steps = np.diff(sorted(lightness[name] for name in MAIN))
+    assert steps.min() >= 8
+    assert max(lightness.values()) < 80, "too pale on white"
+
+
+def test_forms_of_dhel_are_shades_of_one_hue():
+    hues = [np.degrees(np.arctan2(*lab(colour)[:0:-1])) for colour in colours(FORMS).values()]
+    assert max(hues) - min(hues) < 30
+
+
+def test_names_are_moved_apart_and_no_further():
+    moved = style.apart([1.0, 5.0, 1.1], 0.5)
+    assert moved == pytest.approx([0.8, 5.0, 1.3])
+    assert list(style.apart([], 1.0)) == []
+
+
+def test_long_titles_are_broken():
+    fig = style.blank(
+        (style.COLUMN, 2.0), "a title of so many words that a column of a page is too narrow for all of them"
+    )
+    assert "\n" in fig.get_suptitle()

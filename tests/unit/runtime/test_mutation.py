@@ -86,6 +86,7 @@ CHANGES = """
     theory.verdict                           theory *, not theory figure *
     theory.descent                           {theory}, not theory circle
     theory.minima                            theory minima, theory local_minima, theory minibatches
+    theory.figures.shares                    theory figure minima, theory figure local_minima
     theory.figures.*                         theory figure {module}
     theory.titles                            theory figure *, not theory figure uniformity, theory tables
     theory.*                                 theory {module}
@@ -93,19 +94,20 @@ CHANGES = """
     presentation.style                       figure *, theory figure *
     presentation.table_files                 table *, published, theory tables
     presentation.claim_names                 {judged}, table claims, table claims_summary, theory tables
-    presentation.verdict_words               {judged}, table claims, table claims_summary, theory *, not theory figure *
+    presentation.verdict_words               {judged}, {hyperparameters}, table claims*, theory *, not theory figure *
     evidence.collect  evidence.run_files     collect
     evidence.tidy                            collect, judge, figure *, table *, published
-    evidence.estimates  evidence.causes      {judged}
-    evidence.ledger  evidence.statistics     {judged}
-    evidence.dataset_runs  evidence.grids    {judged}
+    evidence.estimates  evidence.causes      {judged}, {hyperparameters}
+    evidence.statistics                      {judged}, {hyperparameters}
+    evidence.dataset_runs  evidence.grids    {judged}, {hyperparameters}
+    evidence.ledger                          {judged}
     evidence.verdicts  evidence.status       judge
     evidence.limits                          judge
     evidence.power                           -
-    evidence.exhibit                         -
+    evidence.exhibit  evidence.overview      -
     evidence.published                       table published, table negative_variance, published
     evidence.figures.__init__                -
-    evidence.figures.panels                  figure *, not figure claims
+    evidence.figures.panels                  figure *
     evidence.figures.forest                  figure claims, figure causes
     evidence.figures.*                       figure {module}
     evidence.tables.__init__                 -
@@ -123,6 +125,7 @@ CHANGES = """
 GROUPS = {
     "losses": "pretrain infonce, pretrain simclr, pretrain dcl, pretrain dhel, pretrain kcl *",
     "theory": "theory minima, theory local_minima, theory minibatches, theory batch_size, theory circle",
+    "hyperparameters": "figure hyperparameters",
     "judged": "judge, figure claims, figure causes, table robustness, table causes_*",
 }
 

@@ -1,7 +1,10 @@
-"""Test accuracy of the linear probe against batch size, at the setting selected on validation.
+"""Test accuracy of the linear probe by batch size, at the setting selected on validation.
 
-Mean and standard deviation over seeds; horizontal lines are the floors, and a floor far below is named with its value.
+Means over seeds, bars of one standard deviation, losses beside each other with their names at the right, in the order
+of the largest batch size. Horizontal lines are the floors; one far below or above is named with its value.
 """
+
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,48 +15,74 @@ from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
 from dhel_kcl.study.suite import FLOORS, Suite, dataset_title
 
+TITLE = "Test accuracy of a linear probe, by loss and batch size"
+NAME = 0.11
+"""Height of a name in inches."""
+
 
 def draw(results: Results) -> Figure:
-    fig, axes = style.panels(len(results.datasets), height=2.6, sharey=False)
-    lines: set[str] = set()
-    for ax, dataset in zip(axes, results.datasets, strict=True):
-        lines |= draw_dataset(ax, results, dataset)
-    axes[0].set_ylabel("test accuracy (%)")
-    floors = [panels.floor_handle(floor, results.suite) for floor in FLOORS if floor in lines]
-    style.legend(fig, [*panels.loss_handles(results), *floors], columns=2 if len(axes) == 1 else 5)
+    columns = min(2, len(results.datasets))
+    rows, height = -(-len(results.datasets) // columns), 2.6
+    width = style.COLUMN if columns == 1 else style.PAGE
+    fig, axes = style.grid(rows, columns, (width, 0.4 + rows * height), TITLE)
+    for ax in axes.flat[len(results.datasets) :]:
+        ax.set_axis_off()
+    for ax, dataset in zip(axes.flat, results.datasets, strict=False):
+        draw_dataset(ax, results, dataset, NAME / (0.6 * height))
+    for row in axes:
+        row[0].set_ylabel("test accuracy (%)")
     return fig
 
 
-def draw_dataset(ax: Axes, results: Results, dataset: str) -> set[str]:
-    """Losses and floors of a data set; returns which floors are lines."""
+def draw_dataset(ax: Axes, results: Results, dataset: str, name_height: float) -> None:
+    """Losses and floors of a data set. name_height: of a name, as a share of the panel's."""
     sizes, methods = results.sizes(dataset), results.methods("losses", dataset)
     here = where(results.selected, dataset=dataset)
-    for position, method in enumerate(methods):
-        by_size = where(here, method=method).groupby("batch_size").test_accuracy
-        shift = 1.025 ** (position - (len(methods) - 1) / 2)  # side by side, not on top of each other
-        x, look = [size * shift for size in by_size.mean().index], panels.look(method, results.suite)
-        ax.errorbar(x, by_size.mean(), by_size.std().fillna(0), **look, markersize=4, linewidth=1.2, capsize=2)
-    trained = here[here.method.isin(methods)].groupby(["method", "batch_size"]).test_accuracy.mean()
-    floors = here[here.method.isin(FLOORS)].groupby("method").test_accuracy.mean()
-    reach = max(2 * (trained.max() - trained.min()), 2)
-    far = floors < trained.min() - reach
-    for floor, value in floors[~far].items():
-        ax.axhline(value, color=style.GREY, linestyle=panels.FLOOR_LINES[floor], linewidth=1)
-    ax.set_xscale("log", base=2)
-    ax.set_xlim(min(sizes) / 1.4, max(sizes) * 1.4)
-    name_far_floors(ax, floors[far], results.suite)
-    ax.set_xticks(sizes, [str(size) for size in sizes])
-    ax.minorticks_off()
-    ax.set(xlabel="batch size M", title=dataset_title(dataset))
+    trained = here[here.method.isin(methods)].groupby(["method", "batch_size"]).test_accuracy.agg(["mean", "std"])
+    ax.set(xlabel="batch size M", title=dataset_title(dataset), xlim=(-0.5, len(sizes) - 0.5))
+    ax.set_xticks(range(len(sizes)), [str(size) for size in sizes])
     if trained.empty:
         style.not_run(ax)
-    return set(floors[~far].index)
+        return
+    for (method, size), row in trained.fillna(0).iterrows():
+        x = sizes.index(size) + style.dodged(methods.index(method), len(methods))
+        look = panels.look(method, results.suite)
+        ax.errorbar(x, row["mean"], row["std"], **look, linestyle="", markersize=4, elinewidth=1, capsize=1.5)
+    floors = here[here.method.isin(FLOORS)].groupby("method").test_accuracy.mean()
+    reach = max(2 * (trained["mean"].max() - trained["mean"].min()), 2)
+    below, above = floors < trained["mean"].min() - reach, floors > trained["mean"].max() + reach
+    far = below | above
+    for floor, value in floors[~far].items():
+        ax.axhline(value, color=style.GREY, linestyle=panels.FLOOR_LINES[floor], linewidth=1, zorder=-1)
+    for boundary in range(1, len(sizes)):
+        ax.axvline(boundary - 0.5, color="#DDDDDD", linewidth=0.6, zorder=-2)
+    name_far_floors(ax, {"below": floors[below], "above": floors[above]}, results.suite)
+    last = {method: trained.loc[method, "mean"].iloc[-1] for method in methods if method in trained.index}
+    name_levels(ax, last | floors[~far].to_dict(), results.suite, name_height)
 
 
-def name_far_floors(ax: Axes, floors: pd.Series, suite: Suite) -> None:
+def name_levels(ax: Axes, levels: dict[str, float], suite: Suite, name_height: float) -> None:
+    """Names of losses and floors right of the panel at their levels, moved where they would hide each other."""
+    low, high = ax.get_ylim()
+    places = style.apart(list(levels.values()), name_height * (high - low))
+    where_x = ("axes fraction", "data")
+    for (name, level), place in zip(levels.items(), places, strict=True):
+        line: dict[str, Any] = {"arrowstyle": "-", "color": "#AAAAAA", "linewidth": 0.5, "shrinkA": 0, "shrinkB": 0}
+        at: dict[str, Any] = {"xycoords": where_x, "textcoords": where_x, "va": "center", "annotation_clip": False}
+        ax.annotate("", (1.0, level), (1.06, place), arrowprops=line, **at)
+        ax.annotate(suite.title(name), (1.0, level), (1.12, place), fontsize=style.SMALL, **at)
+        if name not in FLOORS:
+            look = panels.look(name, suite)
+            ax.plot(1.085, place, transform=ax.get_yaxis_transform(), clip_on=False, markersize=4, **look)
+    ax.set_ylim(low, high)
+
+
+def name_far_floors(ax: Axes, floors: dict[str, pd.Series], suite: Suite) -> None:
     """Words with their values at the bottom of the panel, which grows to have room for them."""
-    if len(floors):
+    texts = [
+        f"{side}: {suite.title(name)} {value:.1f} %" for side, far in floors.items() for name, value in far.items()
+    ]
+    if texts:
         bottom, top = ax.get_ylim()
-        ax.set_ylim(bottom - 0.1 * len(floors) * (top - bottom))
-    text = "\n".join(f"below: {suite.title(floor)} {value:.1f} %" for floor, value in floors.items())
-    ax.text(0.02, 0.03, text, transform=ax.transAxes, color=style.GREY, fontsize="x-small")
+        ax.set_ylim(bottom - 0.1 * len(texts) * (top - bottom))
+    ax.text(0.02, 0.03, "\n".join(texts), transform=ax.transAxes, color=style.GREY, fontsize=style.SMALL)

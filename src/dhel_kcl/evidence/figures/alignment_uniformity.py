@@ -1,9 +1,7 @@
-"""Alignment against uniformity of the test embeddings z, one point a seed; larger points, larger batches.
+"""Alignment against uniformity of the test embeddings z: means over seeds, bars of one standard deviation.
 
-Down and to the left is better in both.
+Larger points, larger batches. Down and to the left is better in both.
 """
-
-from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -13,20 +11,31 @@ from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
 from dhel_kcl.study.suite import dataset_title
 
+TITLE = "How close views lie (alignment), and how evenly images spread (uniformity)"
+
 
 def draw(results: Results) -> Figure:
-    diameters = {size: 3 + 2 * rank for rank, size in enumerate(results.all_sizes)}
-    fig, axes = style.panels(len(results.datasets), height=2.9, sharey=False)
+    diameters = {size: 3 + 1.5 * rank for rank, size in enumerate(results.all_sizes)}
+    fig, axes = style.panels(len(results.datasets), 3.3, TITLE, sharey=False)
     for ax, dataset in zip(axes, results.datasets, strict=True):
         methods, here = results.methods("losses", dataset), where(results.selected, dataset=dataset)
-        if here[here.method.isin(methods)].empty:
+        by = here[here.method.isin(methods)].groupby(["method", "batch_size"])[["z_alignment", "z_uniformity"]]
+        if by.ngroups == 0:
             style.not_run(ax)
-        for method in methods:
-            look: dict[str, Any] = {"linestyle": "", "alpha": 0.75} | panels.look(method, results.suite)
-            for size in results.sizes(dataset):
-                points = where(here, method=method, batch_size=size)
-                ax.plot(points.z_alignment, points.z_uniformity, markersize=diameters[size], **look)
-        ax.set(xlabel="alignment  $\\|u - v\\|^2$", title=dataset_title(dataset))
+        spread = by.std().fillna(0)
+        for (method, size), mean in by.mean().iterrows():
+            bars = spread.loc[method, size]
+            look = panels.look(method, results.suite) | {"markersize": diameters[size], "elinewidth": 0.8}
+            ax.errorbar(
+                mean.z_alignment,
+                mean.z_uniformity,
+                xerr=bars.z_alignment,
+                yerr=bars.z_uniformity,
+                linestyle="",
+                alpha=0.85,
+                **look,
+            )
+        ax.set(xlabel="alignment  ‖u − v‖²", title=dataset_title(dataset))
     axes[0].set_ylabel("uniformity (t = 2)")
     sizes = [
         Line2D([], [], linestyle="", marker="o", color=style.GREY, markersize=diameter, label=f"M = {size}")

@@ -1,108 +1,175 @@
-"""Effective rank against alignment and against accuracy, by energy weight and temperature; and the effects.
+"""What each step from SimCLR to DHEL does to the effective rank of z, setting by setting, and rank against alignment.
 
-Curves join the temperatures (of KCL gamma) of one loss, energy weight, learning rate and length, at one batch size; the
-thicker, the larger the weight. Temperatures are named at the largest weight. Effects: at equal learning rates every
-setting's (small), their mean and its interval; below it the mean with each side at its own best rate.
+Left: effects with 95 % intervals over seeds, at equal learning rates and with each side at its own best one, and their
+mean over the settings. Right: every point at the usual length; its temperature by colour, energy weight by size, loss
+by marker; KCL, which has no temperature, is open.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
+import matplotlib
+import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from dhel_kcl.evidence import ledger
 from dhel_kcl.evidence.causes import Points
-from dhel_kcl.evidence.dataset_runs import DatasetRuns, Pair
-from dhel_kcl.evidence.figures import panels
-from dhel_kcl.evidence.figures.forest import forest, frame, verdict_handles
+from dhel_kcl.evidence.dataset_runs import DatasetRuns, Judged, Pair
+from dhel_kcl.evidence.estimates import Estimate
+from dhel_kcl.evidence.figures import forest, panels
+from dhel_kcl.evidence.figures.forest import Effect
+from dhel_kcl.evidence.ledger import Ledger
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
-from dhel_kcl.study.suite import Suite, dataset_title
+from dhel_kcl.study.suite import dataset_title
 
 TITLES = {"simclr": "SimCLR", "dcl": "DCL", "dhel-mean": "DHEL mean", "dhel-anchor": "DHEL anchor", "dhel-sum": "DHEL"}
-X_AXES = {"z_alignment": "alignment  $\\|u - v\\|^2$", "test_accuracy": "test accuracy (%)"}
+TITLES |= {"kcl-gaussian": "KCL Gaussian", "kcl-log": "KCL log", "kcl-imq": "KCL IMQ", "kcl-riesz": "KCL Riesz"}
+AGAINST = {"z_alignment": "alignment  ‖u − v‖², lower is closer", "test_accuracy": "test accuracy (%)"}
+GUIDE: dict[str, Any] = {"color": "#BBBBBB", "linewidth": 1.2, "zorder": -1}
+"""Rank by the logarithm of alignment, least squares through the points with a temperature."""
+
+Look = dict[str, Any]
+Line = tuple[str, list[Effect]]
+"""Words, and effects beside each other; a heading has none."""
 
 
 def draw(results: Results) -> Figure:
-    datasets = results.datasets_of("causes")
-    size, ratios = (style.PAGE, 0.5 + 2 * len(datasets)), [1, 1, 0.8]
-    fig, axes = style.grid(len(datasets), 3, size, width_ratios=ratios)
-    points = pd.concat([Points.read(results, dataset).runs for dataset in datasets]).fillna({"weight": 1.0})
-    widths = {weight: 0.6 + 0.6 * rank for rank, weight in enumerate(sorted(points.weight.unique()))}
-    for (*by_column, effects), dataset in zip(axes, datasets, strict=True):
-        here = where(points, dataset=dataset)
-        for ax, (column, label) in zip(by_column, X_AXES.items(), strict=True):
-            draw_curves(ax, here, column, widths, results.suite)
-            ax.set(xlabel=label, ylabel="effective rank of z", title=dataset_title(dataset))
-        if not here.empty:
-            name_temperatures(by_column[0], here)
-        draw_effects(effects, results, dataset)
-    style.legend(fig, handles(results, list(points.loss.unique()), widths), columns=5)
+    datasets, book = results.datasets_of("causes"), ledger.read()
+    blocks = {dataset: list(blocks_of(results, dataset, book)) for dataset in datasets}
+    longest = max(sum(map(len, found)) for found in blocks.values())
+    fig = style.blank(
+        (style.PAGE, 1.5 + len(datasets) * max(3.6, 0.6 + forest.LINE * longest)),
+        "What each step from SimCLR to DHEL does to the effective rank of z, and rank against alignment and accuracy",
+    )
+    names: list[Any] = [[f"{dataset} effects", f"{dataset} {column}"] for dataset in datasets for column in AGAINST]
+    axes = fig.subplot_mosaic(names, width_ratios=[1, 0.9])
+    points = pd.concat([main_points(results, dataset) for dataset in datasets])
+    colours, sizes = by_temperature(points), by_weight(points)
+    for dataset in datasets:
+        draw_effects(axes[f"{dataset} effects"], blocks[dataset], book, dataset)
+        for column, label in AGAINST.items():
+            ax = axes[f"{dataset} {column}"]
+            draw_points(ax, where(points, dataset=dataset), column, colours, sizes, results)
+            ax.set(xlabel=label, ylabel="effective rank of z")
+    style.legend(fig, handles(points, colours, sizes, results), columns=4)
     return fig
 
 
-def draw_curves(ax: Axes, points: pd.DataFrame, column: str, widths: dict[float, float], suite: Suite) -> None:
-    """Rank against `column`, one curve a loss, weight, rate and length; means over seeds, bars of one standard
-    deviation."""
+def main_points(results: Results, dataset: str) -> pd.DataFrame:
+    """Mean of every point at the suite's usual length."""
+    runs = where(Points.read(results, dataset).runs, main=True).fillna({"weight": 1.0})
+    by = ["loss", "weight", "temperature", "gamma", "other", "rate"]
+    means = runs.groupby(by, dropna=False, sort=False)[["z_effective_rank", *AGAINST]].mean()
+    return means.reset_index().assign(dataset=dataset)
+
+
+def by_temperature(points: pd.DataFrame) -> dict[float, Any]:
+    """A colour each, from dark to light, which grey shows too."""
+    temperatures = sorted(points.temperature.dropna().unique())
+    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, len(temperatures)))
+    return dict(zip(temperatures, shades, strict=True))
+
+
+def by_weight(points: pd.DataFrame) -> dict[float, float]:
+    """Diameters of markers."""
+    return {weight: 4 + 2 * rank for rank, weight in enumerate(sorted(points.weight.unique()))}
+
+
+def marker(loss: str, results: Results) -> str:
+    look: str = panels.look("dhel" if loss == "dhel-sum" else loss, results.suite)["marker"]
+    return look
+
+
+def draw_points(
+    ax: Axes, points: pd.DataFrame, column: str, colours: dict[float, Any], sizes: dict[float, float], results: Results
+) -> None:
     if points.empty:
         style.not_run(ax)
-    for (loss, weight, *_), line in points.groupby(["loss", "weight", "other", "rate", "length"], sort=False):
-        grouped = line.groupby(["temperature", "gamma"], dropna=False)[[column, "z_effective_rank"]]
-        mean, spread = grouped.mean(), grouped.std().fillna(0)
-        ax.errorbar(
-            mean[column],
-            mean.z_effective_rank,
-            yerr=spread.z_effective_rank,
-            xerr=spread[column],
-            elinewidth=0.5,
-            alpha=0.85,
-            **by_weight(widths[weight]),
-            **look_of(loss, suite),
-        )
+        return
+    for point in points.itertuples():
+        colour = colours.get(point.temperature, style.GREY)
+        look = {"color": colour, "markerfacecolor": "none" if pd.isna(point.temperature) else colour}
+        x, size = getattr(point, column), sizes[point.weight]
+        ax.plot(x, point.z_effective_rank, marker=marker(point.loss, results), markersize=size, alpha=0.85, **look)
+    tempered = points[points.temperature.notna() & (points.z_alignment > 0)]
+    if column == "z_alignment" and tempered[column].nunique() > 2:
+        x, y = tempered[column], tempered.z_effective_rank
+        along = np.geomspace(x.min(), x.max())
+        ax.plot(along, np.polyval(np.polyfit(np.log(x), y, 1), np.log(along)), **GUIDE)
 
 
-def by_weight(width: float) -> dict[str, Any]:
-    """How curves of an energy weight look."""
-    return {"linewidth": width, "markersize": 2 + 1.5 * width}
+def blocks_of(results: Results, dataset: str, book: Ledger) -> Iterator[list[Line]]:
+    """Of each statement a heading with the verdict, its mean effect and that of every setting."""
+    runs, claims = DatasetRuns(results, dataset, book.rules), where(results.table("claims"), dataset=dataset)
+    for statement in book.of_causes:
+        judged = statement.statistic.estimate(runs, Pair(), statement.column)
+        verdict = where(claims, id=statement.id).verdict.iloc[0]
+        # Intervals of one setting are for reading; those of the mean are the verdict's.
+        both = [
+            (judged, forest.EQUAL_RATES),
+            *((retuned, forest.RETUNED) for retuned in filter(None, [judged.retuned])),
+        ]
+        level = book.rules.confidence
+        mean = [effect(part.result, level, look) for part, look in both]
+        settings = [(named(label), effects_at(label, both, level)) for label in judged.components]
+        yield [(statement.short, []), (f"mean ({verdict})", mean), *settings]
 
 
-def name_temperatures(ax: Axes, points: pd.DataFrame) -> None:
-    """Beside the points of the largest weight and rate of the first loss, at its shortest length."""
-    line = where(points, loss=points.loss.iloc[0])
-    line = where(line, weight=line.weight.max(), rate=line.rate.max(), length=line.length.min())
-    for temperature, (x, y) in line.groupby("temperature")[["z_alignment", "z_effective_rank"]].mean().iterrows():
-        ax.annotate(f"τ = {temperature:g}", (x, y), xytext=(7, -9), textcoords="offset points", fontsize="x-small")
+def effect(estimate: Estimate, level: float, look: Look) -> Effect:
+    low, high = estimate.interval(level)
+    return Effect(estimate.value, low, high, look)
 
 
-def draw_effects(ax: Axes, results: Results, dataset: str) -> None:
-    """Effects of loss, weight and temperature on the rank: every setting's, and the ledger's estimates."""
-    statements, runs = ledger.read().of_causes, DatasetRuns(results, dataset, ledger.read().rules)
-    for position, statement in enumerate(statements):
-        settings = statement.statistic.estimate(runs, Pair(), statement.column).components.values()
-        ax.plot(
-            [each.value for each in settings], [position - 0.2] * len(settings), "|", color=style.GREY, markersize=4
-        )
-    claims = where(results.table("claims"), dataset=dataset)
-    forest(ax, [where(claims, id=statement.id) for statement in statements], [dataset])
-    labels = [statement.short.replace(": ", "\n").replace(" - ", " − ") for statement in statements]
-    ax.set_yticks(range(len(statements)), labels)
-    frame(ax, statements[0], support=False)
-    ax.set_title("effect on the rank")
+def effects_at(setting: str, both: list[tuple[Judged, Look]], level: float) -> list[Effect]:
+    return [
+        effect(each, level, look | {"fillstyle": "none"})
+        for judged, look in both
+        if (each := judged.components.get(setting))
+    ]
 
 
-def handles(results: Results, losses: list[str], widths: dict[float, float]) -> list[Line2D]:
-    grey: dict[str, Any] = {"color": style.GREY}
-    names = [TITLES.get(loss, loss) for loss in losses]
-    looks = [look_of(loss, results.suite) for loss in losses]
-    found = [Line2D([], [], label=name, markersize=4, **look) for name, look in zip(names, looks, strict=True)]
-    for weight, width in widths.items():
-        found.append(Line2D([], [], marker="o", label=f"weight {weight:g}", **grey, **by_weight(width)))
-    ids, claims = [statement.id for statement in ledger.read().of_causes], results.table("claims")
-    found += verdict_handles(set(claims[claims.id.isin(ids)].verdict))
-    return [*found, Line2D([], [], marker="|", linestyle="", label="one setting", **grey)]
+def named(setting: str) -> str:
+    """Words of a setting: "DHEL mean, w = 2" of "dhel-mean, w = 2"."""
+    first, *rest = setting.split(", ")
+    return ", ".join([TITLES.get(first, first), *rest])
 
 
-def look_of(loss: str, suite: Suite) -> dict[str, Any]:
-    return panels.look("dhel" if loss == "dhel-sum" else loss, suite)
+def draw_effects(ax: Axes, blocks: list[list[Line]], book: Ledger, dataset: str) -> None:
+    forest.margins(ax, [(statement, len(lines)) for statement, lines in zip(book.of_causes, blocks, strict=True)])
+    labels: list[str] = []
+    headings = []
+    for lines in blocks:
+        headings.append(len(labels))
+        for label, effects in lines:
+            for position, each in enumerate(effects):
+                if not pd.isna(each.value):
+                    each.draw(ax, len(labels) + style.dodged(position, 2, 0.6))
+            labels.append(label)
+    forest.name_lines(ax, labels, headings)
+    ax.set(xlabel=f"effect on the effective rank of z ({book.of_causes[0].unit})", title=dataset_title(dataset))
+
+
+def handles(
+    points: pd.DataFrame, colours: dict[float, Any], sizes: dict[float, float], results: Results
+) -> list[Artist]:
+    """Effects; then temperatures, weights, losses."""
+    look: Look = {"linestyle": "", "color": style.GREY}
+    found: list[Artist] = [forest.handle(forest.EQUAL_RATES, "equal learning rates, filled: mean")]
+    found += [
+        forest.handle(forest.RETUNED, "each at its best rate"),
+        Patch(color=forest.BAND, label="within the margin"),
+    ]
+    found += [Line2D([], [], label="guide: line in log alignment", **GUIDE)]
+    found += [Patch(color=colour, label=f"τ = {temperature:g}") for temperature, colour in colours.items()]
+    found += [Line2D([], [], marker="o", markersize=d, label=f"weight w = {w:g}", **look) for w, d in sizes.items()]
+    for loss, of_loss in points.groupby("loss", sort=False):
+        face = "none" if of_loss.temperature.isna().all() else style.GREY
+        label, shape = TITLES.get(str(loss), str(loss)), marker(str(loss), results)
+        found.append(Line2D([], [], marker=shape, markersize=4.5, label=label, markerfacecolor=face, **look))
+    return found

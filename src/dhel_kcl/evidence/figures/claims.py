@@ -1,46 +1,125 @@
-"""Every statement of the claims ledger as a forest plot, one panel a statement, one row a pair of losses."""
+"""Every statement of the claims ledger that a suite has: the effect with its interval, in a row of words.
 
+Data sets lie side by side, effects of one unit above each other on one axis. Colour and marker are those of the loss
+that a statement is on, the filling says the verdict; of causes, at equal learning rates and with each side at its best.
+"""
+
+from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from dhel_kcl.evidence import ledger
-from dhel_kcl.evidence.figures.forest import MARKERS, forest, frame, verdict_handles
+from dhel_kcl.evidence.dataset_runs import Pair
+from dhel_kcl.evidence.figures import forest, panels
+from dhel_kcl.evidence.figures.forest import Effect
+from dhel_kcl.evidence.ledger import Statement
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
 from dhel_kcl.study.suite import dataset_title
 
-COLUMNS = 4
+
+@dataclass(frozen=True)
+class Line:
+    """What stands in a line: words, and the columns of claims.csv whose names begin with `prefix`."""
+
+    label: str
+    pair: Pair
+    look: dict[str, Any]
+    prefix: str = ""
+
+    def draw(self, ax: Axes, line: int, claims: pd.DataFrame, spoken: bool) -> None:
+        """The effect among the verdicts on one statement and data set, in words too if `spoken`."""
+        row = of_pair(claims, self.pair).iloc[0]
+        value, low, high = (row[f"{self.prefix}{name}"] for name in ("estimate", "low", "high"))
+        if pd.isna(value):
+            forest.say_why_empty(ax, line, row.verdict)
+            return
+        effect = Effect(value, low, high, self.look | forest.FILLINGS[row.verdict])
+        effect.draw(ax, line)
+        if spoken:
+            forest.beside(ax, line, f"{effect.words}  {row.verdict}")
+
+
+Block = tuple[Statement, list[Line]]
+"""A statement and the lines below its heading."""
 
 
 def draw(results: Results) -> Figure:
-    suite, table = results.suite, results.table("claims")
-    statements = ledger.read().of_pairs
-    pairs = [pair for pair in ledger.read().pairs if pair.within(suite.methods)]
-    labels = [f"{suite.title(pair.of)} − {suite.title(pair.against)}" for pair in pairs]
-    rows = -(-len(statements) // COLUMNS)
-    height = 0.8 + rows * (0.55 + max(len(pairs), 1) * (0.08 + 0.1 * len(results.datasets)))
-    fig, axes = style.grid(rows, COLUMNS, (style.PAGE, height))
-    for ax in axes.flat[len(statements) :]:
-        ax.set_axis_off()
-    for position, (ax, statement) in enumerate(zip(axes.flat, statements, strict=False)):
-        here = where(table, id=statement.id)
-        forest(ax, [where(here, of=pair.of, against=pair.against) for pair in pairs], results.datasets)
-        ax.set_yticks(range(len(pairs)), labels if position % COLUMNS == 0 else [""] * len(pairs))
-        frame(ax, statement)
-        ax.set_title(f"{statement.claim}\n{statement.short}", fontsize="small")
-    shown = table[table.id.isin([statement.id for statement in statements])]
-    style.legend(fig, handles(set(shown.verdict), results.datasets), columns=4)
+    blocks = blocks_of(results)
+    units = list(dict.fromkeys(statement.unit for statement, _ in blocks))
+    of_unit = {unit: [block for block in blocks if block[0].unit == unit] for unit in units}
+    lines = [sum(1 + len(rows) for _, rows in found) for found in of_unit.values()]
+    datasets, table = results.datasets, results.table("claims")
+    fig, axes = style.grid(
+        max(len(units), 1),
+        len(datasets),
+        (style.PAGE, 1.1 + 0.5 * len(units) + forest.LINE * sum(lines)),
+        "What the results say on each statement: differences with 95 % intervals over seeds",
+        height_ratios=lines or None,
+        sharex="row",
+        sharey="row",
+    )
+    for row, found in zip(axes, of_unit.values(), strict=False):
+        for ax, dataset in zip(row, datasets, strict=True):
+            draw_blocks(ax, found, where(table, dataset=dataset), named=ax is row[0], spoken=len(datasets) == 1)
+        row[len(row) // 2].set_xlabel(forest.unit([statement for statement, _ in found]))
+    for ax, dataset in zip(axes[0], datasets, strict=True):
+        if not blocks:
+            style.not_run(ax)
+        ax.set_title(dataset_title(dataset))
+    shown = table[table.id.isin([statement.id for statement, _ in blocks])]
+    style.legend(fig, [*looks(blocks), *forest.handles(set(shown.verdict))], columns=4)
     return fig
 
 
-def handles(verdicts: set[str], datasets: list[str]) -> list[Artist]:
-    found: list[Artist] = [*verdict_handles(verdicts), Patch(color="#E8E8E8", label="within the margin")]
-    if len(datasets) > 1:
-        marks = zip(map(dataset_title, datasets), MARKERS, strict=False)
-        look: dict[str, Any] = {"linestyle": "", "markersize": 4, "color": "black"}
-        found += [Line2D([], [], marker=marker, label=title, **look) for title, marker in marks]
+def blocks_of(results: Results) -> list[Block]:
+    """What the suite can say something on, be its seeds few or its grids unequal: pairs of its losses, and causes."""
+    suite, book, table, found = results.suite, ledger.read(), results.table("claims"), []
+
+    def asked(statement: Statement, pair: Pair) -> bool:
+        known = of_pair(where(table, id=statement.id), pair).estimate.notna().any()
+        return known or any(statement.statistic.testable(suite, name, pair, seeds=1) for name in suite.datasets)
+
+    for statement in book.of_pairs:
+        rows = [
+            Line(f"{suite.title(pair.of)} − {suite.title(pair.against)}", pair, panels.look(pair.of, suite))
+            for pair in book.pairs
+            if asked(statement, pair)
+        ]
+        found += [(statement, rows)] * bool(rows)
+    both = [Line("equal learning rates", Pair(), forest.EQUAL_RATES)]
+    both.append(Line("each at its best rate", Pair(), forest.RETUNED, "retuned_"))
+    asks_causes = bool(results.datasets_of("causes"))
+    found += [(statement, both) for statement in book.of_causes if asks_causes and asked(statement, Pair())]
     return found
+
+
+def of_pair(claims: pd.DataFrame, pair: Pair) -> pd.DataFrame:
+    return where(claims.fillna({"of": "", "against": ""}), of=pair.of, against=pair.against)
+
+
+def draw_blocks(ax: Axes, blocks: list[Block], claims: pd.DataFrame, named: bool, spoken: bool) -> None:
+    """Statements of one unit on one data set. named: with words before the lines, which panels share."""
+    forest.margins(ax, [(statement, 1 + len(rows)) for statement, rows in blocks])
+    labels: list[str] = []
+    headings = []
+    for statement, rows in blocks:
+        headings.append(len(labels))
+        labels.append(statement.short)
+        here = where(claims, id=statement.id)
+        for row in rows:
+            if len(here):  # causes are asked on some data sets only
+                row.draw(ax, len(labels), here, spoken)
+            labels.append(row.label)
+    if named:
+        forest.name_lines(ax, labels, headings)
+
+
+def looks(blocks: list[Block]) -> list[Artist]:
+    """Legend entries of the two ways to set learning rates; losses stand in words before their lines."""
+    rows = {row.label: row.look for statement, found in blocks for row in found if row.pair == Pair()}
+    return [forest.handle(look, label) for label, look in rows.items()]

@@ -1,13 +1,17 @@
-"""Forest plots: estimates with intervals against a threshold and its margin, marked by verdict."""
+"""Forest plots: effects with intervals in rows with words, data sets side by side, effects of one unit on one axis."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from dhel_kcl.evidence.ledger import Statement
+from dhel_kcl.presentation import style
 from dhel_kcl.presentation.verdict_words import (
     CONTRADICTED,
     MIXED,
@@ -17,66 +21,89 @@ from dhel_kcl.presentation.verdict_words import (
     SUPPORTED,
 )
 
-# Filled, half filled and open, faint without a verdict; no colour, since colours stand for losses.
-LOOKS: dict[str, Any] = {
-    SUPPORTED: {"color": "black", "fillstyle": "full"},
-    CONTRADICTED: {"color": "black", "fillstyle": "bottom", "markerfacecoloralt": "white"},
-    MIXED: {"color": "black", "fillstyle": "left", "markerfacecoloralt": "white"},
-    NOT_DISTINGUISHABLE: {"color": "#777777", "fillstyle": "none"},
-    NO_VERDICT: {"color": "#BBBBBB", "fillstyle": "none"},
+# By the filling, since colours stand for losses.
+FILLINGS: dict[str, dict[str, Any]] = {
+    SUPPORTED: {"fillstyle": "full"},
+    CONTRADICTED: {"fillstyle": "left", "markerfacecoloralt": "white"},
+    MIXED: {"fillstyle": "full", "markerfacecolor": "#CCCCCC"},
+    NOT_DISTINGUISHABLE: {"fillstyle": "none"},
+    NO_VERDICT: {"fillstyle": "none", "alpha": 0.4},
 }
-MARKERS = "osD^vPX"
-"""Of the data sets, in the suite's order."""
-RETUNED = 0.2
-"""Below an estimate at equal learning rates lies that with each side at its own best one."""
+BAND = "#E8E8E8"
+"""Of the margin within which differences count as none."""
+EQUAL_RATES: dict[str, Any] = {"color": "black", "marker": "o"}
+RETUNED: dict[str, Any] = {"color": "#777777", "marker": "s"}
+"""Of effects at the same learning rates, and with each side at its own best one."""
+LINE = 0.135
+"""Height in inches."""
 
 
-def forest(ax: Axes, rows: list[pd.DataFrame], datasets: list[str]) -> None:
-    """Estimates and intervals, one line a row from the top; data sets side by side within a row."""
-    for position, row in enumerate(rows):
-        if row.estimate.isna().all():
-            say_why_empty(ax, position, row)
-            continue
-        if len(datasets) > 1 and position:
-            ax.axhline(position - 0.5, color="#DDDDDD", linewidth=0.5, zorder=-3)
-        for entry in row.dropna(subset="estimate").itertuples():
-            index = datasets.index(entry.dataset)
-            y = position + 0.7 * ((index + 0.5) / len(datasets) - 0.5)
-            look = LOOKS[entry.verdict]
-            if not pd.isna(entry.low):
-                ax.hlines(y, entry.low, entry.high, color=look["color"], linewidth=1)
-            ax.plot(entry.estimate, y, marker=MARKERS[index % len(MARKERS)], markersize=3.5, **look)
-            if not pd.isna(entry.retuned_estimate):
-                ax.hlines(y + RETUNED, entry.retuned_low, entry.retuned_high, color=look["color"], linewidth=0.6)
-                ax.plot(entry.retuned_estimate, y + RETUNED, marker="|", markersize=5, color=look["color"])
+@dataclass(frozen=True)
+class Effect:
+    """A difference with its interval; NaN where it is not known."""
+
+    value: float
+    low: float
+    high: float
+    look: dict[str, Any]
+
+    def draw(self, ax: Axes, line: float) -> None:
+        if not pd.isna(self.low):
+            ax.hlines(line, self.low, self.high, color=self.look["color"], alpha=self.look.get("alpha"), linewidth=1)
+        ax.plot(self.value, line, markersize=4, **self.look)
+
+    @property
+    def words(self) -> str:
+        """ "+1.2 (+0.4 to +2.0)"."""
+        interval = "" if pd.isna(self.low) else f" ({self.low:+.1f} to {self.high:+.1f})"
+        return f"{self.value:+.1f}{interval}".replace("-", "−")
 
 
-def say_why_empty(ax: Axes, position: int, row: pd.DataFrame) -> None:
-    text = NOT_RUN if (row.verdict == NOT_RUN).all() else NO_VERDICT
-    where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "ha": "center", "va": "center"}
-    box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-    ax.annotate(text, (0.5, position), **where, fontsize=6, bbox=box)
+def margins(ax: Axes, blocks: Sequence[tuple[Statement, int]]) -> None:
+    """Threshold and margin of statements, each across its lines, of which it has so many; the first line is at 0."""
+    first = 0
+    for statement, lines in blocks:
+        ends, level, margin = (first - 0.5, first + lines - 0.5), statement.threshold, statement.margin
+        ax.fill_betweenx(ends, level - margin, level + margin, color=BAND, linewidth=0, zorder=-2)
+        ax.vlines(level, *ends, color="black", linewidth=0.6, zorder=-1)
+        first += lines
+    ax.set_ylim(first - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
 
 
-def frame(ax: Axes, statement: Statement, support: bool = True) -> None:
-    """Threshold, margin, unit, and which side supports the claim."""
-    ax.axvspan(
-        statement.threshold - statement.margin,
-        statement.threshold + statement.margin,
-        color="#E8E8E8",
-        zorder=-2,
-        linewidth=0,
-    )
-    ax.axvline(statement.threshold, color="black", linewidth=0.6, zorder=-1)
-    ax.set_ylim(len(ax.get_yticks()) - 0.4, -0.6)
-    side = "   supports →" if statement.direction == "greater" else "   ← supports"
-    ax.set_xlabel(statement.unit + side * support, fontsize="small")
+def name_lines(ax: Axes, labels: Sequence[str], headings: Collection[int]) -> None:
+    """Words before each line, those of `headings` in bold."""
+    ax.set_yticks(range(len(labels)), [label.replace(" - ", " − ") for label in labels])
+    for line in headings:
+        ax.get_yticklabels()[line].set_fontweight("bold")
 
 
-def verdict_handles(verdicts: Collection[str]) -> list[Line2D]:
-    """Legend entries of the verdicts that occur."""
-    return [
-        Line2D([], [], marker="o", linestyle="", markersize=4, label=verdict, **look)
-        for verdict, look in LOOKS.items()
-        if verdict in verdicts
-    ]
+def unit(statements: Sequence[Statement]) -> str:
+    """Of the axis, and which side of the threshold supports the statements, if it is one side."""
+    side = {"greater": ", right supports →", "less": ", ← left supports"}
+    directions = {statement.direction for statement in statements}
+    return f"difference in {statements[0].unit}" + (side[directions.pop()] if len(directions) == 1 else "")
+
+
+def beside(ax: Axes, line: float, text: str) -> None:
+    """Words behind a line, right of the panel."""
+    where = ("axes fraction", "data")
+    ax.annotate(text, (1.02, line), xycoords=where, va="center", fontsize=style.SMALL, annotation_clip=False)
+
+
+def say_why_empty(ax: Axes, line: float, verdict: str) -> None:
+    """In the place of an effect."""
+    text = NOT_RUN if verdict == NOT_RUN else NO_VERDICT
+    where: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "ha": "right", "va": "center"}
+    ax.annotate(text, (0.98, line), **where, fontsize=style.SMALL, color=style.GREY)
+
+
+def handles(verdicts: Collection[str]) -> list[Artist]:
+    """Legend entries of the verdicts that occur, and of the margin."""
+    look: dict[str, Any] = {"marker": "o", "linestyle": "", "markersize": 4, "color": style.GREY}
+    found = [Line2D([], [], label=name, **look | filling) for name, filling in FILLINGS.items() if name in verdicts]
+    return [*found, Patch(color=BAND, label="within the margin")]
+
+
+def handle(look: dict[str, Any], label: str) -> Line2D:
+    return Line2D([], [], linestyle="", markersize=4, label=label, **look)

@@ -1,54 +1,102 @@
-"""Test accuracy at every point of the hyperparameter grid (one seed), the selected point filled.
+"""Test accuracy at every setting of the hyperparameter grid (one seed), at its best learning rate on validation.
 
-The selection read validation accuracy only, so the filled point need not be the highest. Bars are means over the grid.
+The selected setting is filled; the selection read validation accuracy only, so that it need not be the highest.
 """
+
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from dhel_kcl.evidence import grids
 from dhel_kcl.evidence.figures import panels
+from dhel_kcl.evidence.statistics import best_rates
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
-from dhel_kcl.study.suite import Suite
+from dhel_kcl.presentation.verdict_words import NOT_RUN
+from dhel_kcl.study.suite import Suite, dataset_title
+
+SYMBOLS = {"temperature": "τ", "energy_weight": "w", "gamma": "γ"}
 
 
 def draw(results: Results) -> Figure:
-    suite, grid = results.suite, where(results.runs, role="grid")
-    fig, axes = panels.cells(results, "", "test accuracy (%)")
-    for (dataset, size), ax in axes.items():
-        methods, here = results.methods("losses", dataset), where(grid, dataset=dataset, batch_size=size)
-        if here[here.method.isin(methods)].empty:
-            style.not_run(ax)
-        for position, method in enumerate(methods):
-            points = where(here, method=method)
-            if len(points):
-                asked = [run.setting.parameters for run in suite.candidates(dataset, method, size)]
-                draw_grid(ax, position, points, asked, **panels.look(method, suite))
-        ax.set_xticks(range(len(methods)), [varied(suite, dataset, method, size) for method in methods], fontsize=6)
-        ax.set_xlim(-0.6, len(methods) - 0.4)
-    selected = Line2D([], [], marker="o", linestyle="", color="#777777", markersize=4, label="selected (filled)")
-    style.legend(fig, [*panels.loss_handles(results, linestyle=""), selected], columns=6)
+    """A row a data set and batch size, a column a loss."""
+    rows = [(dataset, size) for dataset in results.datasets for size in results.sizes(dataset)]
+    columns = results.methods("losses")
+    rates = any(has_rates(results, dataset) for dataset in results.datasets)
+    title = (
+        "Test accuracy at every setting of a loss (1 seed each)" + ", at its best learning rate on validation" * rates
+    )
+    size = (style.PAGE, 1.1 + len(rows) * min(1.3, 7.5 / len(rows)))
+    fig, axes = style.grid(len(rows), len(columns), size, title, sharey="row")
+    for line, (dataset, batch_size) in zip(axes, rows, strict=True):
+        draw_row(dict(zip(columns, line, strict=True)), results, dataset, batch_size)
+    for column, method in zip(axes.T, columns, strict=True):
+        next(ax for ax in column if ax.axison).set_title(results.suite.title(method))
+    look: dict[str, Any] = {"linestyle": "", "marker": "o", "color": style.GREY, "markersize": 4}
+    open_one = Line2D([], [], markerfacecolor="white", label="another setting", **look)
+    style.legend(fig, [Line2D([], [], label="selected on validation", **look), open_one])
     return fig
 
 
-def draw_grid(ax: Axes, position: int, points: pd.DataFrame, asked: list[str], color: str, marker: str) -> None:
-    """The points of a loss around `position`, in the order in which the suite asks for their settings; their mean and
-    range."""
-    mean, low, high = points.test_accuracy.mean(), points.test_accuracy.min(), points.test_accuracy.max()
-    ax.hlines(mean, position - 0.35, position + 0.35, color=color, linewidth=1.6)
-    ax.vlines(position, low, high, color=color, linewidth=0.8)
-    for point in points.fillna({"parameters": ""}).itertuples():
-        x = position + 0.5 * ((asked.index(point.parameters) + 0.5) / len(asked) - 0.5)
+def draw_row(axes: dict[str, Axes], results: Results, dataset: str, batch_size: int) -> None:
+    """A data set at a batch size, from the panel of each loss; values are named at the largest batch size."""
+    grid, methods = where(results.runs, role="grid", dataset=dataset), results.methods("losses", dataset)
+    last = batch_size == results.sizes(dataset)[-1]
+    for method, ax in axes.items():
+        if method not in methods:
+            ax.set_axis_off()
+            continue
+        settings = settings_of(results.suite, dataset, method)
+        points = where(grid, method=method, batch_size=batch_size)
+        draw_points(ax, points, settings, **panels.look(method, results.suite))
+        ax.set_xticks(range(len(settings)), [values(setting, settings) if last else "" for setting in settings])
+        ax.set_xlim(-0.5, len(settings) - 0.5)
+        if last:
+            ax.set_xlabel(names(settings), fontsize=style.SMALL)
+    first = axes[methods[0]]
+    first.set_ylabel(f"{dataset_title(dataset)}\nM = {batch_size}\naccuracy (%)", fontsize=style.SMALL)
+    first.tick_params(labelleft=not where(grid, batch_size=batch_size).empty)
+
+
+def has_rates(results: Results, dataset: str) -> bool:
+    """Whether a learning rate is tuned within the settings of a loss."""
+    asked = [grids.asked(results.suite, dataset, method) for method in results.methods("losses", dataset)]
+    return any(points > settings for settings, points in map(grids.size, asked))
+
+
+def settings_of(suite: Suite, dataset: str, method: str) -> list[str]:
+    """Hyperparameters but for the learning rate, in the order in which the suite asks for them."""
+    return list(dict.fromkeys(map(grids.setting, grids.asked(suite, dataset, method))))
+
+
+def draw_points(ax: Axes, points: pd.DataFrame, settings: list[str], color: str, marker: str) -> None:
+    """A point a setting, at its best rate."""
+    if points.empty:
+        style.words(ax, NOT_RUN, style.GREY)
+        return
+    for point in best_rates(points).fillna({"parameters": ""}).itertuples():
         face = color if point.selected else "white"
+        x = settings.index(grids.setting(point.parameters))
         ax.plot(x, point.test_accuracy, marker=marker, markersize=4.5, color=color, markerfacecolor=face)
+    ax.margins(y=0.15)
 
 
-def varied(suite: Suite, dataset: str, method: str, size: int) -> str:
-    """What the points differ in, from left to right: "τ", and the values in a column."""
-    settings = [run.setting.values for run in suite.candidates(dataset, method, size)]
-    keys = [key for key in settings[0] if len({values[key] for values in settings}) > 1]
-    names = {"temperature": "τ", "energy_weight": "w", "learning_rate": "rate"}
-    values = ["/".join(v[k] if isinstance(v[k], str) else f"{v[k]:g}" for k in keys) for v in settings]
-    return "\n".join([", ".join(names.get(key, key) for key in keys), *values])
+def varied(settings: list[str]) -> list[str]:
+    """Hyperparameters that settings differ in."""
+    named = [grids.hyperparameters(setting) for setting in settings]
+    return [key for key in named[0] if len({each[key] for each in named}) > 1]
+
+
+def values(setting: str, settings: list[str]) -> str:
+    """Of what varies, above each other."""
+    named = grids.hyperparameters(setting)
+    return "\n".join(named[key].removesuffix(".0") for key in varied(settings))
+
+
+def names(settings: list[str]) -> str:
+    """What the values below the points are: "τ", or "from above: t, γ"."""
+    found = [SYMBOLS.get(key, key) for key in varied(settings)]
+    return f"from above: {', '.join(found)}" if len(found) > 1 else "".join(found)

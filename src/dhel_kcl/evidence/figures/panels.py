@@ -20,13 +20,13 @@ def look(method: str, suite: Suite) -> dict[str, Any]:
     return {"color": colour, "marker": marker}
 
 
-def cells(results: Results, xlabel: str, ylabel: str) -> tuple[Figure, dict[tuple[str, int], Axes]]:
-    """A panel for each data set and batch size; those of a data set lie in one row, sharing the y axis, and further
-    data sets in the same row while there is room."""
+def cells(results: Results, title: str, xlabel: str, ylabel: str) -> tuple[Figure, dict[tuple[str, int], Axes]]:
+    """A titled figure with a panel for each data set and batch size; those of a data set lie in one row, sharing the y
+    axis, and further data sets in the same row while there is room."""
     columns = max(len(results.sizes(dataset)) for dataset in results.datasets)
     rows = in_rows(results, columns)
-    width, height = (style.COLUMN if columns == 1 else style.PAGE), (2.1 if len(rows) == 1 else 0.6 + 1.6 * len(rows))
-    fig, axes = style.grid(len(rows), columns, (width, height))
+    width, height = (style.COLUMN if columns == 1 else style.PAGE), (2.4 if len(rows) == 1 else 0.9 + 1.6 * len(rows))
+    fig, axes = style.grid(len(rows), columns, (width, height), title)
     found: dict[tuple[str, int], Axes] = {}
     for row, line in zip(rows, axes, strict=True):
         for ax in line[len(row) :]:

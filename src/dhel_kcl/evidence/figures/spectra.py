@@ -10,13 +10,14 @@ from dhel_kcl.evidence.figures import panels
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
 
+TITLE = "How many dimensions the embeddings z use: singular values by loss"
 LEAST = 1e-4
 """Where the panels end: smaller singular values are those of a collapsed encoder."""
 
 
 def draw(results: Results) -> Figure:
     suite, spectra = results.suite, where(results.judged("spectra"), space="z")
-    fig, axes = panels.cells(results, "index", "singular value\n/ largest")
+    fig, axes = panels.cells(results, TITLE, "index", "singular value\n/ largest")
     for (dataset, size), ax in axes.items():
         methods, here = results.methods("losses", dataset), where(spectra, dataset=dataset)
         of_losses = where(here[here.method.isin(methods)], batch_size=size)
@@ -31,5 +32,6 @@ def draw(results: Results) -> Figure:
         ax.axhline(1, color="black", linestyle=":", linewidth=0.6)
         ax.set_yscale("log")
         ax.set_ylim(bottom=LEAST)
+        style.plain(ax.yaxis)
     style.legend(fig, [*panels.loss_handles(results), panels.floor_handle("random", suite)], columns=6)
     return fig

@@ -10,10 +10,12 @@ from dhel_kcl.evidence.figures import panels
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
 
+TITLE = "How far the training losses fall towards their least values"
+
 
 def draw(results: Results) -> Figure:
     epochs = results.judged("epochs")
-    fig, axes = panels.cells(results, "epoch", "gap to the least loss\n/ gap in epoch 1")
+    fig, axes = panels.cells(results, TITLE, "epoch", "gap to the least loss\n/ gap in epoch 1")
     for (dataset, size), ax in axes.items():
         methods, here = results.methods("losses", dataset), where(epochs, dataset=dataset, batch_size=size)
         here = here[here.method.isin(methods)]

@@ -6,7 +6,7 @@ import pandas as pd
 
 from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.presentation.claim_names import with_number
-from dhel_kcl.presentation.table_files import number
+from dhel_kcl.presentation.table_files import FOLDED, number
 from dhel_kcl.presentation.verdict_words import (
     CONTRADICTED,
     MIXED,
@@ -18,6 +18,9 @@ from dhel_kcl.presentation.verdict_words import (
 from dhel_kcl.study.suite import dataset_title
 
 VERDICTS = (SUPPORTED, CONTRADICTED, MIXED, NOT_DISTINGUISHABLE, NO_VERDICT, NOT_RUN)
+
+IN_SHORT = ("claim", "data set", "statement", "estimate", "95 % interval", "unit", "verdict", "p (Holm)")
+"""Columns that the table's page shows at once."""
 
 
 def summary(results: Results) -> pd.DataFrame:
@@ -34,7 +37,7 @@ def tabulate(results: Results) -> pd.DataFrame:
     """Every statement with its estimates, intervals, adjusted p, verdict, and what limits it."""
     table = results.table("claims")
     known = table.estimate.notna()
-    return pd.DataFrame(
+    found = pd.DataFrame(
         {
             "claim": table.claim,
             "data set": table.dataset.map(dataset_title),
@@ -55,6 +58,8 @@ def tabulate(results: Results) -> pd.DataFrame:
             "note": _texts(table.note),
         }
     )
+    found.attrs[FOLDED] = [column for column in found if column not in IN_SHORT]
+    return found
 
 
 def _texts(column: pd.Series) -> list[str]:

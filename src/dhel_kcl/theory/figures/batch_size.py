@@ -15,7 +15,7 @@ from dhel_kcl.theory.titles import TITLES
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    fig, axes = style.panels(3, height=2.3, sharey=False)
+    fig, axes = style.panels(3, 2.6, "How the expected loss depends on the batch size", sharey=False)
     exact, sampled = table[table.sampling == "sub-batches"], table[table.sampling == "uniform"]
     for method in TITLES:
         colour, marker = style.LOOKS[method]
@@ -29,6 +29,7 @@ def draw(table: pd.DataFrame) -> Figure:
     axes[0].set(title=f"all sub-batches of {exact.batch_size.max()} pairs", ylabel="change of the mean loss")
     axes[1].set(title="uniform: InfoNCE family", ylabel="mean − limit")
     axes[1].set_yscale("symlog", linthresh=1e-3)
+    style.plain(axes[1].yaxis)
     axes[2].set(title="uniform: KCL", ylabel="mean − closed form")
     axes[0].set_xlabel("batch size M")
     for ax in axes[1:]:

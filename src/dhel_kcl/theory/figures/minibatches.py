@@ -13,7 +13,7 @@ from dhel_kcl.theory.titles import TITLES
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    fig, (ax,) = style.panels(1, height=2.6)
+    fig, (ax,) = style.panels(1, 3.0, "What variance of similarities training in fixed batches leaves")
     bounds = table.groupby("batch_size")[["lower_bound", "upper_bound"]].first()
     ax.fill_between(bounds.index, bounds.lower_bound, bounds.upper_bound, color="#DDDDDD", linewidth=0)
     made = table[table.method.isin(["orthogonal", "coinciding"])]
@@ -25,7 +25,7 @@ def draw(table: pd.DataFrame) -> Figure:
         x = here.batch_size + 0.22 * (position - (len(methods) - 1) / 2)
         ax.plot(x, here.variance, linestyle="", color=colour, marker=marker, markersize=3, alpha=0.8)
     ax.set_xticks(bounds.index)
-    ax.set(xlabel=f"points a batch m (of {table.batch_size.max()})", ylabel="variance of $u_i \\cdot u_j$")
+    ax.set(xlabel=f"points a batch m (of {table.batch_size.max()})", ylabel="variance of uᵢ · uⱼ")
     handles = [Line2D([], [], linestyle="", marker="x", color="black", markersize=4, label="bounds attained")]
     for method in methods:
         colour, marker = style.LOOKS[method]

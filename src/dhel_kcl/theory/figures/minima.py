@@ -1,39 +1,51 @@
-"""Gap between where descents from random starts end and the closed-form least value, one point a start.
+"""Share of descents from random starts that reach the closed-form least value, by loss and shape, one seed a start.
 
-Gaps below 1e-16 are drawn there. The dotted line is the gap up to which a least value counts as reached.
+Bars are exact 95 % intervals; a shape of a single start has a wide one.
 """
 
-import numpy as np
+from typing import Any
+
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from dhel_kcl.presentation import style
+from dhel_kcl.theory.figures import shares
 from dhel_kcl.theory.titles import TITLES
 
-LEAST, REACHED = 1e-16, 1e-10
 MARKERS = ("o", "s", "D", "^")
-PANELS = {"simplex": "M ≤ d + 1: simplex", "cross-polytope": "M = 2d: cross-polytope"}
+PANELS = {"simplex": "simplex, M ≤ d + 1", "cross-polytope": "cross-polytope, M = 2d"}
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    fig, axes = style.panels(len(PANELS), height=3.4)
-    for ax, (optimum, title) in zip(axes, PANELS.items(), strict=True):
-        here = table[table.optimum == optimum]
-        shapes = list(here.groupby(["dim", "count"], sort=False))
-        for (_, group), marker, shift in zip(shapes, MARKERS, np.linspace(-0.27, 0.27, len(shapes)), strict=False):
-            rows = [list(TITLES).index(method) for method in group.method]
-            gaps = group.gap.abs().clip(lower=LEAST)
-            colours = [style.LOOKS[method][0] for method in group.method]
-            ax.scatter(gaps, np.array(rows) + shift, marker=marker, s=11, c=colours, linewidth=0, alpha=0.7)
-        ax.axvline(REACHED, color="black", linestyle=":", linewidth=0.8)
-        ax.set_xscale("log")
-        ax.set_yticks(range(len(TITLES)), TITLES.values())
-        ax.set(title=title, xlabel="gap to the least value", xlim=(LEAST / 3, 3))
-        handles = [
-            Line2D([], [], linestyle="", marker=marker, color=style.GREY, markersize=3.5, label=f"d={d}, M={m}")
-            for ((d, m), _), marker in zip(shapes, MARKERS, strict=False)
-        ]
-        ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(0, -0.17), ncols=2, frameon=False)
-    axes[0].invert_yaxis()
+    title = "How often descent from a random start reaches the least value, by loss and shape"
+    fig, axes = style.panels(len(PANELS), 4.6, title)
+    for ax, (optimum, panel) in zip(axes, PANELS.items(), strict=True):
+        draw_shapes(ax, table[table.optimum == optimum])
+        ax.set(title=panel, xlabel="share of starts that arrive", xlim=(-0.03, 1.03))
+    axes[0].set_yticks(range(len(TITLES)), TITLES.values())
+    axes[0].set_ylim(len(TITLES) - 0.5, -0.5)
     return fig
+
+
+def draw_shapes(ax: Axes, table: pd.DataFrame) -> None:
+    """A line a loss, its shapes above each other."""
+    shapes = list(table.groupby(["dim", "count"], sort=False))
+    for position, ((_, ends), marker) in enumerate(zip(shapes, MARKERS, strict=False)):
+        for line, method in enumerate(TITLES):
+            arrived = ends[ends.method == method].reached
+            if len(arrived):
+                place = line + style.dodged(position, len(shapes))
+                look = {"color": style.LOOKS[method][0], "marker": marker}
+                shares.draw(ax, [place], [arrived.tolist()], along="y", **look)
+    for line in range(1, len(TITLES)):
+        ax.axhline(line - 0.5, color="#DDDDDD", linewidth=0.5, zorder=-1)
+    grey: dict[str, Any] = {"linestyle": "", "color": style.GREY, "markersize": 3.5}
+    handles = [
+        Line2D(
+            [], [], marker=marker, label=f"d = {dim}, M = {count} (n = {len(ends) // ends.method.nunique()})", **grey
+        )
+        for ((dim, count), ends), marker in zip(shapes, MARKERS, strict=False)
+    ]
+    ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(0, -0.12), frameon=False)

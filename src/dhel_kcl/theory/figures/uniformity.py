@@ -21,7 +21,7 @@ PANELS = {"sub-sphere": "uniform on a k-dimensional sub-sphere", "anisotropic": 
 
 def draw(table: pd.DataFrame) -> Figure:
     full = table[(table.family == "sub-sphere") & (table["rank"] == table["rank"].max())]
-    fig, axes = style.panels(len(PANELS), height=2.4)
+    fig, axes = style.panels(len(PANELS), 2.7, "Which measures see collapse: how far each moves as dimensions are lost")
     for ax, (family, title) in zip(axes, PANELS.items(), strict=True):
         for metric, (_, colour, marker) in LOOKS.items():
             start = full[metric].mean()

@@ -1,0 +1,122 @@
+"""What the ledgers of several suites say at a glance: a sentence of counts, and a grid of statements by data set.
+
+For the report's opening page; nothing that is versioned depends on it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+
+import pandas as pd
+
+from dhel_kcl.evidence import causes, ledger
+from dhel_kcl.evidence.ledger import Statement
+from dhel_kcl.evidence.tidy import where
+from dhel_kcl.presentation.claim_names import with_number
+from dhel_kcl.presentation.verdict_words import (
+    CONFIRMATORY,
+    CONTRADICTED,
+    EXPLORATORY,
+    MIXED,
+    NO_VERDICT,
+    NOT_DISTINGUISHABLE,
+    NOT_RUN,
+    SUPPORTED,
+)
+from dhel_kcl.study.suite import Suite, dataset_title
+
+VERDICTS = (SUPPORTED, CONTRADICTED, MIXED, NOT_DISTINGUISHABLE, NO_VERDICT, NOT_RUN)
+NOT_ASKED = "–"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A suite on a data set.
+
+    claims: the suite's claims.csv, None before it was run. link: to all of them.
+    """
+
+    suite: Suite
+    dataset: str
+    claims: pd.DataFrame | None
+    link: str = ""
+
+    @property
+    def heading(self) -> str:
+        return f"{dataset_title(self.dataset)} ({self.suite.name})"
+
+    @cached_property
+    def asked(self) -> set[tuple[str, str, str]]:
+        """What the suite can say something on, be its seeds few: ids of statements with their pairs of losses."""
+        every = ledger.read().asked(causes.are_asked(self.suite, self.dataset))
+        return {
+            (statement.id, pair.of, pair.against)
+            for statement, pair in every
+            if statement.statistic.testable(self.suite, self.dataset, pair, seeds=1)
+        }
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """Of the claims, those that are asked, or that have an estimate though grids are unequal."""
+        assert self.claims is not None
+        here = where(self.claims, dataset=self.dataset).fillna({"of": "", "against": ""})
+        keys = zip(here.id, here.of, here.against, strict=True)
+        return here[here.estimate.notna() | pd.Series([key in self.asked for key in keys], here.index)]
+
+    def cell(self, statement: Statement) -> str:
+        """Verdicts with their number, if there are several, and the effects."""
+        asked = {key[0] for key in self.asked} if self.claims is None else set(self.rows.id)
+        if statement.id not in asked:
+            return NOT_ASKED
+        if self.claims is None:
+            return NOT_RUN
+        here = where(self.rows, id=statement.id)
+        known = here.estimate.dropna()
+        if known.empty:
+            return NOT_RUN
+        said = escape(counted(here.verdict))
+        linked = f'<a href="{escape(self.link)}">{said}</a>' if self.link else said
+        return f"{linked}<br>{effects(known)} {escape(statement.unit)}"
+
+
+def columns(suite: Suite, claims: pd.DataFrame | None, link: str = "") -> list[Column]:
+    return [Column(suite, dataset, claims, link) for dataset in suite.datasets]
+
+
+def counted(verdicts: pd.Series) -> str:
+    """ "4 supported, 2 not distinguishable"; "supported" of one."""
+    counts = verdicts.value_counts()
+    if len(verdicts) == 1:
+        return str(verdicts.iloc[0])
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts)
+
+
+def effects(values: pd.Series) -> str:
+    """ "+0.3 to +1.5"."""
+    texts = dict.fromkeys(f"{end:+.1f}".replace("-", "−") for end in (values.min(), values.max()))
+    return " to ".join(texts)
+
+
+def finding(suite: Suite, claims: pd.DataFrame) -> str:
+    """A sentence on a suite: how many of its statements have which verdict, of planned and other ones apart."""
+    asked = pd.concat([column.rows for column in columns(suite, claims)])
+    said = []
+    for status in (CONFIRMATORY, EXPLORATORY):
+        here = where(asked, status=status).verdict
+        if len(here):
+            said.append(f"of {len(here)} {status} statements {counted(here)}")
+    return f"{'; '.join(said)}." if said else "nothing that a statement is on."
+
+
+def grid(found: Sequence[Column]) -> str:
+    """An HTML table: statements by suite and data set, those that nobody asks left out."""
+    heads = "".join(f"<th>{escape(column.heading)}</th>" for column in found)
+    rows = []
+    for statement in ledger.read().statements:
+        cells = [column.cell(statement) for column in found]
+        if set(cells) != {NOT_ASKED}:
+            named = f"<td>{escape(with_number(statement.claim))}</td><td>{escape(statement.short)}</td>"
+            rows.append(f"<tr>{named}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+    head = f"<thead><tr><th>claim</th><th>statement</th>{heads}</tr></thead>"
+    return f'<div class="wide"><table class="grid">{head}<tbody>{"".join(rows)}</tbody></table></div>'

@@ -1,0 +1,34 @@
+import pandas as pd
+import pytest
+
+from dhel_kcl.evidence import overview
+from dhel_kcl.study.suite import Suite
+from tests.pipeline import ROOT
+from tests.synthetic import effect, results_of, suite_of, with_causes
+from tests.unit.evidence.conftest import complete
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
+    """Suite and ledger in which DHEL has a higher rank than SimCLR."""
+    folder = tmp_path_factory.mktemp("overview")
+    suite = suite_of(folder, with_causes([0, 1, 2, 3, 4]))
+    results = complete(results_of(folder / "results", suite, effect("z_effective_rank", 5.0)))
+    return suite, pd.read_csv(results.folder / "claims.csv")
+
+
+def test_a_finding_counts_what_the_suite_can_say(judged):
+    said = overview.finding(*judged)
+    total, *counts = [int(word) for word in said.replace(",", "").split() if word.isdigit()]
+    assert said.startswith(f"of {total} exploratory statements ")
+    assert sum(counts) == total == 6 + 4, "on one pair of losses, rates not being tuned; and on causes"
+
+
+def test_a_grid_has_verdicts_effects_and_what_was_not_run(judged):
+    planned = Suite.load(ROOT, "cifar10_causes")
+    columns = overview.columns(*judged, link="#claims") + overview.columns(planned, None)
+    rows = overview.grid(columns).split("<tr>")[2:]
+    cells = {row.split("<td>")[2].removesuffix("</td>"): row for row in rows}
+    assert '<a href="#claims">supported</a><br>+5.' in cells["rank of z"]
+    assert "<td>–</td>" in cells["rank of z"], "no loss is selected among causes"
+    assert "<td>not run</td>" in cells["temperature: lowest - highest"]
