@@ -110,6 +110,7 @@ def checkout(folder):
     (folder / ".dvc").mkdir()
     for name in ("config", ".gitignore"):
         shutil.copy2(ROOT / ".dvc" / name, folder / ".dvc" / name)
+    shutil.copytree(ROOT / ".dvc/plots", folder / ".dvc/plots")
     for file in ("config/config.yaml", "dvc.yaml"):
         edit(folder, file, "digits", "smoke")
     edit(folder, "Snakefile", "suite_results(DEFAULT_SUITE),\n            THEORY,", "suite_results(DEFAULT_SUITE),")

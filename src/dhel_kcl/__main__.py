@@ -12,7 +12,17 @@ STEPS = {
     "training and evaluation": ("pretrain", "evaluate", "transfer", "select"),
     "theory": ("compute",),
     "evidence": ("collect", "judge", "tabulate", "draw", "record", "power"),
-    "beside the pipeline": ("new-suite", "plan", "interim", "compare", "identify", "document", "dress-report"),
+    "beside the pipeline": (
+        "demo",
+        "new-suite",
+        "plan",
+        "interim",
+        "compare",
+        "identify",
+        "export-encoder",
+        "document",
+        "dress-report",
+    ),
 }
 """In the order of the data."""
 
@@ -30,7 +40,7 @@ def usage() -> str:
         for name in names:
             text = Path(__file__).with_name("steps").joinpath(f"{module(name)}.py").read_text(encoding="utf-8")
             first = (ast.get_docstring(ast.parse(text)) or "").splitlines()[0]
-            lines.append(f"  {name:<13}{first}")
+            lines.append(f"  {name:<16}{first}")
     return "\n".join([*lines, ""])
 
 

@@ -1,18 +1,29 @@
 """What the pages say is there, is there; numbers that they quote are those of the results."""
 
 import re
+import subprocess
+from importlib.metadata import distributions
 
 import pandas as pd
 import pytest
+import torch
+import yaml
+from scipy.stats import binomtest
 
+from dhel_kcl.__main__ import STEPS
 from dhel_kcl.evidence import ledger
+from dhel_kcl.evidence.figures import FIGURES
 from dhel_kcl.evidence.status import Present
+from dhel_kcl.evidence.tables import TABLES
 from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.evidence.verdicts import judge
 from dhel_kcl.files import read_json
+from dhel_kcl.runtime import cost
 from dhel_kcl.runtime.origins import differences, of_suite
+from dhel_kcl.study import job_counts
 from dhel_kcl.study.config import suite_names
 from dhel_kcl.study.suite import Suite
+from tests.docs.test_hygiene import TARGETS
 from tests.pipeline import ROOT
 
 FOLDERS = ("results", "config", "benchmarks")
@@ -22,18 +33,45 @@ PAGES = [
     *(ROOT / name / "README.md" for name in FOLDERS),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
-SUITES = {"digits": "digits_causes", "Fashion-MNIST": "fashion"}
-"""Those whose verdicts the README quotes, by their names there."""
-COMMITTED = ["digits", *SUITES.values()]
-"""Those with committed results."""
-LEDGERS = SUITES | {"theory": "theory"}
 README = (ROOT / "README.md").read_text()
+RESULTS = (ROOT / "docs/results.md").read_text()
+SUITES = (ROOT / "config/README.md").read_text()
+STATES = dict(re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", SUITES, re.MULTILINE))
+"""State of each suite."""
+COMMITTED = [name for name, state in STATES.items() if "committed" in state]
+THEORY = ROOT / "results/theory"
+MAIN = "cifar10_laptop"
+"""The suite that judges the claims about trained encoders."""
+
+
+def section(page, heading):
+    """Text of a page under a heading, as one line."""
+    return " ".join(re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)[1].split())
+
+
+def rows(page, heading):
+    """Cells of the rows of the first table under a heading, without its two first rows."""
+    block = re.search(rf"^## {heading}\n.*?((?:^\|[^\n]*\n)+)", page, re.MULTILINE | re.DOTALL)[1]
+    return [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in block.splitlines()[2:]]
+
+
+def table(path):
+    """A Markdown table without what may stand below it."""
+    return "\n".join(line for line in (ROOT / path).read_text().splitlines() if line.startswith("|"))
+
+
+def is_in_git(path):
+    """Whether a file is there and, where there is a repository, tracked."""
+    if not (ROOT / ".git").exists():
+        return (ROOT / path).exists()
+    found = subprocess.run(["git", "ls-files", path], cwd=ROOT, capture_output=True, text=True, check=True)
+    return bool(found.stdout)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page):
     text = page.read_text()
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+    for target in re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'src="([^"]+)"', text):
         if "://" in target:
             continue
         path, _, heading = target.partition("#")
@@ -44,55 +82,219 @@ def test_every_link_leads_somewhere(page):
             assert heading in [anchor.replace(" ", "-") for anchor in anchors], target
 
 
-@pytest.mark.parametrize("suite", SUITES.values())
-def test_the_accuracies_quoted_are_those_of_the_results(suite):
-    lines = (ROOT / f"paper_figures/{suite}/linear_evaluation.md").read_text().splitlines()
-    table = [line for line in lines if line.startswith("|")]  # and below it perhaps that the runs had earlier code
-    assert len(table) == 10
-    assert "\n".join(table) in README
+def test_the_readme_is_short():
+    assert len(README.encode()) <= 9_000
+    code = "\n".join(re.findall(r"^```\w+\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
+    assert max(len(line) for line in code.splitlines()) <= 80
+
+
+def commands(page):
+    """Shell commands of a page: lines of its `sh` blocks, and what stands in back quotes and begins like one."""
+    block = "".join(re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
+    lines = [line.split(" #")[0].strip() for line in block.splitlines()]
+    return lines + re.findall(r"`((?:make|\.venv/bin/\S+|snakemake|dhel-kcl) [^`]+)`", page)
+
+
+def is_known(command):
+    """Whether a command is a target of make, suites of Snakemake, a step of dhel-kcl, or installs with pip."""
+    first, *rest = command.removeprefix(".venv/bin/").split()
+    if first == "snakemake":
+        asked = [word for word in rest[rest.index("--cores") + 2 :] if not re.match(r"--resources|\w+=", word)]
+        return bool(asked) and set(asked) <= set(suite_names(ROOT))
+    names = {"make": TARGETS, "dhel-kcl": {step for steps in STEPS.values() for step in steps}, "pip": {"install"}}
+    return first in names and bool(rest) and rest[0] in names[first]
+
+
+def test_the_readmes_commands_exist():
+    found = commands(README)
+    assert len(found) > 10
+    assert [command for command in found if not is_known(command)] == []
+    for wrong in ("make nothing", ".venv/bin/snakemake --cores all nothing", "dhel-kcl nothing", "nothing"):
+        assert not is_known(wrong)
+
+
+def test_the_readmes_loop_trains():
+    (loop,) = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    torch.manual_seed(0)
+    encoder, x = torch.nn.Linear(8, 4), torch.randn(16, 8)
+    names = {
+        "encoder": encoder,
+        "optimizer": torch.optim.SGD(encoder.parameters(), lr=0.1),
+        "loader": [(x + 0.1 * torch.randn(16, 8), x + 0.1 * torch.randn(16, 8)) for _ in range(20)],
+    }
+    before = encoder.weight.detach().clone()
+    exec(compile(loop, "README.md", "exec"), names)
+    assert names["loss"].isfinite()
+    assert not torch.equal(before, encoder.weight)
+    for call in re.findall(r"`(\w+Loss(?:\([^`]*\))?)`", section(README, "Use the losses")):
+        exec(f"from dhel_kcl.losses import *\n{call if '(' in call else call + '()'}", {})
 
 
 def test_the_verdicts_quoted_are_those_of_the_ledgers():
-    rows = re.findall(r"^\| (C\d[^|:]*: [^|]+)?\| ([\w-]+) \|((?: \d+ \|){4})$", README, re.MULTILINE)
-    summaries = {
-        name: pd.read_csv(ROOT / f"paper_figures/{folder}/claims_summary.csv") for name, folder in LEDGERS.items()
+    """Of what the main suite judges: that it isn't run yet, as long as it isn't."""
+    summary = pd.read_csv(ROOT / "paper_figures/theory/claims_summary.csv").set_index("claim")
+    quoted = {cells[0]: cells[4] for cells in rows(README, "Claim by claim")}
+    for claim, verdict in quoted.items():
+        known = [name for name in summary.index if claim.startswith(name)]
+        if known:
+            counts = summary.loc[known[0]]
+            assert verdict == f"{counts.supported} of {counts.supported + counts.contradicted} supported"
+        else:
+            assert ("not run yet" in verdict) == (not is_in_git(f"results/{MAIN}/claims.csv")), claim
+    assert sorted({claim[:2] for claim in quoted}) == [f"C{number}" for number in range(1, 8)]
+    assert table("paper_figures/theory/claims_summary.md") in RESULTS
+
+
+def test_what_was_not_run_is_in_bold():
+    bold = " ".join(re.findall(r"\*\*([^*]+)\*\*", section(README, "What was found")))
+    assert ("not finished" in bold) == ("not finished" in STATES[MAIN])
+    for name in ("CIFAR-10", "CIFAR-100", "STL-10", "ImageNet-100"):
+        assert (name in bold) == (STATES[name.lower().replace("-", "")] == "not run")
+
+
+@pytest.fixture(scope="module")
+def measured():
+    """Value that a statement of the theory has, by an experiment and words of the statement."""
+
+    def value(experiment, *words):
+        statements = read_json(THEORY / f"{experiment}.json")
+        (found,) = [each for each in statements if all(word in each["statement"] for word in words)]
+        return found["measured"]
+
+    return value
+
+
+@pytest.fixture(scope="module")
+def starts():
+    return pd.read_csv(THEORY / "local_minima.csv")
+
+
+def test_the_minimisers_quoted_are_those_of_the_theory(measured, starts):
+    gap = f"{measured('local_minima', 'value; largest gap'):.0e}".replace("e-0", "e-")
+    settings = len(starts.groupby(["method", "temperature", "weight", "t", "gamma"], dropna=False))
+    elsewhere = max(
+        each["measured"] for each in read_json(THEORY / "minima.json") if "largest gap" in each["statement"]
+    )
+    row = " ".join(rows(README, "Claim by claim")[0])
+    assert f"{settings} settings, 8 pairs in 4 dimensions" in row
+    assert f"{len(starts) // settings} starts a setting" in README
+    assert f"Of {len(starts) // settings} a setting, 8 pairs in 4 dimensions" in section(RESULTS, "Theory")
+    assert f"largest gap to the least value {gap}" in row
+    assert f"for all ten losses, to {elsewhere:.0e} of the closed-form value" in section(RESULTS, "Theory")
+    assert f"with 8 pairs in 4 dimensions it does so at all {settings} settings" in section(RESULTS, "Theory")
+    assert f"of kernel scale and γ, to {gap}." in section(RESULTS, "Theory")
+    assert pd.read_csv(THEORY / "minima.csv").method.nunique() == 10
+    log = pd.read_csv(THEORY / "minima.csv").query("method == 'kcl-log' and dim == 4 and count == 5")
+    text = f"KCL log arrived from {log.reached.sum()} of {len(log)} starts with 5 pairs in 4 dimensions"
+    assert text in section(RESULTS, "Theory")
+
+
+def test_the_local_minima_quoted_are_those_of_the_theory(starts):
+    """Of a table row: those that end in one, of how many, and where there are none, how many there may be."""
+
+    def ended(rows):
+        return rows.local_minimum.eq(True).sum()
+
+    def none_of(rows):
+        assert rows.reached.all()
+        return f"0 of {len(rows)} (at most {100 * binomtest(0, len(rows)).proportion_ci(0.95, 'exact').high:.1f} %)"
+
+    simclr, heavy = starts[starts.method == "simclr"], starts.query("method == 'dhel-mean' and weight == 4")
+    at_one = starts[starts.method.isin(["infonce", "simclr", "dcl", "dhel-mean"]) & (starts.weight == 1)]
+    dcl = starts.query("method == 'dcl' and weight > 1")
+    doubled = starts.query("method == 'dhel-mean' and weight == 2 and temperature == 0.1")
+    gaussian = starts[starts.method == "kcl-gaussian"]
+    low = [ended(heavy[heavy.temperature == temperature]) for temperature in (0.1, 0.2, 0.3)]
+    expected = {
+        "SimCLR, τ from 0.1 to 1, weights from 0.5 to 4": none_of(simclr),
+        "InfoNCE, SimCLR, DCL, DHEL mean at weight 1": none_of(at_one),
+        "DCL at weights 2 and 4": f"{ended(dcl)} of {len(dcl)}",
+        "DHEL sum (weight 2) at τ = 0.1": f"{ended(doubled)} of {len(doubled)}",
+        "DHEL mean with weight 4 at τ = 0.1, 0.2, 0.3": f"{low[0]}, {low[1]} and {low[2]} of {len(doubled)}",
+        "KCL Gaussian": f"{ended(gaussian)} of {len(gaussian)}, more often the larger γ and t",
+        "KCL log, IMQ, Riesz": none_of(starts[starts.method.isin(["kcl-log", "kcl-imq", "kcl-riesz"])]),
     }
-    columns = ["supported", "contradicted", "not distinguishable", "of these, nothing to compare"]
-    quoted, claim = {name: [] for name in summaries}, ""
-    for named, judged_on, counts in rows:
-        claim = named.strip() or claim
-        quoted[judged_on].append([claim, *map(int, counts.replace("|", "").split())])
-    for name, summary in summaries.items():
-        summary = summary[~summary.claim.str.endswith("limits")]
-        assert quoted[name] == summary.reindex(columns=["claim", *columns], fill_value=0).to_numpy().tolist()
+    lines = RESULTS[RESULTS.index("starts that end in a local minimum") :].split("\n\n")[0].splitlines()[2:]
+    for line, (loss, count) in zip(lines, expected.items(), strict=True):
+        assert line == f"| {loss} | {count} |"
+    assert [simclr[name].agg(["min", "max"]).tolist() for name in ("temperature", "weight")] == [[0.1, 1], [0.5, 4]]
+    by_setting = gaussian.groupby(["t", "gamma"]).reached.mean().unstack()
+    assert (by_setting.diff(axis=0).iloc[1:] <= 0).all(axis=None)
+    assert (by_setting.diff(axis=1).iloc[:, 1:] <= 0).all(axis=None)
+    assert f"{arrives(heavy[heavy.temperature == 0.1])}; SimCLR, all weights and τ: {arrives(simclr)}" in README
+
+
+def arrives(rows):
+    """Share of starts that arrive, with its exact interval."""
+    interval = binomtest(int(rows.reached.sum()), len(rows)).proportion_ci(0.95, "exact")
+    return f"{100 * rows.reached.mean():.0f} % ({100 * interval.low:.0f} to {100 * interval.high:.0f})"
+
+
+def test_the_expectations_quoted_are_those_of_the_theory(measured):
+    same = f"{measured('batch_size', 'KCL: the mean'):.0e}".replace("e-0", "e-")
+    changes = f"{measured('batch_size', 'smallest change'):.2f}"
+    assert f"KCL's mean changes by {same}, that of SimCLR's family by {changes} or more" in README
+    text = section(RESULTS, "Theory")
+    assert f"for every batch size, to {same};" in text
+    assert f"changes by {changes} nats or more" in text
+    assert f"to within {100 * measured('batch_size', 'closed form'):.2f} % of the loss's range" in text
+    assert f"at M = 2 is {100 * measured('batch_size', 'M = 2, less'):.2f} % or more away" in text
+
+
+def test_the_collapse_quoted_is_that_of_the_theory(measured):
+    ratio = {rank: f"{measured('uniformity', f'to {rank} of', 'ratio'):.2f}" for rank in (64, 32)}
+    assert f"moves {ratio[64]} times as far as uniformity at 64 dimensions, {ratio[32]} times at 32, less far" in README
+    text, difference = section(RESULTS, "Theory"), {k: measured("uniformity", f"to {k} of") for k in (8, 4)}
+    assert f"moves {ratio[64]} and {ratio[32]} times as far as uniformity" in text
+    assert f"(difference of the shares {difference[8]:.3f})" in text
+    assert f"moves less (−{-difference[4]:.3f})" in text
+    points = pd.read_csv(THEORY / "uniformity.csv")
+    ranks = points[points.family == "sub-sphere"].groupby("rank").effective_rank.mean()
+    moved = (ranks[128] - ranks[64]) / (ranks[128] - ranks[1])
+    metric = points[points.family == "sub-sphere"].groupby("rank").wasserstein_uniformity.mean()
+    assert moved > 10 * (metric[64] - metric[128]) / (metric[1] - metric[128])  # "the effective rank moves far more"
 
 
 def in_prose(value, low, high):
-    return f"{value:.1f} ({low:.1f} to {high:.1f})".replace("-", "−")
+    return f"{value:+.1f} ({low:+.1f} to {high:+.1f})".replace("-", "−")
 
 
-def test_the_effects_quoted_are_those_of_the_causes():
-    """Of the digits first."""
-    text = " ".join(README.split()).replace(" of 64 dimensions on the digits", "")
-    quoted, ranges = {}, {}
-    for suite in SUITES.values():
-        claimed = pd.read_csv(ROOT / f"results/{suite}/claims.csv").set_index("id")
-        for name in ("decoupling", "weight", "temperature"):
-            quoted.setdefault(name, []).append(in_prose(*claimed.loc[name, ["estimate", "low", "high"]]))
-        effects = pd.read_csv(ROOT / f"paper_figures/{suite}/causes_effects.csv").set_index(["effect of", "at"])
-        for at in ("w = 0.5", "w = 1", "all"):
-            cell = effects.loc[("DHEL mean − SimCLR", at), "effective rank of z"]
-            quoted.setdefault(at, []).append(in_prose(*map(float, re.findall(r"[+-][\d.]+", cell))))
-        points = pd.read_csv(ROOT / f"paper_figures/{suite}/causes_points.csv")
-        accuracy, rank = (
-            points[name].str.split().str[0].astype(float) for name in ("accuracy (%)", "effective rank of z")
-        )
-        best = rank[accuracy.nlargest(4).index]
-        ranges[suite] = f"of {best.min():.0f} to {best.max():.0f}"
-    expected = f"have ranks {ranges['digits_causes']} on the digits and {ranges['fashion']} on Fashion-MNIST"
-    assert f"the four most accurate settings {expected}" in text
-    for pair in quoted.values():
-        assert " and ".join(text_of.replace("+", "") for text_of in pair) in text.replace("+", "")
+def test_the_pilots_numbers_are_those_of_its_tables():
+    assert table("paper_figures/fashion/linear_evaluation.md") in RESULTS
+    text = section(RESULTS, "Fashion-MNIST, a pilot")
+    split = Suite.load(ROOT, "fashion").settings("fashion_mnist").split
+    assert f"{split.train:,} training, {split.validation:,} validation and {split.test:,} test images" in text
+    causes = pd.read_csv(ROOT / "results/fashion/runs.csv").query("section in ['causes', 'trade_off']")
+    assert f"at M = {causes.batch_size.unique().item()} and with {causes.seed.nunique()} seeds" in text
+    effects = pd.read_csv(ROOT / "paper_figures/fashion/causes_effects.csv")
+    effects = effects[effects["learning rate"] == "equal, mean"].set_index(["effect of", "at"])
+
+    def quoted(name, at):
+        return in_prose(*map(float, re.findall(r"[+-][\d.]+", effects.loc[(name, at), "effective rank of z"])))
+
+    positive = [quoted("positive removed: DCL - SimCLR", f"w = {weight}, τ = 0.1") for weight in ("0.5", "1")]
+    assert f"by {positive[0]} at weight 0.5 and by {positive[1]} at weight 1." in text
+    assert f"DHEL sum less mean, adds {quoted('weight doubled: DHEL sum - mean', 'all')} dimensions" in text
+    claims = pd.read_csv(ROOT / "results/fashion/claims.csv")
+    assert not claims.verdict.isin(["supported", "contradicted"]).any()
+    points = pd.read_csv(ROOT / "paper_figures/fashion/causes_points.csv")
+    accuracy, rank = (points[name].str.split().str[0].astype(float) for name in ("accuracy (%)", "effective rank of z"))
+    best = rank[accuracy.nlargest(4).index]
+    assert f"four most accurate of {len(points)} settings have ranks from {best.min():.0f} to {best.max():.0f}" in text
+    assert f"of a range from {rank.min():.0f} to {rank.max():.0f}" in text
+
+
+@pytest.mark.parametrize(("suite", "most"), [("digits", 2), ("fashion", 0)])
+def test_losses_are_no_better_than_raw_pixels_by_more_than_is_said(suite, most):
+    """In points: 2 on the digits, and nothing on Fashion-MNIST."""
+    accuracies = pd.read_csv(ROOT / f"paper_figures/{suite}/linear_evaluation.csv").set_index("loss").iloc[:, 1:]
+    means = accuracies.apply(lambda column: column.str.split().str[0].astype(float))
+    assert ((means[~means.index.str.startswith("floor")] - means.loc["floor: raw pixels"]) <= most).all(axis=None)
+    said = {
+        "digits": f"none is more than {most} points better than raw pixels",
+        "fashion": "Raw pixels beat every loss",
+    }
+    assert said[suite] in RESULTS
 
 
 @pytest.mark.parametrize("suite", COMMITTED)
@@ -106,24 +308,113 @@ def test_the_committed_verdicts_follow_from_the_committed_tables(suite):
 
 @pytest.mark.parametrize("suite", COMMITTED)
 def test_results_of_earlier_code_are_said_to_be(suite):
-    """`make check` demands this code of the default suite alone: others take hours, and a line in the README."""
+    """`make check` demands this code of the default suite alone: others take hours, and a word in config/README.md."""
     recorded = read_json(ROOT / f"results/{suite}/provenance.json")
     tree = of_suite(Suite.load(ROOT, suite))
     changed = [name for origin in tree for name in differences(recorded.get(origin, {}), tree[origin])]
-    state = re.search(rf"^\| `{suite}`.*\| ([^|]+) \|$", README, re.MULTILINE)[1]
-    assert bool(changed) == ("earlier code" in state), changed
+    assert bool(changed) == ("earlier code" in STATES[suite]), changed
+
+
+def test_the_variance_of_negatives_quoted_is_that_of_the_results():
+    """Table and sentences."""
+    folder = ROOT / "paper_figures/cifar10_variance"
+    lines = (folder / "negative_variance.md").read_text().splitlines()
+    assert "\n".join(line for line in lines if line.startswith("|")) in RESULTS
+    text = section(RESULTS, "CIFAR-10 with a small network")
+    runs = pd.read_csv(ROOT / "results/cifar10_variance/runs.csv").groupby("batch_size")
+    variance, accuracy = runs.z_negative_variance.mean(), runs.test_accuracy.mean()
+    assert variance.idxmin() == 128
+    assert variance.idxmax() == 512
+    assert "ours falls to M = 128 and then rises" in text
+    assert f"accuracies fall from {accuracy.iloc[0]:.1f} to {accuracy.iloc[-1]:.1f} %" in text
+    updates = pd.read_csv(ROOT / "results/cifar10_variance/epochs.csv").groupby("batch_size").step.max()
+    assert f"M = 512 gets {updates[512]} updates, M = 32 {updates[32]:,}" in text
 
 
 def test_the_number_of_runs_quoted_is_that_of_the_suites():
-    quoted = dict(re.findall(r"^\| `(\w+)`.*?\| [^|]+ \| (\d+) \|", README, re.MULTILINE))
+    quoted = dict(re.findall(r"^\| `(\w+)` \|.*\| (\d+) \| [^|]+ \|$", SUITES, re.MULTILINE))
     assert quoted == {name: str(len(Suite.load(ROOT, name).runs)) for name in suite_names(ROOT)}
 
 
-def test_files_named_as_made_by_a_command_are_made():
-    targets = re.findall(r"`(paper_figures/[^`]+\.\w+)`", README)
-    assert len(targets) > 5
-    for target in targets:
-        assert (ROOT / target).is_file(), target
+def test_suites_with_committed_results_are_said_to_have_them():
+    found = [name for name in suite_names(ROOT) if is_in_git(f"results/{name}/provenance.json")]
+    assert sorted(COMMITTED) == sorted(found)
+
+
+def test_what_is_needed_and_cited_is_that_of_the_files():
+    oldest = re.search(r"is older than ([\d.]+);", (ROOT / "Makefile").read_text())[1]
+    assert f"They need Python {oldest} or newer" in README
+    paper = yaml.safe_load((ROOT / "CITATION.cff").read_text())["references"][0]
+    cited = f"*{paper['title']}*, ICML {paper['year']}, PMLR 235, {paper['start']}-{paper['end']}"
+    assert cited in section(README, "Citation and licence")
+    assert f"arxiv.org/abs/{paper['identifiers'][0]['value'].removeprefix('arXiv:')}" in README
+
+
+def size(count):
+    return f"{count / 1e9:.1f} GB" if count < 1e10 else f"{count / 1e9:.0f} GB"
+
+
+def test_the_disk_quoted_is_that_of_the_plans():
+    named = {"smoke": "smoke run of all steps", "digits": "digits, theory", MAIN: "CIFAR-10, small network"}
+    named |= {"cifar10": "CIFAR-10, the paper's recipe", "paper": "all four data sets"}
+    quoted = {cells[0]: cells[3] for cells in rows(README, "Reproduce")}
+    for suite, what in named.items():
+        needed = sum(space.needed for space in cost.disk(Suite.load(ROOT, suite)))
+        assert quoted[what] == (f"{needed / 1e6:.0f} MB" if needed < 1e9 else size(needed))
+    four = {cells[0]: cells[1] for cells in rows(README, "Reproduce")}["all four data sets"]
+    assert [part.name for part in Suite.load(ROOT, "paper").parts] == four.strip("`").split()[-5:-1]
+
+
+def test_the_installation_takes_the_space_quoted():
+    """PyTorch with CUDA's libraries is what is quoted; without them it is less than half."""
+    (quoted,) = [int(cells[3].split()[0]) for cells in rows(README, "Reproduce") if cells[0] == "installation"]
+    taken = sum(file.size or 0 for found in distributions() for file in found.files or []) / 1e9
+    assert quoted == pytest.approx(taken, abs=1) if torch.version.cuda else taken < quoted / 2
+
+
+def test_the_hours_quoted_of_the_main_comparison_are_those_of_the_trial():
+    """Seconds of a core that a short training of this network and its evaluation took, by docs/scale.md, times the
+    suite's views. Trials are at M = 64 where they don't say otherwise."""
+    row = r"^\|((?: M = \d+)?(?:,? ?(?:rate|DHEL|KCL)[^|\n]*)?) \|(?:[^|\n]+\|){3} (\d+), (\d+) \|$"
+    trial = re.findall(row, (ROOT / "docs/scale.md").read_text(), re.MULTILINE)
+    taken = pd.DataFrame(
+        [(256 if "M = 256" in instead else 64, int(training), int(probing)) for instead, training, probing in trial],
+        columns=["batch_size", "training", "evaluation"],
+    )
+    training = taken.groupby("batch_size").training.mean()
+    suite = Suite.load(ROOT, MAIN)
+    assert suite.config.threads == 1
+    views = pd.DataFrame(
+        [(run.batch_size, job_counts.views(suite, run)) for run in suite.runs if job_counts.views(suite, run)],
+        columns=["batch_size", "views"],
+    )
+    short = views.groupby("batch_size").views.transform("min")
+    seconds = (views.views / short * views.batch_size.map(training)).sum()
+    seconds += taken.evaluation.mean() * sum(run.trained for run in suite.runs)
+    quoted = {cells[0]: cells[2] for cells in rows(README, "Reproduce")}["CIFAR-10, small network"]
+    assert quoted == f"{seconds / 3600:.0f} hours of one core, by a pilot"
+
+
+def test_the_minutes_quoted_of_the_default_suite_are_said_once():
+    quoted = {cells[0]: cells[2] for cells in rows(README, "Reproduce")}["digits, theory"]
+    minutes = re.search(r"The default suite takes (\d+) minutes", (ROOT / "CHANGELOG.md").read_text())[1]
+    assert quoted == f"{minutes} minutes of two cores"
+
+
+def test_every_figure_and_table_stands_by_a_claim():
+    named = " ".join(cell for cells in rows(RESULTS, "Figures and tables, by claim") for cell in cells)
+    assert {name for name in re.findall(r"`(\w+)`", named)} == FIGURES.keys() | TABLES.keys()
+
+
+def test_losses_below_their_target_are_said_to_be():
+    """In benchmarks/README.md, of the ratios in benchmarks/table.md."""
+    ratio = r"^\| (\S.*?) +\|(?:[^|\n]+\|){4} ([\d.]+) \([^|\n]+\| +([\d.]+) \|$"
+    judged = re.findall(ratio, (ROOT / "benchmarks/table.md").read_text(), re.MULTILINE)
+    assert len(judged) > 10
+    below = [what for what, times, target in judged if float(times) < float(target)]
+    assert below == ["loss, dhel, M = 64", "loss, kcl-gaussian, M = 64", "loss, kcl-riesz, M = 64"]
+    page = " ".join((ROOT / "benchmarks/README.md").read_text().split())
+    assert "At M = 64, where a step takes about a millisecond, DHEL and two of the KCL losses are below their" in page
 
 
 def test_files_that_the_architecture_names_are_there():

@@ -19,8 +19,8 @@ from dhel_kcl.study.suite import Run, Suite, dataset_title
 Speeds = dict[tuple[str, int], float]
 """{(data set, batch size): views a second}."""
 Headlines = dict[str, dict[str, float]]
-"""{setting: {metric: value}}, as people call them."""
-HEADLINES = {"test accuracy (%)": ("test_accuracy", 2), "effective rank of z": ("z_effective_rank", 1)}
+"""{metric: {loss or floor: value}}, as people call them."""
+HEADLINES = {"accuracy": ("test_accuracy", 2), "rank": ("z_effective_rank", 1)}
 """Columns of runs.csv in metrics.json, with their digits."""
 
 
@@ -118,13 +118,15 @@ def planned_speeds(path: Path, asked: set[tuple[str, int]]) -> Speeds:
 
 
 def summary(runs: pd.DataFrame, suite: Suite) -> Headlines | dict[str, Headlines]:
-    """{"SimCLR, M = 16": {"test accuracy (%)": 97.1, ...}, ...} of the selected settings, at the final length where
-    there is one, means over seeds, and of the floors; by data set if the suite has several."""
+    """{"accuracy": {"SimCLR": 97.1, ...}, ...} of the selected settings, at the final length where there is one, means
+    over batch sizes and seeds, and of the floors; by data set if the suite has several."""
     shown = judged(runs[runs.selected & runs.section.isin(["losses", "final", "floors"])], suite)
     found: dict[str, Headlines] = {}
-    for (dataset, section, method, size), group in shown.groupby(CONFIGURATION, sort=False):
-        name = suite.title(method) + (f", M = {size}" if section != "floors" else "")
-        means = {key: round(float(group[column].mean()), digits) for key, (column, digits) in HEADLINES.items()}
-        known = {key: value for key, value in means.items() if not np.isnan(value)}
-        found.setdefault(dataset_title(dataset), {})[name] = known
+    for dataset, rows in shown.groupby("dataset", sort=False):
+        means = rows.groupby("method", sort=False)[[column for column, _ in HEADLINES.values()]].mean()
+        means.index = means.index.map(suite.title)
+        found[dataset_title(str(dataset))] = {
+            name: {str(title): round(float(mean), digits) for title, mean in means[column].dropna().items()}
+            for name, (column, digits) in HEADLINES.items()
+        }
     return found if len(suite.datasets) > 1 else next(iter(found.values()), {})

@@ -7,7 +7,7 @@ Writes into --out:
     spectra.csv       normalised singular values of the selected settings, mean and spread over seeds
     similarities.csv  densities of pairwise similarities, likewise
     costs.csv         training time and speed by loss and batch size, and the speed that was planned
-    metrics.json      the selected settings' test accuracy and effective rank, for `dvc metrics`
+    metrics.json      test accuracy (%) and effective rank of z by loss, over batch sizes and seeds, for `dvc metrics`
 
 Of a joint suite they are those of the suites that it joins, as far as these are there, one after the other. Of others
 it reads the runs and the plan below results/runs/<suite> and the splits below data/splits/<suite>, in the working

@@ -14,7 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from dhel_kcl.data import split as splits
-from dhel_kcl.evaluation.protocol import evaluate
+from dhel_kcl.evaluation.protocol import Report, evaluate
 from dhel_kcl.evaluation.spec import EvaluationSpec
 from dhel_kcl.files import write_json, write_rows
 from dhel_kcl.runtime import cli
@@ -38,8 +38,12 @@ def main() -> None:
     keep_freed_memory()
     progress = partial(tqdm, unit="step", mininterval=1)
     report = evaluate(spec, args.run, data, split, progress)
-    write_rows(args.out / "predictions.csv", report.predictions())
-    write_rows(args.out / "spectrum.csv", report.spectra())
-    write_rows(args.out / "similarities.csv", report.histograms())
-    write_json(args.out / "geometry.json", report.geometries())
-    write_json(args.out / "probe.json", report.accuracies())
+    write(args.out, report)
+
+
+def write(out: Path, report: Report) -> None:
+    write_rows(out / "predictions.csv", report.predictions())
+    write_rows(out / "spectrum.csv", report.spectra())
+    write_rows(out / "similarities.csv", report.histograms())
+    write_json(out / "geometry.json", report.geometries())
+    write_json(out / "probe.json", report.accuracies())

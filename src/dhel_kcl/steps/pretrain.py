@@ -83,10 +83,7 @@ def main() -> None:
         if not finished:
             raise SystemExit(INTERRUPTED)
         if place.is_first:
-            write(args.out, spec, run)
-            record = began | record_of(spec, run) | {"training_seconds": seconds, "code": code}
-            record |= {"sha256": {name: sha256(args.out / name) for name in WRITTEN}}
-            write_json(args.out / "provenance.json", record)
+            write(args.out, spec, run, began | {"training_seconds": seconds, "code": code})
 
 
 def train(run: Pretraining, store: Store, stop: StopRequest) -> bool:
@@ -109,11 +106,14 @@ def say(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def write(out: Path, spec: PretrainSpec, run: Pretraining) -> None:
+def write(out: Path, spec: PretrainSpec, run: Pretraining, origin: dict[str, Any]) -> None:
+    """Write the run folder; `origin` is what provenance.json says of revision, versions, plan, code and time."""
     write_json(out / "spec.json", spec.as_dict())
     run.progress.write_log(out / "log.csv")
     write_weights(out / "encoder.safetensors", run.trainer.networks.encoder)
     write_weights(out / "projector.safetensors", run.trainer.networks.projector)
+    sums = {name: sha256(out / name) for name in WRITTEN}
+    write_json(out / "provenance.json", origin | record_of(spec, run) | {"sha256": sums})
 
 
 def origin(path: Path, fingerprint: str, resumed: bool) -> dict[str, Any]:

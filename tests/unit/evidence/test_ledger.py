@@ -55,7 +55,7 @@ LEAD = "statement 'small-batches': "
          LEAD + "statistic: 'interact' is unknown; allowed: level, interaction, tuned_mean"),
         ("statistic: interaction", "statistic: [level]", LEAD + r"statistic: \['level'\] is unknown; allowed: level"),
         ("claim: C4", "claim: C8", LEAD + "claim: 'C8' is unknown; allowed: C1, C1 terms, C2, C3"),
-        ("claim: C4\n    kind: confirmatory", "claim: C4\n    kind: both",
+        ("claim: C4\n    kind: exploratory", "claim: C4\n    kind: both",
          LEAD + "kind: 'both' is unknown; allowed: confirmatory, exploratory"),
         (LEADS + "greater", LEADS + "higher", LEAD + "direction: 'higher' is unknown; allowed: greater, less"),
         ("statistic: interaction\n    column: test_accuracy", "statistic: interaction\n    column: accuracy",

@@ -30,7 +30,7 @@ def statuses(results, present=PRESENT):
 
 def test_what_was_planned_is_confirmatory_but_for_what_is_declared_not_to_be(tmp_path, suite):
     found = statuses(results_of(tmp_path / "results", suite))
-    for statement in ("worst-setting", "untuned-rate", "rank-features"):
+    for statement in ("small-batches", "untuned", "worst-setting", "rank-features"):
         assert found.pop(statement) == ("exploratory", "so declared in claims.yaml")
     assert set(found.values()) == {("confirmatory", "")}
 
@@ -50,7 +50,7 @@ def test_a_suite_that_is_not_confirmatory_has_no_confirmatory_statement(tmp_path
      ({"git_revision": "unknown"}, "1 run of an unknown revision")],
 )  # fmt: skip
 @pytest.mark.parametrize(
-    ("section", "touched"), [("losses", {"accuracy", "untuned", "rank"}), ("causes", {"positive", "temperature"})]
+    ("section", "touched"), [("losses", {"accuracy", "untuned-rate", "rank"}), ("causes", {"positive", "temperature"})]
 )
 def test_one_run_by_another_plan_makes_what_rests_on_it_exploratory(tmp_path, suite, change, reason, section, touched):
     results = results_of(tmp_path / "results", suite)

@@ -15,8 +15,8 @@ def test_a_planned_suite_is_told_what_it_can_see(tmp_path, monkeypatch, capsys):
     header, _, *rows = capsys.readouterr().out.splitlines()
     assert [cell.strip() for cell in header.split("|")[1:3]] == ["statement", "data set"]
     cells = {row.split("|")[1].strip(): [cell.strip() for cell in row.split("|")[2:-1]] for row in rows}
-    assert cells["accuracy"][:3] == ["CIFAR-10", "confirmatory", "24"]
-    assert cells["untuned-rate"][1:3] == ["exploratory", "18"]
+    assert cells["accuracy"][:3] == ["CIFAR-10", "confirmatory", "18"]
+    assert cells["untuned-rate"][1:3] == ["confirmatory", "18"]
     assert "positive" not in cells
     write(pilot.folder, pilot.runs[pilot.runs.role == "grid"])
     with pytest.raises(ValueError, match=r"pilot/runs\.csv has no two runs that differ in their seed alone"):

@@ -126,10 +126,10 @@ def test_roles_and_seeds_of_the_runs():
     assert Counter((run.section, run.role) for run in LAPTOP.runs) == {
         ("losses", "grid"): 5 * 2 * 12,
         ("losses", "selected"): 5 * 2 * 2,
-        ("final", "final"): 5 * 2 * 5,
+        ("final", "final"): 5 * 2 * 6,
         ("floors", "floor"): 7,
     }
-    assert Counter((run.section, run.role) for run in CAUSES.runs) == {("causes", "point"): 630}
+    assert Counter((run.section, run.role) for run in CAUSES.runs) == {("causes", "point"): 738}
     seeds = [(run.role, run.seed) for run in DIGITS.runs if (run.method, run.batch_size) == ("dcl", 64)]
     assert seeds == [*3 * [("grid", 0)], *(("selected", seed) for seed in range(1, 5))]
     assert [run.seed for run in DIGITS.runs if run.section == "floors"] == [0, 0, 1, 2, 0, 1, 2]

@@ -1,0 +1,129 @@
+"""Write a run's encoder as one safetensors file, with a model card beside it.
+
+Card and metadata of the file say which data set, loss and setting the weights come from, how long and with which seed
+they were trained, what a linear probe reaches on them, the rank of their embeddings, the licence of the data, and the
+revision of the code; the card has the file's SHA-256, too, and the lines that load it.
+
+Example:
+    dhel-kcl export-encoder results/runs/digits/digits/dhel_m64_selected/seed1
+"""
+
+import json
+from pathlib import Path
+
+from safetensors.torch import save
+
+from dhel_kcl.data import prepared
+from dhel_kcl.data.prepared import Prepared
+from dhel_kcl.files import DamagedError, read_json, reading, sha256, write_bytes, write_text
+from dhel_kcl.runtime import cli
+from dhel_kcl.study import layout
+from dhel_kcl.training.networks import build_encoder, read_weights
+from dhel_kcl.training.spec import PretrainSpec
+
+NEEDED = (*layout.TRAINED, "probe.json", "geometry.json")
+CARD = """# {title}
+
+An image encoder of a replication of DHEL and kernel contrastive losses ([paper](https://arxiv.org/abs/2405.18045)).
+
+| | |
+|---|---|
+{rows}
+| SHA-256 of `{file}` | `{sha256}` |
+
+It takes images (B, {shape}) with values in [0, 1] and gives features (B, {features}):
+
+```python
+import json
+
+import torch
+from safetensors import safe_open
+
+from dhel_kcl.training.networks import build_encoder
+
+with safe_open("{file}", "pt") as file:
+    encoder = build_encoder(**json.loads(file.metadata()["encoder"]))
+    encoder.load_state_dict({{name: file.get_tensor(name) for name in file.keys()}})
+encoder.eval()
+with torch.no_grad():
+    features = encoder(torch.rand(2, {shape}))
+```
+"""
+
+
+def main() -> None:
+    parser = cli.parser(__doc__)
+    parser.add_argument("run", type=Path, help="folder of a run that was trained and evaluated")
+    parser.add_argument("--data", type=Path, help="its prepared data set (default: data/ and its name)")
+    parser.add_argument("--out", type=Path, help="file to write (default: in encoders, named as the run)")
+    args = parser.parse_args()
+    require_finished(args.run)
+    out = args.out or Path("encoders", "_".join(args.run.absolute().parts[-3:]) + ".safetensors")
+    if out.suffix != ".safetensors":
+        raise ValueError(f"{out}: the file's name has to end with .safetensors")
+    export(args.run, args.data, out)
+    print(f"{out}: {out.stat().st_size:,} bytes. Card: {out.with_suffix('.md')}")
+
+
+def require_finished(run: Path) -> None:
+    """Raise ValueError that says why there is no encoder to export from a folder, if there is none."""
+    missing = [name for name in NEEDED if not (run / name).is_file()]
+    if missing and "spec.json" not in missing:
+        raise ValueError(f"{run} is not finished: no {', '.join(missing)}; run again what trains and evaluates it")
+    if missing and "probe.json" not in missing:
+        raise ValueError(f"{run} is of raw pixels, which have no encoder; give the folder of a trained run")
+    if missing:
+        example = layout.RUN.format(suite="digits", dataset="digits", run="dhel_m64_selected", seed=1)
+        raise ValueError(f"{run} is not the folder of a run; give one such as {example}")
+
+
+def export(run: Path, folder: Path | None, out: Path) -> None:
+    """Write the encoder of a finished run to `out` and its card beside it; `folder` has the prepared data set.
+
+    Raises DamagedError for weights other than those that training wrote, ValueError for another data set's folder.
+    """
+    spec = PretrainSpec.read(str(run / "spec.json"))
+    data = prepared.read(folder or Path(layout.data_folder(spec.dataset)))
+    if (name := data.manifest.description.name) != spec.dataset:
+        raise ValueError(f"{run} is of {spec.dataset}, and {folder} holds {name}: give --data of {spec.dataset}")
+    known = facts(run, spec, data)
+    settings = {"backbone": spec.backbone, "channels": data.channels}
+    encoder = build_encoder(spec.backbone, data.channels)
+    read_weights(run / "encoder.safetensors", encoder)
+    weights = {name: tensor.contiguous() for name, tensor in encoder.state_dict().items()}
+    more = {"encoder": json.dumps(settings), "spec": json.dumps(spec.as_dict())}
+    write_bytes(out, save(weights, known | more))
+
+    size = [spec.augment.size] * 2 if spec.augment.size else data.manifest.images[2:]
+    card = CARD.format(
+        title=out.stem,
+        rows="\n".join(f"| {name} | {value} |" for name, value in known.items()),
+        file=out.name,
+        sha256=sha256(out),
+        shape=", ".join(map(str, [data.channels, *size])),
+        features=encoder.features,
+    )
+    write_text(out.with_suffix(".md"), card)
+
+
+def facts(run: Path, spec: PretrainSpec, data: Prepared) -> dict[str, str]:
+    """What is said of a run, by the names that it has in card and metadata."""
+    remedy = "delete the folder and make the run again"
+    probe, geometry, record = (read_json(run / f"{name}.json") for name in ("probe", "geometry", "provenance"))
+    origin, training = data.manifest.description, spec.training
+    with reading(run, remedy):
+        if record["sha256"]["encoder.safetensors"] != sha256(run / "encoder.safetensors"):
+            raise DamagedError(f"{run / 'encoder.safetensors'} is not the file that training wrote; {remedy}")
+        updates = record["views"] // (2 * spec.batch_size)
+        ranks = [f"{space} {found['effective_rank']:.1f} of {found['dim']}" for space, found in geometry.items()]
+        return {
+            "data set": f"{spec.dataset}: {origin.origin}; {origin.citation}",
+            "licence of the data": origin.licence,
+            "loss": ", ".join(str(value) if key == "name" else f"{key} {value}" for key, value in spec.loss.items()),
+            "training": f"{updates} updates of {spec.batch_size} images in two views each, learning rate "
+            f"{training.learning_rate} at batch size {training.reference_batch_size}",
+            "seed": str(spec.seed),
+            "accuracy of a linear probe": f"{probe['test']['accuracy']:.2f} % of the test images ({probe['protocol']})",
+            "effective rank": ", ".join(ranks),
+            "revision of the code": record["git_revision"],
+        }
