@@ -23,6 +23,7 @@ SOURCES = (
     ".gitignore",
     "Snakefile",
     "config",
+    "docs/analysis_plan.md",
     "dvc.yaml",
     "profiles",
     "src",
@@ -105,7 +106,7 @@ def checkout(folder):
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         else:
-            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, folder / name)
     (folder / ".dvc").mkdir()
     for name in ("config", ".gitignore"):

@@ -75,5 +75,5 @@ def test_predictions_give_the_accuracy(gather, tmp_path):
 def test_a_changed_statement_is_judged_anew(clone):
     edit(clone, "src/dhel_kcl/evidence/claims.yaml", "margin: 1.0", "margin: 0.5")
     assert jobs(clone) == COMBINED - {"collect_results"}
-    edit(clone, "src/dhel_kcl/evidence/claims.yaml", "margin: 0.5", "margin: 1.0  # point")
+    edit(clone, "src/dhel_kcl/evidence/claims.yaml", "margin: 0.5", "margin: 1.0")
     assert jobs(clone) == set()

@@ -163,7 +163,7 @@ def test_the_theory_is_computed_tabulated_recorded_and_reported(tmp_path):
     edit(
         folder,
         "src/dhel_kcl/theory/__init__.py",
-        '("claims_summary", "verdicts", "gaps")',
+        '("claims_summary", "verdicts", "gaps", "local_minima")',
         '("claims_summary", "verdicts")',
     )
     code, output = snakemake(folder, "theory")
