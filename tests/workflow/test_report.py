@@ -132,10 +132,13 @@ def test_the_page_opens_with_the_claims_and_the_main_figures(page):
     place, menu = page.locator(".prose p").first.bounding_box(), page.locator("nav").first.bounding_box()
     assert place["y"] >= 0, "the top of the page is out of reach"
     assert place["x"] >= menu["x"] + menu["width"], "the menu hides the beginning of each line"
-    table = page.locator(".prose table.grid")
+    table = page.locator(".prose table.by-claim")
     rows = [row.locator("td").all_inner_texts() for row in table.locator("tbody tr").all()]
     assert {row[0][:3] for row in rows} == {"C3:", "C4:", "C5:", "C6:", "C6 "}
     column = [head.split("(")[-1] for head in table.locator("th").all_inner_texts()].index("smoke)")
+    heads, cells = (table.locator(f"{part} tr").first.locator("th, td").all() for part in ("thead", "tbody"))
+    places = [[cell.bounding_box()["x"] for cell in row] for row in (heads, cells)]
+    assert places[0] == places[1], "heads stand above their columns"
     said = {row[1]: row[column] for row in rows}
     assert re.fullmatch(r"(\d+ )?no verdict\n[+−][\d.]+( to [+−][\d.]+)? points", said["accuracy"])
     assert "not run" in {cell for row in rows for cell in row}

@@ -119,4 +119,4 @@ def grid(found: Sequence[Column]) -> str:
             named = f"<td>{escape(with_number(statement.claim))}</td><td>{escape(statement.short)}</td>"
             rows.append(f"<tr>{named}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     head = f"<thead><tr><th>claim</th><th>statement</th>{heads}</tr></thead>"
-    return f'<div class="wide"><table class="grid">{head}<tbody>{"".join(rows)}</tbody></table></div>'
+    return f'<div class="wide"><table class="by-claim">{head}<tbody>{"".join(rows)}</tbody></table></div>'
