@@ -110,10 +110,12 @@ def finding(suite: Suite, claims: pd.DataFrame) -> str:
 
 
 def grid(found: Sequence[Column]) -> str:
-    """An HTML table: statements by suite and data set, those that nobody asks left out."""
+    """An HTML table: statements by suite and data set, without those that nobody asks and those that ask nothing."""
+    statements = ledger.read().statements
+    found = [column for column in found if {column.cell(statement) for statement in statements} != {NOT_ASKED}]
     heads = "".join(f"<th>{escape(column.heading)}</th>" for column in found)
     rows = []
-    for statement in ledger.read().statements:
+    for statement in statements:
         cells = [column.cell(statement) for column in found]
         if set(cells) != {NOT_ASKED}:
             named = f"<td>{escape(with_number(statement.claim))}</td><td>{escape(statement.short)}</td>"

@@ -27,6 +27,8 @@ def test_a_finding_counts_what_the_suite_can_say(judged):
 def test_a_grid_has_verdicts_effects_and_what_was_not_run(judged):
     planned = Suite.load(ROOT, "cifar10_causes")
     columns = overview.columns(*judged, link="#claims") + overview.columns(planned, None)
+    compares_nothing = overview.columns(Suite.load(ROOT, "cifar10_variance"), None)
+    assert overview.grid(columns + compares_nothing) == overview.grid(columns)
     rows = overview.grid(columns).split("<tr>")[2:]
     cells = {row.split("<td>")[2].removesuffix("</td>"): row for row in rows}
     assert '<a href="#claims">supported</a><br>+5.' in cells["rank of z"]
