@@ -82,6 +82,22 @@ def test_every_link_leads_somewhere(page):
             assert heading in [anchor.replace(" ", "-") for anchor in anchors], target
 
 
+def named_runs(page):
+    """Folders of runs that a page names, where it names the seed."""
+    return re.findall(r"results/runs/\w+/\w+/[^/\s<>`]+/seed\d+", page)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_runs_that_a_page_names_are_runs_of_their_suites(page):
+    for folder in named_runs(page.read_text()):
+        assert folder in Suite.load(ROOT, folder.split("/")[2]).by_folder, folder
+
+
+def test_a_run_named_on_a_page_is_found():
+    (folder,) = named_runs("`results/runs/digits/digits/simclr_m64_no-such/seed0/probe.json`")
+    assert folder not in Suite.load(ROOT, "digits").by_folder
+
+
 def test_the_readme_is_short():
     assert len(README.encode()) <= 9_000
     code = "\n".join(re.findall(r"^```\w+\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
