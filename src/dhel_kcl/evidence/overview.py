@@ -94,7 +94,7 @@ def counted(verdicts: pd.Series) -> str:
 
 def effects(values: pd.Series) -> str:
     """ "+0.3 to +1.5"."""
-    texts = dict.fromkeys(f"{end:+.1f}".replace("-", "−") for end in (values.min(), values.max()))
+    texts = dict.fromkeys(f"{end:+z.1f}".replace("-", "−") for end in (values.min(), values.max()))
     return " to ".join(texts)
 
 

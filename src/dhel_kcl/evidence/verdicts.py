@@ -249,8 +249,8 @@ def _listed(judged: Judged, confidence: float) -> str:
     texts = []
     for name, each in judged.components.items():
         low, high = each.interval(confidence)
-        known = "" if math.isnan(low) else f" ({low:+.2f} to {high:+.2f})"
-        texts += [] if math.isnan(each.value) else [f"{name}: {each.value:+.2f}{known}"]
+        known = "" if math.isnan(low) else f" ({low:+z.2f} to {high:+z.2f})"
+        texts += [] if math.isnan(each.value) else [f"{name}: {each.value:+z.2f}{known}"]
     return "; ".join(texts)
 
 
@@ -292,4 +292,4 @@ def _on_length(row: Row, case: Case) -> Iterator[str]:
     """Remark on runs as short as the grid's."""
     short = case.judged.short
     if short is not None and (short.value > row["threshold"]) != (row["estimate"] > row["threshold"]):
-        yield f"{short.value:+.2f} at the grid's length"
+        yield f"{short.value:+z.2f} at the grid's length"

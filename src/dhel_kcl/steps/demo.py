@@ -153,8 +153,9 @@ def table(reports: dict[str, Report]) -> pd.DataFrame:
 
 def draw(reports: dict[str, Report]) -> Figure:
     """Accuracy beside the floors; how the singular values of z fall."""
-    fig = Figure(figsize=(style.PAGE, 2.8), layout="constrained")
-    left, right = fig.subplots(1, 2)
+    title = "Five losses on digits, a demo: short trainings with one seed rank nothing"
+    fig, axes = style.grid(1, 2, (style.PAGE, 3.0), title)
+    left, right = axes[0]
     for name, report in reports.items():
         accuracy, of_loss = accuracy_of(report), name in LOSSES
         colour, marker = style.LOOKS.get(name, (style.GREY, "|"))

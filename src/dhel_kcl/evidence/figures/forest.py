@@ -55,8 +55,8 @@ class Effect:
     @property
     def words(self) -> str:
         """ "+1.2 (+0.4 to +2.0)"."""
-        interval = "" if pd.isna(self.low) else f" ({self.low:+.1f} to {self.high:+.1f})"
-        return f"{self.value:+.1f}{interval}".replace("-", "−")
+        interval = "" if pd.isna(self.low) else f" ({self.low:+z.1f} to {self.high:+z.1f})"
+        return f"{self.value:+z.1f}{interval}".replace("-", "−")
 
 
 def margins(ax: Axes, blocks: Sequence[tuple[Statement, int]]) -> None:

@@ -5,6 +5,7 @@ one standard deviation. Where no least value is known for a batch size, the pane
 """
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from dhel_kcl.evidence.figures import panels
 from dhel_kcl.evidence.tidy import Results, where
@@ -20,6 +21,7 @@ def draw(results: Results) -> Figure:
         methods, here = results.methods("losses", dataset), where(epochs, dataset=dataset, batch_size=size)
         here = here[here.method.isin(methods)]
         ax.set_ylim(bottom=0)
+        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         if here.empty:
             style.not_run(ax)
             continue

@@ -108,5 +108,5 @@ def _cell(effect: Estimate, digits: int, level: float) -> str:
     if math.isnan(effect.value):
         return NOT_RUN
     low, high = effect.interval(level)
-    interval = "" if math.isnan(low) else f" ({low:+.{digits}f} to {high:+.{digits}f})"
-    return f"{effect.value:+.{digits}f}{interval}"
+    interval = "" if math.isnan(low) else f" ({low:+z.{digits}f} to {high:+z.{digits}f})"
+    return f"{effect.value:+z.{digits}f}{interval}"

@@ -69,7 +69,7 @@ def _texts(column: pd.Series) -> list[str]:
 
 def _intervals(low: pd.Series, high: pd.Series) -> list[str]:
     pairs = zip(low, high, strict=True)
-    return ["" if pd.isna(a) or pd.isna(b) else f"{a:+.2f} to {b:+.2f}" for a, b in pairs]
+    return ["" if pd.isna(a) or pd.isna(b) else f"{a:+z.2f} to {b:+z.2f}" for a, b in pairs]
 
 
 def _estimates(values: pd.Series, low: pd.Series, high: pd.Series) -> list[str]:
