@@ -37,19 +37,20 @@ def importing(statement: str) -> float:
     return float(subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True).stdout)
 
 
-def planning(*arguments: str) -> tuple[float, str]:
-    """Seconds and output of `snakemake -n`. Raises ValueError if it fails."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "-n", "--quiet", "rules", "--", *arguments]
+def planning(*targets: str, folder: str | Path = ROOT) -> tuple[float, str]:
+    """Seconds and output of `snakemake -n` with results in a folder. Raises ValueError if it fails."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "-n", "--quiet", "rules", "--directory", str(folder)]
+    command += ["--", *targets]
     start = time.perf_counter()
     result = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8")
     if result.returncode:
-        raise ValueError(f"{' '.join(command)} failed:\n{result.stderr[-2000:]}")
+        raise ValueError(f"{' '.join(command)} failed:\n{(result.stdout + result.stderr)[-2000:]}")
     return time.perf_counter() - start, result.stdout + result.stderr
 
 
 def planning_paper() -> float:
     with tempfile.TemporaryDirectory() as elsewhere:
-        return planning("cifar10", "cifar100", "stl10", "imagenet100", "--directory", elsewhere)[0]
+        return planning("cifar10", "cifar100", "stl10", "imagenet100", folder=elsewhere)[0]
 
 
 def nothing_to_do() -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dhel_kcl.files import write_text
 from dhel_kcl.study.config import Settings
-from dhel_kcl.study.suite import FLOORS, Suite
+from dhel_kcl.study.suite import Suite
 
 CONFIGURATION = ["dataset", "section", "method", "batch_size"]
 """What runs that differ by their seed alone have in common."""
@@ -134,7 +134,7 @@ class Results:
 
     def floors(self, dataset: str) -> list[str]:
         """What its losses are compared with besides."""
-        return list(FLOORS) if self.settings(dataset).floors.seeds else []
+        return self.suite.floors(dataset)
 
     def cells(self, dataset: str) -> list[tuple[str, int]]:
         """(method, batch size) of the main losses, one batch size after the other, and of the floors."""

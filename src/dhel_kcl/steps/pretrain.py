@@ -34,6 +34,7 @@ from dhel_kcl.training.progress import Diverged
 from dhel_kcl.training.spec import PretrainSpec
 from dhel_kcl.training.trainer import Pretraining
 
+REMEDY = "Lower training.learning_rate or raise the temperature in the suite's config"
 WRITTEN = ("spec.json", "log.csv", "encoder.safetensors", "projector.safetensors")
 
 
@@ -83,6 +84,7 @@ def main() -> None:
         if not finished:
             raise SystemExit(INTERRUPTED)
         if place.is_first:
+            require_alive(run)
             write(args.out, spec, run, began | {"training_seconds": seconds, "code": code})
 
 
@@ -94,12 +96,26 @@ def train(run: Pretraining, store: Store, stop: StopRequest) -> bool:
             finished = run.run(store, [bar], stop)
         except Diverged as error:
             kept = f"; the checkpoint {store.path} is untouched" if store.path.is_file() else ""
-            remedy = "Lower training.learning_rate or raise the temperature in the suite's config"
-            raise Diverged(f"{error}{kept}. {remedy}") from error
+            raise Diverged(f"{error}{kept}. {REMEDY}") from error
     if not finished and place.is_first:
         who = stop.received or "a request to another process"
         say(f"{who}: checkpoint {store.path} written; run the same command to go on")
     return finished
+
+
+def require_alive(run: Pretraining) -> None:
+    """Raise ValueError if the trained encoder maps images to the zero vector: it has no direction, so that neither
+    losses nor measures on the sphere are defined. Looks at the views of the first step."""
+    encoder, place = run.trainer.networks.encoder, run.trainer.place
+    views, _ = next(run.images.batches(run.schedule, 0, place), (None, None))
+    if views is None:  # of a random encoder, whose run has no step
+        return
+    encoder.eval()
+    with torch.no_grad(), place.autocast():
+        zero = int((encoder(views) == 0).all(dim=1).sum())
+    if zero:
+        seen = f"it maps {zero} of {len(views)} views of training images to the zero vector"
+        raise ValueError(f"the network died in training: {seen}. {REMEDY}, or its training.warmup")
 
 
 def say(message: str) -> None:

@@ -203,6 +203,8 @@ class Floors(Section):
     """Batch size of the training with labels."""
     seeds: AnyList[Seed] = (0, 1, 2, 3, 4)
     """Seeds of both; without any there are no floors, as in a suite without `losses` that says nothing of floors."""
+    supervised: bool = True
+    """Whether the network trained with labels is among them; it costs a training a seed."""
 
 
 class Augmented(Section):

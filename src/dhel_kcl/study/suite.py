@@ -233,10 +233,15 @@ class Suite:
 
     def _of_floors(self, dataset: str) -> Iterator[Run]:
         floors = self.settings(dataset).floors
-        for method in FLOORS:
+        for method in self.floors(dataset):
             run = partial(Run, self._part_names[dataset], dataset, "floors", method, floors.batch_size, "floor", method)
             for seed in floors.seeds[:1] if method == "pixels" else floors.seeds:
                 yield run(seed, Setting({"name": method}))
+
+    def floors(self, dataset: str) -> list[str]:
+        """What its losses are compared with, of `FLOORS`."""
+        floors = self.settings(dataset).floors
+        return [name for name in FLOORS if floors.seeds and (floors.supervised or name != "supervised")]
 
     @cached_property
     def by_folder(self) -> dict[str, Run]:

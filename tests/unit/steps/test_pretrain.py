@@ -48,6 +48,24 @@ def test_a_training_of_some_updates_ends_within_an_epoch(pretrain_spec, train, t
         assert [row["step"] for row in csv.DictReader(file)] == ["6", "8"]
 
 
+def test_a_network_that_died_in_training_is_not_written(train, tmp_path, monkeypatch):
+    """Its features are zero, and no direction: the evaluation could not measure them."""
+    trained = pretrain.train
+
+    def dying(run, store, stop):
+        finished = trained(run, store, stop)
+        for parameter in run.trainer.networks.encoder.parameters():
+            parameter.data.zero_()
+        return finished
+
+    monkeypatch.setattr(pretrain, "train", dying)
+    status, said = train(tmp_path)
+    assert status == 1
+    assert "the network died in training: it maps 32 of 32 views of training images to the zero vector" in said
+    assert "Lower training.learning_rate" in said
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_threads_that_are_not_taken_are_named_and_recorded(pretrain_spec, train, tmp_path, monkeypatch):
     """The spec keeps what was asked for."""
     monkeypatch.setattr(cores, "available", lambda: 1)

@@ -395,6 +395,8 @@ def test_a_suite_may_have_causes_alone(root, smoke):
     assert (suite.has("losses"), suite.has("causes"), suite.has("final")) == (False, True, False)
     smoke(lambda content: content.update(floors={"batch_size": 16, "seeds": [1]}))
     assert [run.method for run in Suite.load(root, "smoke").runs] == ["simclr", "pixels", "random", "supervised"]
+    smoke(lambda content: content["floors"].update(supervised=False))
+    assert [run.method for run in Suite.load(root, "smoke").runs] == ["simclr", "pixels", "random"]
 
 
 @pytest.mark.parametrize(
