@@ -106,7 +106,7 @@ def finding(suite: Suite, claims: pd.DataFrame) -> str:
         here = where(asked, status=status).verdict
         if len(here):
             said.append(f"of {len(here)} {status} statements {counted(here)}")
-    return f"{'; '.join(said)}." if said else "nothing that a statement is on."
+    return f"{'; '.join(said)}." if said else "judges no claim."
 
 
 def grid(found: Sequence[Column]) -> str:
