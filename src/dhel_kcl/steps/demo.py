@@ -170,5 +170,6 @@ def draw(reports: dict[str, Report]) -> Figure:
     left.set(title="A linear probe on the features", xlabel="test accuracy (%)")
     right.set(title="How many dimensions z uses", xlabel="index", ylabel="singular value / largest", yscale="log")
     right.set_ylim(bottom=1e-4)
+    style.plain(right.yaxis)
     right.legend(frameon=False)
     return fig
