@@ -23,6 +23,9 @@ from dhel_kcl.presentation.verdict_words import (
     NOT_DISTINGUISHABLE,
     NOT_RUN,
     SUPPORTED,
+    WITHIN_THE_MARGIN,
+    said,
+    within_the_margin,
 )
 from dhel_kcl.study.suite import Suite, dataset_title
 
@@ -75,8 +78,8 @@ class Column:
         known = here.estimate.dropna()
         if known.empty:
             return NOT_RUN
-        said = escape(counted(here.verdict))
-        linked = f'<a href="{escape(self.link)}">{said}</a>' if self.link else said
+        words = escape(counted(here))
+        linked = f'<a href="{escape(self.link)}">{words}</a>' if self.link else words
         return f"{linked}<br>{effects(known)} {escape(statement.unit)}"
 
 
@@ -84,12 +87,17 @@ def columns(suite: Suite, claims: pd.DataFrame | None, link: str = "") -> list[C
     return [Column(suite, dataset, claims, link) for dataset in suite.datasets]
 
 
-def counted(verdicts: pd.Series) -> str:
-    """ "4 supported, 2 not distinguishable"; "supported" of one."""
-    counts = verdicts.value_counts()
-    if len(verdicts) == 1:
-        return str(verdicts.iloc[0])
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts)
+def counted(claims: pd.DataFrame) -> str:
+    """ "4 supported (1 within the margin), 2 not distinguishable"; "supported, within the margin" of one."""
+    if len(claims) == 1:
+        return said(claims.verdict.iloc[0], claims.equivalent.iloc[0])
+    parts = []
+    for verdict in VERDICTS:
+        here = claims[claims.verdict == verdict]
+        small = sum(map(within_the_margin, here.verdict, here.equivalent))
+        if len(here):
+            parts.append(f"{len(here)} {verdict}" + f" ({small} {WITHIN_THE_MARGIN})" * bool(small))
+    return ", ".join(parts)
 
 
 def effects(values: pd.Series) -> str:
@@ -101,12 +109,12 @@ def effects(values: pd.Series) -> str:
 def finding(suite: Suite, claims: pd.DataFrame) -> str:
     """A sentence on a suite: how many of its statements have which verdict, of planned and other ones apart."""
     asked = pd.concat([column.rows for column in columns(suite, claims)])
-    said = []
+    parts = []
     for status in (CONFIRMATORY, EXPLORATORY):
-        here = where(asked, status=status).verdict
+        here = where(asked, status=status)
         if len(here):
-            said.append(f"of {len(here)} {status} statements {counted(here)}")
-    return f"{'; '.join(said)}." if said else "judges no claim."
+            parts.append(f"of {len(here)} {status} statements {counted(here)}")
+    return f"{'; '.join(parts)}." if parts else "judges no claim."
 
 
 def grid(found: Sequence[Column]) -> str:

@@ -24,6 +24,7 @@ PARTS = {
 
 def several(content):
     """Data sets with other batch sizes, losses and seeds, and every optional section."""
+    content["confirmatory"] = True
     split = {"split": {"train": 1000, "validation": 40, "test": 60}}
     losses = {name: content["losses"][name] for name in ("dcl", "dhel")}
     fixed = {name: entry | {"temperature": 0.3} for name, entry in losses.items()}

@@ -32,7 +32,7 @@ def test_figures_of_a_partly_done_suite(results_without, name, missing):
     figure = make(FIGURES[name], results_without(missing))
     figure.draw_without_rendering()
     words = {text.get_text() for ax in figure.axes for text in ax.texts}
-    partly = {"a loss": ("claims", "hyperparameters"), "the selected seeds": ("claims",)}
+    partly = {"a loss": ("planned", "claims", "hyperparameters"), "the selected seeds": ("planned", "claims")}
     empty = missing == "all losses" or name in partly[missing]
     assert ("not run" in words) == (empty and name != "causes"), "the trade-off's runs are others"
 
@@ -55,7 +55,7 @@ def test_a_figure_of_several_data_sets_needs_what_it_says_and_no_more(results_of
 
 def test_a_suite_has_no_figure_of_what_it_does_not_run(results_of_several, tmp_path):
     assert figures_of(results_of_several.suite) == list(FIGURES)
-    assert set(FIGURES) - set(figures_of(suite_of(tmp_path))) == {"causes"}
+    assert set(FIGURES) - set(figures_of(suite_of(tmp_path))) == {"causes", "planned"}
 
 
 def test_grids_of_words_and_incomplete_ones_are_drawn(tmp_path):
@@ -91,10 +91,27 @@ def test_claims_say_effects_and_verdicts_in_words(tmp_path):
     results = complete(results_of(tmp_path / "results", suite, effect("z_effective_rank", 5.0)))
     axes = make(FIGURES["claims"], results).axes
     labels = [label.get_text() for ax in axes for label in ax.get_yticklabels()]
-    assert {"rank of z", "DHEL − SimCLR", "weight doubled: DHEL sum − mean", "each at its best rate"} <= set(labels)
+    headings = {"rank of z (exploratory)", "weight doubled: DHEL sum − mean (exploratory)"}
+    assert headings | {"DHEL − SimCLR", "each at its best rate"} <= set(labels)
     said = [text.get_text() for ax in axes for text in ax.texts]
     assert any(re.fullmatch(r"\+\d\.\d \(\+\d\.\d to \+\d\.\d\)  supported", text) for text in said)
     assert [ax.get_xlabel().split(",")[0] for ax in axes] == ["difference in points", "difference in dimensions"]
+
+
+def test_planned_statements_have_a_figure_and_others_are_called_exploratory(tmp_path):
+    suite = suite_of(tmp_path, lambda content: (with_rates(content), content.update(confirmatory=True)))
+    results = complete(
+        results_of(tmp_path / "results", suite, effect("z_effective_rank", 5.0), noise={"test_accuracy": 0.1})
+    )
+    heads = {
+        name: {label.get_text() for ax in make(FIGURES[name], results).axes for label in ax.get_yticklabels()}
+        for name in ("planned", "claims")
+    }
+    assert heads["planned"] == {"accuracy", "accuracy untuned, rate too", "rank of z", "DHEL − SimCLR"}
+    assert heads["planned"] < heads["claims"]
+    assert "rank of h (exploratory)" in heads["claims"]
+    said = [text.get_text() for ax in make(FIGURES["planned"], results).axes for text in ax.texts]
+    assert any(text.endswith("not distinguishable, within the margin") for text in said)
 
 
 def test_losses_without_a_look_of_their_own_get_different_ones(tmp_path):

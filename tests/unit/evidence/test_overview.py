@@ -1,3 +1,5 @@
+import re
+
 import pandas as pd
 import pytest
 
@@ -19,9 +21,18 @@ def judged(tmp_path_factory):
 
 def test_a_finding_counts_what_the_suite_can_say(judged):
     said = overview.finding(*judged)
-    total, *counts = [int(word) for word in said.replace(",", "").split() if word.isdigit()]
+    total, *counts = map(int, re.findall(r"(?<![(\d])\d+", said))
     assert said.startswith(f"of {total} exploratory statements ")
     assert sum(counts) == total == 6 + 4, "on one pair of losses, rates not being tuned; and on causes"
+
+
+def test_a_finding_tells_negligible_differences_from_others():
+    verdicts = ["supported", "supported", "contradicted", "not distinguishable", "mixed"]
+    claims = pd.DataFrame({"verdict": verdicts, "equivalent": [True, False, False, True, True]})
+    said = "2 supported (1 within the margin), 1 contradicted, 1 mixed, 1 not distinguishable (1 within the margin)"
+    assert overview.counted(claims) == said
+    assert overview.counted(claims.head(1)) == "supported, within the margin"
+    assert overview.counted(claims.tail(1)) == "mixed"
 
 
 def test_a_grid_has_verdicts_effects_and_what_was_not_run(judged):

@@ -108,7 +108,8 @@ CHANGES = """
     evidence.published                       table published, table negative_variance, published
     evidence.figures.__init__                -
     evidence.figures.panels                  figure *
-    evidence.figures.forest                  figure claims, figure causes
+    evidence.figures.forest                  figure claims, figure planned, figure causes
+    evidence.figures.claims                  figure claims, figure planned
     evidence.figures.*                       figure {module}
     evidence.tables.__init__                 -
     evidence.tables.accuracy                 table linear_evaluation, table cached_probe, table probes, table knn
@@ -126,7 +127,7 @@ GROUPS = {
     "losses": "pretrain infonce, pretrain simclr, pretrain dcl, pretrain dhel, pretrain kcl *",
     "theory": "theory minima, theory local_minima, theory minibatches, theory batch_size, theory circle",
     "hyperparameters": "figure hyperparameters",
-    "judged": "judge, figure claims, figure causes, table robustness, table causes_*",
+    "judged": "judge, figure claims, figure planned, figure causes, table robustness, table causes_*",
 }
 
 

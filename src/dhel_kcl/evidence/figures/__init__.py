@@ -13,11 +13,16 @@ def _compares(suite: Suite) -> bool:
     return suite.has("losses")
 
 
+def _was_planned(suite: Suite) -> bool:
+    return any(suite.config_of(dataset).confirmatory for dataset in suite.datasets)
+
+
 def _figure(name: str, *needs: str, held: Callable[[Suite], bool] = every) -> Exhibit:
     return Exhibit(f"evidence.figures.{name}", "draw", needs, held)
 
 
 FIGURES = {
+    "planned": _figure("planned", "claims", held=_was_planned),
     "claims": _figure("claims", "claims"),
     "accuracy": _figure("accuracy", "runs", held=_compares),
     "hyperparameters": _figure("hyperparameters", "runs", held=_compares),

@@ -26,6 +26,7 @@ from dhel_kcl.evidence.figures.forest import Effect
 from dhel_kcl.evidence.ledger import Ledger
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
+from dhel_kcl.presentation.verdict_words import WITHIN_THE_MARGIN, said
 from dhel_kcl.study.suite import dataset_title
 
 TITLES = {"simclr": "SimCLR", "dcl": "DCL", "dhel-mean": "DHEL mean", "dhel-anchor": "DHEL anchor", "dhel-sum": "DHEL"}
@@ -109,7 +110,7 @@ def blocks_of(results: Results, dataset: str, book: Ledger) -> Iterator[list[Lin
     runs, claims = DatasetRuns(results, dataset, book.rules), where(results.table("claims"), dataset=dataset)
     for statement in book.of_causes:
         judged = statement.statistic.estimate(runs, Pair(), statement.column)
-        verdict = where(claims, id=statement.id).verdict.iloc[0]
+        row = where(claims, id=statement.id).iloc[0]
         # Intervals of one setting are for reading; those of the mean are the verdict's.
         both = [
             (judged, forest.EQUAL_RATES),
@@ -118,7 +119,7 @@ def blocks_of(results: Results, dataset: str, book: Ledger) -> Iterator[list[Lin
         level = book.rules.confidence
         mean = [effect(part.result, level, look) for part, look in both]
         settings = [(named(label), effects_at(label, both, level)) for label in judged.components]
-        yield [(statement.short, []), (f"mean ({verdict})", mean), *settings]
+        yield [(statement.short, []), (f"mean ({said(row.verdict, row.equivalent)})", mean), *settings]
 
 
 def effect(estimate: Estimate, level: float, look: Look) -> Effect:
@@ -163,7 +164,7 @@ def handles(
     found: list[Artist] = [forest.handle(forest.EQUAL_RATES, "equal learning rates, filled: mean")]
     found += [
         forest.handle(forest.RETUNED, "each at its best rate"),
-        Patch(color=forest.BAND, label="within the margin"),
+        Patch(color=forest.BAND, label=WITHIN_THE_MARGIN),
     ]
     found += [Line2D([], [], label="guide: line in log alignment", **GUIDE)]
     found += [Patch(color=colour, label=f"τ = {temperature:g}") for temperature, colour in colours.items()]

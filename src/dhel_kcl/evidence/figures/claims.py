@@ -19,6 +19,7 @@ from dhel_kcl.evidence.figures.forest import Effect
 from dhel_kcl.evidence.ledger import Statement
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
+from dhel_kcl.presentation.verdict_words import EXPLORATORY, said
 from dhel_kcl.study.suite import dataset_title
 
 
@@ -41,7 +42,7 @@ class Line:
         effect = Effect(value, low, high, self.look | forest.FILLINGS[row.verdict])
         effect.draw(ax, line)
         if spoken:
-            forest.beside(ax, line, f"{effect.words}  {row.verdict}")
+            forest.beside(ax, line, f"{effect.words}  {said(row.verdict, row.equivalent)}")
 
 
 Block = tuple[Statement, list[Line]]
@@ -49,7 +50,12 @@ Block = tuple[Statement, list[Line]]
 
 
 def draw(results: Results) -> Figure:
-    blocks = blocks_of(results)
+    title = "What the results say on each statement: differences with 95 % intervals over seeds"
+    return drawn(results, blocks_of(results), title)
+
+
+def drawn(results: Results, blocks: list[Block], title: str) -> Figure:
+    """A figure of these statements."""
     units = list(dict.fromkeys(statement.unit for statement, _ in blocks))
     of_unit = {unit: [block for block in blocks if block[0].unit == unit] for unit in units}
     lines = [sum(1 + len(rows) for _, rows in found) for found in of_unit.values()]
@@ -58,7 +64,7 @@ def draw(results: Results) -> Figure:
         max(len(units), 1),
         len(datasets),
         (style.PAGE, 1.1 + 0.5 * len(units) + forest.LINE * sum(lines)),
-        "What the results say on each statement: differences with 95 % intervals over seeds",
+        title,
         height_ratios=lines or None,
         sharex="row",
         sharey="row",
@@ -109,8 +115,8 @@ def draw_blocks(ax: Axes, blocks: list[Block], claims: pd.DataFrame, named: bool
     headings = []
     for statement, rows in blocks:
         headings.append(len(labels))
-        labels.append(statement.short)
         here = where(claims, id=statement.id)
+        labels.append(statement.short + " (exploratory)" * (EXPLORATORY in set(here.status)))
         for row in rows:
             if len(here):  # causes are asked on some data sets only
                 row.draw(ax, len(labels), here, spoken)

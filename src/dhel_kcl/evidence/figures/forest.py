@@ -19,6 +19,7 @@ from dhel_kcl.presentation.verdict_words import (
     NOT_DISTINGUISHABLE,
     NOT_RUN,
     SUPPORTED,
+    WITHIN_THE_MARGIN,
 )
 
 # By the filling, since colours stand for losses.
@@ -102,7 +103,7 @@ def handles(verdicts: Collection[str]) -> list[Artist]:
     """Legend entries of the verdicts that occur, and of the margin."""
     look: dict[str, Any] = {"marker": "o", "linestyle": "", "markersize": 4, "color": style.GREY}
     found = [Line2D([], [], label=name, **look | filling) for name, filling in FILLINGS.items() if name in verdicts]
-    return [*found, Patch(color=BAND, label="within the margin")]
+    return [*found, Patch(color=BAND, label=WITHIN_THE_MARGIN)]
 
 
 def handle(look: dict[str, Any], label: str) -> Line2D:

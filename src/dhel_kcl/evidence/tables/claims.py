@@ -14,6 +14,9 @@ from dhel_kcl.presentation.verdict_words import (
     NOT_DISTINGUISHABLE,
     NOT_RUN,
     SUPPORTED,
+    WITHIN_THE_MARGIN,
+    said,
+    within_the_margin,
 )
 from dhel_kcl.study.suite import dataset_title
 
@@ -24,11 +27,12 @@ IN_SHORT = ("claim", "data set", "statement", "estimate", "95 % interval", "unit
 
 
 def summary(results: Results) -> pd.DataFrame:
-    """Number of statements by claim, data set, status and verdict."""
+    """Number of statements by claim, data set, status and verdict, and of those whose difference counts as none."""
     rows: list[dict[str, Any]] = []
     by = ["claim", "dataset", "status"]
     for (claim, dataset, status), group in results.table("claims").groupby(by, sort=False):
         counts = {verdict: (group.verdict == verdict).sum() for verdict in VERDICTS}
+        counts[f"of these {WITHIN_THE_MARGIN}"] = sum(map(within_the_margin, group.verdict, group.equivalent))
         rows.append({"claim": with_number(claim), "data set": dataset_title(dataset), "status": status} | counts)
     return pd.DataFrame(rows).astype(str)
 
@@ -52,7 +56,7 @@ def tabulate(results: Results) -> pd.DataFrame:
             "over test images": _intervals(table.images_low, table.images_high),
             "p (Holm)": ["< 0.0001" if p < 1e-4 else number(p, ".2g") for p in table.p_holm],
             "seeds": [number(count, ".0f") for count in table.seeds.where(known)],
-            "verdict": table.verdict,
+            "verdict": list(map(said, table.verdict, table.equivalent)),
             "status": _with_reason(table.status, table.status_reason),
             "limits": _texts(table.limits),
             "note": _texts(table.note),
