@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dhel_kcl.evidence.estimates import Estimate, contrast
 from dhel_kcl.evidence.tidy import Results, where
-from dhel_kcl.study.config import Causes, Training
+from dhel_kcl.study.schema import Causes, Training
 from dhel_kcl.study.suite import Suite
 
 Array = NDArray[np.float64]

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dhel_kcl.files import write_text
-from dhel_kcl.study.config import Settings
+from dhel_kcl.study.schema import Settings
 from dhel_kcl.study.suite import Suite
 
 CONFIGURATION = ["dataset", "section", "method", "batch_size"]

@@ -19,7 +19,7 @@ from dhel_kcl.study.choices import (
     UnknownKernel,
     UnknownLoss,
 )
-from dhel_kcl.study.config import MERGED, REPLACED, GlobalConfig, JointConfig, Own, Settings, SuiteConfig
+from dhel_kcl.study.schema import MERGED, REPLACED, GlobalConfig, JointConfig, Own, Settings, SuiteConfig
 from dhel_kcl.study.section import Section
 from dhel_kcl.study.values import ByBatchSize, OneOf, is_grid
 

@@ -13,7 +13,8 @@ from typing import Any
 from dhel_kcl.data.catalogue import CATALOGUE, Dataset
 from dhel_kcl.study import layout
 from dhel_kcl.study.choices import Loss, Setting
-from dhel_kcl.study.config import Augment, Settings, Split, SuiteConfig, Target, Training, load_suites
+from dhel_kcl.study.config import load_suites
+from dhel_kcl.study.schema import Augment, Settings, Split, SuiteConfig, Target, Training
 
 SECTIONS = ("losses", "ablations", "causes")
 """Sections of a suite that name losses."""

@@ -7,7 +7,7 @@ import pandas as pd
 
 from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.presentation.table_files import listing
-from dhel_kcl.study.config import Settings
+from dhel_kcl.study.schema import Settings
 from dhel_kcl.study.suite import dataset_title
 
 OPTIONAL = ("final", "ablations", "causes", "transfer", "augmented")
