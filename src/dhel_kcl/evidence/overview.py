@@ -12,6 +12,7 @@ import pandas as pd
 
 from dhel_kcl.evidence import causes, ledger
 from dhel_kcl.evidence.ledger import Statement
+from dhel_kcl.evidence.margin import WITHIN_THE_MARGIN, said, within_the_margin
 from dhel_kcl.evidence.tidy import where
 from dhel_kcl.presentation.claim_names import with_number
 from dhel_kcl.presentation.verdict_words import (
@@ -23,9 +24,6 @@ from dhel_kcl.presentation.verdict_words import (
     NOT_DISTINGUISHABLE,
     NOT_RUN,
     SUPPORTED,
-    WITHIN_THE_MARGIN,
-    said,
-    within_the_margin,
 )
 from dhel_kcl.study.suite import Suite, dataset_title
 

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from dhel_kcl.evidence.ledger import Statement
+from dhel_kcl.evidence.margin import WITHIN_THE_MARGIN
 from dhel_kcl.presentation import style
 from dhel_kcl.presentation.verdict_words import (
     CONTRADICTED,
@@ -19,7 +20,6 @@ from dhel_kcl.presentation.verdict_words import (
     NOT_DISTINGUISHABLE,
     NOT_RUN,
     SUPPORTED,
-    WITHIN_THE_MARGIN,
 )
 
 # By the filling, since colours stand for losses.

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from dhel_kcl.evidence.margin import WITHIN_THE_MARGIN, said, within_the_margin
 from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.presentation.claim_names import with_number
 from dhel_kcl.presentation.table_files import FOLDED, number
@@ -14,9 +15,6 @@ from dhel_kcl.presentation.verdict_words import (
     NOT_DISTINGUISHABLE,
     NOT_RUN,
     SUPPORTED,
-    WITHIN_THE_MARGIN,
-    said,
-    within_the_margin,
 )
 from dhel_kcl.study.suite import dataset_title
 
