@@ -86,8 +86,9 @@ def judge(results: Results, ledger: Ledger, present: Present) -> pd.DataFrame:
     that the suite can test, whether they have run yet or not."""
     cases = [case for dataset in results.datasets for case in _cases(results, dataset, ledger)]
     rows = [_words(case, results.suite, present) | _numbers(case, ledger) for case in cases]
+    kinds = [kind_in(results.suite, case.dataset, case.statement) for case in cases]
     for kind in (CONFIRMATORY, EXPLORATORY):
-        family = [row for row, case in zip(rows, cases, strict=True) if case.testable and case.statement.kind == kind]
+        family = [row for row, case, its in zip(rows, cases, kinds, strict=True) if case.testable and its == kind]
         for p in ("p", "blocked_p"):
             for row, adjusted in zip(family, holm([row[p] for row in family]), strict=True):
                 row |= {f"{p}_holm": adjusted, "tests": len(family)}
@@ -99,10 +100,16 @@ def judge(results: Results, ledger: Ledger, present: Present) -> pd.DataFrame:
     return pd.DataFrame(rows).reindex(columns=COLUMNS).sort_values("claim", kind="stable")
 
 
+def kind_in(suite: Suite, dataset: str, statement: Statement) -> str:
+    """Confirmatory or exploratory, which are corrected apart: in a suite that was not planned all are exploratory."""
+    return statement.kind if suite.config_of(dataset).confirmatory else EXPLORATORY
+
+
 def family_size(suite: Suite, ledger: Ledger, kind: str) -> int:
     """Number of tests among which Holm's correction is made, once a suite is finished."""
+    minimum = ledger.rules.minimum_seeds
     return sum(
-        statement.kind == kind and statement.statistic.testable(suite, dataset, pair, ledger.rules.minimum_seeds)
+        kind_in(suite, dataset, statement) == kind and statement.statistic.testable(suite, dataset, pair, minimum)
         for dataset in suite.datasets
         for statement, pair in ledger.asked(causes.are_asked(suite, dataset))
     )
