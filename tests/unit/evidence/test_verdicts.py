@@ -7,7 +7,7 @@ import pytest
 
 from dhel_kcl.evidence import verdicts
 from dhel_kcl.evidence.estimates import Estimate
-from dhel_kcl.evidence.tidy import Results
+from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.evidence.verdicts import both_differ, family_size
 from tests.synthetic import (
     BOOK,
@@ -147,6 +147,42 @@ def test_pending_statements_count_in_the_family(tmp_path):
     assert row.p == table.p.min()
     assert row.tests == len(BOOK.of_pairs) == family_size(suite, BOOK, "exploratory")
     assert row.p_holm == pytest.approx(min(1.0, row.tests * row.p))
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [lambda run: run.method == "supervised" and run.seed == 2,
+     lambda run: (run.section, run.method, run.batch_size, run.seed) == ("final", "dhel", 16, 14)],
+    ids=["a floor", "a judged seed of one loss"],
+)  # fmt: skip
+def test_a_planned_suite_has_no_verdict_before_all_its_runs_are_there(tmp_path, missing):
+    """Others have, of what there is, and say that it is not all."""
+
+    def six(content):
+        with_rates(content)
+        content["final"]["seeds"] = [10, 11, 12, 13, 14, 15]
+
+    truth, note = effect("test_accuracy", 2.0), "the suite is not finished: 1 of 75 runs are missing"
+    for name, change, expected in (("planned", planned(six), {"no verdict"}), ("other", six, {"supported"})):
+        suite = suite_of(tmp_path / name, change)
+        assert ruled(results_of(tmp_path / name / "all", suite, truth), "accuracy").verdict == "supported"
+        table = judge(results_of(tmp_path / name / "results", suite, truth, without=missing))
+        assert set(table[table.id == "accuracy"].verdict) - {"not run"} == expected
+        assert table[table.verdict != "not run"].note.str.contains(note).all()
+
+
+@pytest.mark.parametrize("column", ["test_accuracy", "validation_accuracy", "validation_cross_entropy"])
+@pytest.mark.parametrize(
+    ("rows", "statement"), [({"role": "grid"}, "untuned-rate"), ({"role": "final", "seed": 12}, "accuracy")]
+)
+def test_a_value_that_is_no_number_gives_no_verdict(tmp_path, column, rows, statement):
+    """Else the mean over the others would be taken for that over all."""
+    results = results_of(tmp_path / "results", suite_of(tmp_path, with_rates), effect("test_accuracy", 3.0))
+    assert ruled(results, statement).verdict == "supported"
+    results.runs.loc[where(results.runs, method="dhel", **rows).index[0], column] = np.nan
+    row = ruled(results, statement)
+    assert row.verdict == "no verdict"
+    assert "values that are no numbers in 1 of " in row.note
 
 
 def test_exploratory_statements_are_a_family_of_their_own(tmp_path):
