@@ -70,6 +70,16 @@ def with_rates(content):
     content["final"] = {"training": {"epochs": 40}, "seeds": [10, 11, 12, 13, 14]}
 
 
+def planned(change):
+    """A suite whose statements were planned."""
+
+    def confirmatory(content):
+        change(content)
+        content["confirmatory"] = True
+
+    return confirmatory
+
+
 def effect(column, size, at=None):
     """A truth in which DHEL lies above SimCLR by `size`, at all batch sizes or at one."""
 

@@ -102,6 +102,13 @@ class DatasetRuns:
         """Those of the section of this name."""
         return Points.read(self.results, self.dataset)
 
+    @cached_property
+    def unfinished(self) -> str:
+        """How many runs are not there of the suite that the data set is in; empty if all are."""
+        part = next(part for part in self.suite.parts if self.dataset in part.datasets)
+        asked, there = len(part.runs), int(self.results.runs.dataset.isin(part.datasets).sum())
+        return f"the suite is not finished: {asked - there} of {asked} runs are missing" if there < asked else ""
+
     @property
     def judged_section(self) -> str:
         return self.suite.judged_section(self.dataset)

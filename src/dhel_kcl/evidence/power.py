@@ -11,7 +11,7 @@ from dhel_kcl.evidence.estimates import Estimate
 from dhel_kcl.evidence.ledger import Ledger, Statement
 from dhel_kcl.evidence.statistics import OF_CAUSES
 from dhel_kcl.evidence.tidy import CONFIGURATION, Results
-from dhel_kcl.evidence.verdicts import family_size
+from dhel_kcl.evidence.verdicts import family_size, kind_in
 from dhel_kcl.study.suite import Suite, dataset_title
 
 POWER = 0.8
@@ -20,10 +20,11 @@ POWER = 0.8
 @dataclass(frozen=True)
 class Sight:
     """What a statement of a suite can see: the least true difference from its threshold that gets a verdict with
-    probability `POWER`, among so many tests."""
+    probability `POWER`, among so many tests of its kind in the suite."""
 
     statement: Statement
     dataset: str
+    kind: str
     planned: Estimate
     tests: int
     smallest: float
@@ -52,10 +53,11 @@ def sights(suite: Suite, ledger: Ledger, spreads: dict[str, "Spreads"]) -> Itera
                 continue
             seen.add((dataset, statement.id))
             planned = statistic.planned(suite, dataset, pair, spreads[statement.column].of)
-            tests = family_size(suite, ledger, statement.kind)
+            kind = kind_in(suite, dataset, statement)
+            tests = family_size(suite, ledger, kind)
             # A cause is two tests which must both succeed; they do at least this often if each does so in 9 of 10.
             power = 1 - (1 - POWER) / (2 if statistic in OF_CAUSES.values() else 1)
-            yield Sight(statement, dataset, planned, tests, smallest_effect(planned, tests, alpha, power))
+            yield Sight(statement, dataset, kind, planned, tests, smallest_effect(planned, tests, alpha, power))
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def tabulate(found: Iterable[Sight]) -> pd.DataFrame:
         {
             "statement": each.statement.id,
             "data set": dataset_title(each.dataset),
-            "kind": each.statement.kind,
+            "kind": each.kind,
             "tests": str(each.tests),
             "error": f"{each.planned.error:.2f}",
             "df": f"{each.planned.df:.0f}",

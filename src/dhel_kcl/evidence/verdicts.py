@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dhel_kcl.evidence import causes, grids, limits, status
@@ -46,6 +47,8 @@ COLUMNS += ["short_high", "images_low", "images_high", "verdict", "limits", "not
 
 Row = dict[str, Any]
 """One row of claims.csv, by column."""
+SELECTED_BY = ("validation_accuracy", "validation_cross_entropy")
+"""Columns of runs.csv that settings and learning rates are chosen by."""
 Sides = tuple[list[str], list[str]]
 """Names of what lies, by its own interval, above the threshold, and of what lies below."""
 
@@ -54,8 +57,8 @@ Sides = tuple[list[str], list[str]]
 class Case:
     """A statement on one pair of losses and data set, with what its runs say.
 
-    testable: whether the suite, once finished, can judge it. used: the runs that it rests on. limits: hyperparameters
-    at the edge of their grid.
+    testable: whether the suite, once finished, can judge it. used: the runs that it rests on. planned: whether the
+    suite was. unfinished: what the suite lacks, in words. limits: hyperparameters at the edge of their grid.
     """
 
     statement: Statement
@@ -64,7 +67,15 @@ class Case:
     judged: Judged
     testable: bool
     used: pd.DataFrame
+    planned: bool = False
+    unfinished: str = ""
     limits: str = ""
+
+    @property
+    def unknown(self) -> int:
+        """Number of runs whose value, or one that selects, is not finite."""
+        columns = [self.statement.column, *SELECTED_BY]
+        return int((~np.isfinite(self.used[columns].to_numpy(float))).any(axis=1).sum())
 
     @property
     def parts(self) -> list[Judged]:
@@ -86,8 +97,9 @@ def judge(results: Results, ledger: Ledger, present: Present) -> pd.DataFrame:
     that the suite can test, whether they have run yet or not."""
     cases = [case for dataset in results.datasets for case in _cases(results, dataset, ledger)]
     rows = [_words(case, results.suite, present) | _numbers(case, ledger) for case in cases]
+    kinds = [kind_in(results.suite, case.dataset, case.statement) for case in cases]
     for kind in (CONFIRMATORY, EXPLORATORY):
-        family = [row for row, case in zip(rows, cases, strict=True) if case.testable and case.statement.kind == kind]
+        family = [row for row, case, its in zip(rows, cases, kinds, strict=True) if case.testable and its == kind]
         for p in ("p", "blocked_p"):
             for row, adjusted in zip(family, holm([row[p] for row in family]), strict=True):
                 row |= {f"{p}_holm": adjusted, "tests": len(family)}
@@ -99,10 +111,16 @@ def judge(results: Results, ledger: Ledger, present: Present) -> pd.DataFrame:
     return pd.DataFrame(rows).reindex(columns=COLUMNS).sort_values("claim", kind="stable")
 
 
+def kind_in(suite: Suite, dataset: str, statement: Statement) -> str:
+    """Confirmatory or exploratory, which are corrected apart: in a suite that was not planned all are exploratory."""
+    return statement.kind if suite.config_of(dataset).confirmatory else EXPLORATORY
+
+
 def family_size(suite: Suite, ledger: Ledger, kind: str) -> int:
     """Number of tests among which Holm's correction is made, once a suite is finished."""
+    minimum = ledger.rules.minimum_seeds
     return sum(
-        statement.kind == kind and statement.statistic.testable(suite, dataset, pair, ledger.rules.minimum_seeds)
+        kind_in(suite, dataset, statement) == kind and statement.statistic.testable(suite, dataset, pair, minimum)
         for dataset in suite.datasets
         for statement, pair in ledger.asked(causes.are_asked(suite, dataset))
     )
@@ -127,7 +145,9 @@ def verdict(case: Case, adjusted: float, ledger: Ledger) -> str:
 def hindrances(case: Case, ledger: Ledger) -> list[str]:
     """Why there is no verdict, whatever the numbers."""
     minimum = ledger.rules.minimum_seeds
-    found = [hindrance for part in case.parts for hindrance in part.hindrances]
+    found = [case.unfinished] if case.planned and case.unfinished else []
+    found += [f"values that are no numbers in {case.unknown} of {len(case.used)} runs"] if case.unknown else []
+    found += [hindrance for part in case.parts for hindrance in part.hindrances]
     if case.seeds and case.seeds < minimum:
         found.append(f"too few seeds: {case.seeds} of {minimum}")
     elif case.seeds and not all(result.error > 0 for result in case.estimates):
@@ -175,6 +195,8 @@ def _cases(results: Results, dataset: str, ledger: Ledger) -> Iterator[Case]:
             statistic.estimate(runs, pair, statement.column),
             statistic.testable(results.suite, dataset, pair, ledger.rules.minimum_seeds),
             statistic.used(runs, pair),
+            results.suite.config_of(dataset).confirmatory,
+            runs.unfinished,
             limits.at_edges(runs, pair),
         )
 
@@ -256,11 +278,12 @@ def _listed(judged: Judged, confidence: float) -> str:
 
 def _remarks(row: Row, case: Case, ledger: Ledger) -> list[str]:
     """What limits a verdict."""
+    pending = [case.unfinished] if case.unfinished else []
     if found := hindrances(case, ledger):
-        return found
+        return list(dict.fromkeys([*pending, *found]))
     if not case.seeds:
         return []
-    return [*_on_size(row, case, ledger), *_on_units(row, case, ledger), *_on_length(row, case)]
+    return [*pending, *_on_size(row, case, ledger), *_on_units(row, case, ledger), *_on_length(row, case)]
 
 
 def _on_size(row: Row, case: Case, ledger: Ledger) -> Iterator[str]:

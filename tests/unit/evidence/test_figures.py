@@ -10,7 +10,7 @@ from dhel_kcl.runtime.digest import code
 from dhel_kcl.study.suite import Suite
 from dhel_kcl.theory import EXPERIMENTS
 from tests.pipeline import ROOT
-from tests.synthetic import effect, results_of, suite_of, with_causes, with_rates
+from tests.synthetic import effect, planned, results_of, suite_of, with_causes, with_rates
 from tests.unit.evidence.conftest import complete, make
 
 
@@ -99,7 +99,7 @@ def test_claims_say_effects_and_verdicts_in_words(tmp_path):
 
 
 def test_planned_statements_have_a_figure_and_others_are_called_exploratory(tmp_path):
-    suite = suite_of(tmp_path, lambda content: (with_rates(content), content.update(confirmatory=True)))
+    suite = suite_of(tmp_path, planned(with_rates))
     results = complete(
         results_of(tmp_path / "results", suite, effect("z_effective_rank", 5.0), noise={"test_accuracy": 0.1})
     )

@@ -9,7 +9,7 @@ from scipy import stats
 from dhel_kcl.evidence.estimates import Estimate, contrast, planned_df
 from dhel_kcl.evidence.power import Spreads, sights, smallest_effect, tabulate
 from dhel_kcl.evidence.verdicts import judge
-from tests.synthetic import BOOK, PRESENT, effect, in_memory, results_of, suite_of, with_causes, with_rates
+from tests.synthetic import BOOK, PRESENT, effect, in_memory, planned, results_of, suite_of, with_causes, with_rates
 
 
 def test_one_test_without_correction_has_the_power_of_the_paired_t_test():
@@ -54,7 +54,7 @@ def test_every_statement_that_a_suite_can_test_has_its_smallest_effect(tmp_path)
         with_causes([0, 1, 2, 3, 4])(content)
         content["losses"] = {name: entry | {"learning_rate": [0.1, 0.3]} for name, entry in content["losses"].items()}
 
-    suite, spread = suite_of(tmp_path, both), Spreads({16: 0.5, 64: 0.5}, 0.5)
+    suite, spread = suite_of(tmp_path, planned(both)), Spreads({16: 0.5, 64: 0.5}, 0.5)
     found = list(sights(suite, BOOK, dict.fromkeys({each.column for each in BOOK.statements}, spread)))
     assert [each.statement for each in found] == list(BOOK.statements)
     assert {each.tests for each in found} == {7, 4}
@@ -70,7 +70,7 @@ def test_every_statement_that_a_suite_can_test_has_its_smallest_effect(tmp_path)
 @pytest.mark.slow
 def test_a_planned_suite_finds_its_smallest_effect(tmp_path):
     """Accuracy, at Holm's worst step, in 60 suites: 48 are expected. 30 s."""
-    suite, spread = suite_of(tmp_path, with_rates), Spreads({16: 0.5, 64: 0.5}, 0.5)
+    suite, spread = suite_of(tmp_path, planned(with_rates)), Spreads({16: 0.5, 64: 0.5}, 0.5)
     statement = next(each for each in BOOK.statements if each.id == "accuracy")
     found = next(sights(suite, BOOK, dict.fromkeys({each.column for each in BOOK.statements}, spread)))
     assert (found.statement, found.tests) == (statement, 3)

@@ -7,7 +7,7 @@ import pytest
 
 from dhel_kcl.evidence import verdicts
 from dhel_kcl.evidence.estimates import Estimate
-from dhel_kcl.evidence.tidy import Results
+from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.evidence.verdicts import both_differ, family_size
 from tests.synthetic import (
     BOOK,
@@ -15,6 +15,7 @@ from tests.synthetic import (
     STATEMENTS,
     effect,
     in_memory,
+    planned,
     results_of,
     small,
     suite_of,
@@ -144,17 +145,61 @@ def test_pending_statements_count_in_the_family(tmp_path):
     assert ruled(half, "untuned-rate").verdict == "not run"
     row, table = ruled(half, "accuracy"), judge(half)
     assert row.p == table.p.min()
-    planned = [statement for statement in BOOK.of_pairs if statement.kind == "confirmatory"]
-    assert row.tests == len(planned) == family_size(suite, BOOK, "confirmatory")
-    assert row.p_holm == pytest.approx(min(1.0, len(planned) * row.p))
+    assert row.tests == len(BOOK.of_pairs) == family_size(suite, BOOK, "exploratory")
+    assert row.p_holm == pytest.approx(min(1.0, row.tests * row.p))
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [lambda run: run.method == "supervised" and run.seed == 2,
+     lambda run: (run.section, run.method, run.batch_size, run.seed) == ("final", "dhel", 16, 14)],
+    ids=["a floor", "a judged seed of one loss"],
+)  # fmt: skip
+def test_a_planned_suite_has_no_verdict_before_all_its_runs_are_there(tmp_path, missing):
+    """Others have, of what there is, and say that it is not all."""
+
+    def six(content):
+        with_rates(content)
+        content["final"]["seeds"] = [10, 11, 12, 13, 14, 15]
+
+    truth, note = effect("test_accuracy", 2.0), "the suite is not finished: 1 of 75 runs are missing"
+    for name, change, expected in (("planned", planned(six), {"no verdict"}), ("other", six, {"supported"})):
+        suite = suite_of(tmp_path / name, change)
+        assert ruled(results_of(tmp_path / name / "all", suite, truth), "accuracy").verdict == "supported"
+        table = judge(results_of(tmp_path / name / "results", suite, truth, without=missing))
+        assert set(table[table.id == "accuracy"].verdict) - {"not run"} == expected
+        assert table[table.verdict != "not run"].note.str.contains(note).all()
+
+
+@pytest.mark.parametrize("column", ["test_accuracy", "validation_accuracy", "validation_cross_entropy"])
+@pytest.mark.parametrize(
+    ("rows", "statement"), [({"role": "grid"}, "untuned-rate"), ({"role": "final", "seed": 12}, "accuracy")]
+)
+def test_a_value_that_is_no_number_gives_no_verdict(tmp_path, column, rows, statement):
+    """Else the mean over the others would be taken for that over all."""
+    results = results_of(tmp_path / "results", suite_of(tmp_path, with_rates), effect("test_accuracy", 3.0))
+    assert ruled(results, statement).verdict == "supported"
+    results.runs.loc[where(results.runs, method="dhel", **rows).index[0], column] = np.nan
+    row = ruled(results, statement)
+    assert row.verdict == "no verdict"
+    assert "values that are no numbers in 1 of " in row.note
 
 
 def test_exploratory_statements_are_a_family_of_their_own(tmp_path):
-    suite = suite_of(tmp_path, with_rates)
+    suite = suite_of(tmp_path, planned(with_rates))
     table = judge(results_of(tmp_path / "results", suite, effect("test_accuracy", 1.0)))
     tests = table.dropna(subset="tests").groupby("id").tests.first()
     assert set(tests[sorted(EXPLORATORY)]) == {4} == {family_size(suite, BOOK, "exploratory")}
     assert set(tests.drop(sorted(EXPLORATORY))) == {3}
+
+
+def test_all_statements_of_a_suite_that_was_not_planned_are_one_family(tmp_path):
+    """Those declared confirmatory too, which a planned suite corrects among fewer."""
+    suite = suite_of(tmp_path, with_rates)
+    table = judge(results_of(tmp_path / "results", suite, effect("test_accuracy", 1.0))).dropna(subset="tests")
+    assert set(table.tests) == {7} == {family_size(suite, BOOK, "exploratory")}
+    assert family_size(suite, BOOK, "confirmatory") == 0
+    assert table.p_holm.min() == pytest.approx(7 * table.p.min())
 
 
 def test_statements_that_a_suite_cannot_test_do_not_count_in_the_family(tmp_path):
@@ -163,7 +208,7 @@ def test_statements_that_a_suite_cannot_test_do_not_count_in_the_family(tmp_path
         content["batch_sizes"] = [16]
         content["losses"] = {name: entry | {"temperature": 0.3} for name, entry in content["losses"].items()}
 
-    table = judge(results_of(tmp_path / "results", suite_of(tmp_path, fixed), effect("test_accuracy", 1.0)))
+    table = judge(results_of(tmp_path / "results", suite_of(tmp_path, planned(fixed)), effect("test_accuracy", 1.0)))
     tested = table[table.p.notna()]
     assert set(tested.id) == {"accuracy", "rank"}, "one batch size and one setting; ranks of h without noise"
     smallest = tested.p.min()
@@ -197,7 +242,7 @@ NULL = {"test_accuracy": 0.5, "z_effective_rank": 0.5, "h_effective_rank": 0.5, 
 @pytest.mark.parametrize("config", [with_rates, causes_alone], ids=["main", "causes"])
 def test_few_families_without_an_effect_have_any_verdict(tmp_path, config):
     """Of 100 simulated suites, each with all statements, 5 are expected to have one or more. 10 to 30 s."""
-    suite, wrong = suite_of(tmp_path, config), 0
+    suite, wrong = suite_of(tmp_path, planned(config)), 0
     for seed in range(100):
         table = judge(in_memory(tmp_path, suite, lambda run, values: {}, NULL, seed))
         confirmatory = table[~table.id.isin(EXPLORATORY)]
