@@ -12,8 +12,8 @@ import pandas as pd
 
 from dhel_kcl.evidence import causes, ledger
 from dhel_kcl.evidence.ledger import Statement
-from dhel_kcl.evidence.margin import WITHIN_THE_MARGIN, said, within_the_margin
 from dhel_kcl.evidence.tidy import where
+from dhel_kcl.evidence.wording import WITHIN_THE_MARGIN, said, within_the_margin
 from dhel_kcl.presentation.claim_names import with_number
 from dhel_kcl.presentation.verdict_words import (
     CONFIRMATORY,

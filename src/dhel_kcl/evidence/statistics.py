@@ -18,6 +18,7 @@ from dhel_kcl.evidence.causes import Change
 from dhel_kcl.evidence.dataset_runs import DatasetRuns, Judged, Pair
 from dhel_kcl.evidence.estimates import Estimate, planned_df, satterthwaite
 from dhel_kcl.evidence.tidy import where
+from dhel_kcl.evidence.wording import NOT_IN_THIS_SUITE
 from dhel_kcl.study.suite import Suite
 
 Spread = Callable[[int], float]
@@ -214,7 +215,7 @@ class Step:
     def estimate(self, runs: DatasetRuns, pair: Pair, column: str) -> Judged:
         settings = self.settings(runs.causes.planned)
         if settings.common.empty:
-            return Judged(Estimate(math.nan), note="not in this suite")
+            return Judged(Estimate(math.nan), note=NOT_IN_THIS_SUITE)
         equal, retuned = (
             _averaged(effects(runs.causes, settings, column)) for effects in (causes.at_equal_rates, causes.retuned)
         )

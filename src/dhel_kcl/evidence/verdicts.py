@@ -14,6 +14,7 @@ from dhel_kcl.evidence.estimates import Estimate, holm
 from dhel_kcl.evidence.ledger import Ledger, Statement
 from dhel_kcl.evidence.status import Present
 from dhel_kcl.evidence.tidy import Results
+from dhel_kcl.evidence.wording import NOT_IN_THIS_SUITE
 from dhel_kcl.presentation.verdict_words import (
     CONFIRMATORY,
     CONTRADICTED,
@@ -184,7 +185,7 @@ def _cases(results: Results, dataset: str, ledger: Ledger) -> Iterator[Case]:
     runs, losses = DatasetRuns(results, dataset, ledger.rules), results.methods("losses", dataset)
     for statement, pair in ledger.asked(causes.are_asked(results.suite, dataset)):
         if not pair.within(losses):
-            absent = Judged(Estimate(math.nan), note="not in this suite")
+            absent = Judged(Estimate(math.nan), note=NOT_IN_THIS_SUITE)
             yield Case(statement, dataset, pair, absent, testable=False, used=runs.runs.iloc[:0])
             continue
         statistic = statement.statistic

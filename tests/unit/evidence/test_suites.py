@@ -26,4 +26,4 @@ def test_tables_and_figures_are_made(name, tmp_path):
         assert make(FIGURES[figure], results).axes
     if not suite.has("losses"):
         assert tables.keys() == ALONE
-        assert figures_of(suite) == ["claims", "causes"]
+        assert figures_of(suite) == ["planned", "claims", "causes"]

@@ -103,7 +103,7 @@ CHANGES = """
     evidence.ledger                          {judged}
     evidence.verdicts  evidence.status       judge
     evidence.limits                          judge
-    evidence.margin                          figure claims, figure planned, figure causes, table claims*
+    evidence.wording                         {judged}, {hyperparameters}, table claims*
     evidence.power                           -
     evidence.exhibit  evidence.overview      -
     evidence.published                       table published, table negative_variance, published

@@ -24,8 +24,8 @@ from dhel_kcl.evidence.estimates import Estimate
 from dhel_kcl.evidence.figures import forest, panels
 from dhel_kcl.evidence.figures.forest import Effect
 from dhel_kcl.evidence.ledger import Ledger
-from dhel_kcl.evidence.margin import WITHIN_THE_MARGIN, said
 from dhel_kcl.evidence.tidy import Results, where
+from dhel_kcl.evidence.wording import WITHIN_THE_MARGIN, said
 from dhel_kcl.presentation import style
 from dhel_kcl.study.suite import dataset_title
 

@@ -17,8 +17,8 @@ from dhel_kcl.evidence.dataset_runs import Pair
 from dhel_kcl.evidence.figures import forest, panels
 from dhel_kcl.evidence.figures.forest import Effect
 from dhel_kcl.evidence.ledger import Statement
-from dhel_kcl.evidence.margin import said
 from dhel_kcl.evidence.tidy import Results, where
+from dhel_kcl.evidence.wording import said
 from dhel_kcl.presentation import style
 from dhel_kcl.presentation.verdict_words import EXPLORATORY
 from dhel_kcl.study.suite import dataset_title

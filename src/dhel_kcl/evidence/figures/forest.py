@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from dhel_kcl.evidence.ledger import Statement
-from dhel_kcl.evidence.margin import WITHIN_THE_MARGIN
+from dhel_kcl.evidence.wording import WITHIN_THE_MARGIN
 from dhel_kcl.presentation import style
 from dhel_kcl.presentation.verdict_words import (
     CONTRADICTED,

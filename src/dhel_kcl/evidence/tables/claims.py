@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from dhel_kcl.evidence.margin import WITHIN_THE_MARGIN, said, within_the_margin
 from dhel_kcl.evidence.tidy import Results
+from dhel_kcl.evidence.wording import NOT_IN_THIS_SUITE, WITHIN_THE_MARGIN, said, within_the_margin
 from dhel_kcl.presentation.claim_names import with_number
 from dhel_kcl.presentation.table_files import FOLDED, number
 from dhel_kcl.presentation.verdict_words import (
@@ -25,10 +25,12 @@ IN_SHORT = ("claim", "data set", "statement", "estimate", "95 % interval", "unit
 
 
 def summary(results: Results) -> pd.DataFrame:
-    """Number of statements by claim, data set, status and verdict, and of those whose difference counts as none."""
+    """Number of statements by claim, data set, status and verdict, and of those whose difference counts as none.
+    Statements on losses that the suite lacks are left out."""
     rows: list[dict[str, Any]] = []
     by = ["claim", "dataset", "status"]
-    for (claim, dataset, status), group in results.table("claims").groupby(by, sort=False):
+    table = results.table("claims")
+    for (claim, dataset, status), group in table[table.note != NOT_IN_THIS_SUITE].groupby(by, sort=False):
         counts = {verdict: (group.verdict == verdict).sum() for verdict in VERDICTS}
         counts[f"of these {WITHIN_THE_MARGIN}"] = sum(map(within_the_margin, group.verdict, group.equivalent))
         rows.append({"claim": with_number(claim), "data set": dataset_title(dataset), "status": status} | counts)

@@ -1,8 +1,9 @@
-"""Differences that count as none, and how that is said beside a verdict."""
+"""What the ledger says besides verdicts: of differences that count as none, and of losses that a suite lacks."""
 
 from dhel_kcl.presentation.verdict_words import CONTRADICTED, NOT_DISTINGUISHABLE, SUPPORTED
 
 WITHIN_THE_MARGIN = "within the margin"
+NOT_IN_THIS_SUITE = "not in this suite"
 
 
 def within_the_margin(verdict: str, equivalent: bool) -> bool:
