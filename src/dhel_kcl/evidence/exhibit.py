@@ -10,6 +10,11 @@ def every(suite: Suite) -> bool:
     return True
 
 
+def judges(suite: Suite) -> bool:
+    """Whether it has losses, or causes, to compare with each other."""
+    return suite.has("causes") or any(len(suite.settings(dataset).losses) > 1 for dataset in suite.datasets)
+
+
 @dataclass(frozen=True)
 class Exhibit:
     """A figure or a table of a suite's results: what it reads, where it is made, and which suites have it.

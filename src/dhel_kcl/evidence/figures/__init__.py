@@ -5,7 +5,7 @@ A change in one of them redraws that figure; `panels` and `forest` hold what sev
 
 from collections.abc import Callable
 
-from dhel_kcl.evidence.exhibit import Exhibit, every, held_by
+from dhel_kcl.evidence.exhibit import Exhibit, every, held_by, judges
 from dhel_kcl.study.suite import Suite
 
 
@@ -23,7 +23,7 @@ def _figure(name: str, *needs: str, held: Callable[[Suite], bool] = every) -> Ex
 
 FIGURES = {
     "planned": _figure("planned", "claims", held=_was_planned),
-    "claims": _figure("claims", "claims"),
+    "claims": _figure("claims", "claims", held=judges),
     "accuracy": _figure("accuracy", "runs", held=_compares),
     "hyperparameters": _figure("hyperparameters", "runs", held=_compares),
     "spectra": _figure("spectra", "spectra", held=_compares),

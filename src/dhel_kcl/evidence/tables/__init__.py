@@ -3,7 +3,7 @@
 A change in one of them remakes its tables. A cell that the suite asks for and that has no run says "not run".
 """
 
-from dhel_kcl.evidence.exhibit import Exhibit, held_by
+from dhel_kcl.evidence.exhibit import Exhibit, held_by, judges
 from dhel_kcl.evidence.published import read_published
 from dhel_kcl.study.suite import Suite
 
@@ -47,8 +47,8 @@ def _has_causes(suite: Suite) -> bool:
 
 MAIN_GRID = ("losses", "grid")
 TABLES = {
-    "claims_summary": Exhibit("evidence.tables.claims", "summary", ("claims",)),
-    "claims": Exhibit("evidence.tables.claims", "tabulate", ("claims",)),
+    "claims_summary": Exhibit("evidence.tables.claims", "summary", ("claims",), judges),
+    "claims": Exhibit("evidence.tables.claims", "tabulate", ("claims",), judges),
     "linear_evaluation": Exhibit("evidence.tables.accuracy", "linear_evaluation", ("runs",), _compares),
     "cached_probe": Exhibit("evidence.tables.accuracy", "cached_probe", ("runs",), _augments),
     "probes": Exhibit("evidence.tables.accuracy", "probes", ("runs",), _chooses_probes),

@@ -28,13 +28,13 @@ def summary(results: Results) -> pd.DataFrame:
     """Number of statements by claim, data set, status and verdict, and of those whose difference counts as none.
     Statements on losses that the suite lacks are left out."""
     rows: list[dict[str, Any]] = []
-    by = ["claim", "dataset", "status"]
+    by, within = ["claim", "dataset", "status"], f"of these {WITHIN_THE_MARGIN}"
     table = results.table("claims")
     for (claim, dataset, status), group in table[table.note != NOT_IN_THIS_SUITE].groupby(by, sort=False):
         counts = {verdict: (group.verdict == verdict).sum() for verdict in VERDICTS}
-        counts[f"of these {WITHIN_THE_MARGIN}"] = sum(map(within_the_margin, group.verdict, group.equivalent))
+        counts[within] = sum(map(within_the_margin, group.verdict, group.equivalent))
         rows.append({"claim": with_number(claim), "data set": dataset_title(dataset), "status": status} | counts)
-    return pd.DataFrame(rows).astype(str)
+    return pd.DataFrame(rows, columns=["claim", "data set", "status", *VERDICTS, within]).astype(str)
 
 
 def tabulate(results: Results) -> pd.DataFrame:
