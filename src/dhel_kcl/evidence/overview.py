@@ -12,22 +12,17 @@ import pandas as pd
 
 from dhel_kcl.evidence import causes, ledger
 from dhel_kcl.evidence.ledger import Statement
+from dhel_kcl.evidence.tables.claims import VERDICTS
 from dhel_kcl.evidence.tidy import where
 from dhel_kcl.evidence.wording import WITHIN_THE_MARGIN, said, within_the_margin
 from dhel_kcl.presentation.claim_names import with_number
 from dhel_kcl.presentation.verdict_words import (
     CONFIRMATORY,
-    CONTRADICTED,
     EXPLORATORY,
-    MIXED,
-    NO_VERDICT,
-    NOT_DISTINGUISHABLE,
     NOT_RUN,
-    SUPPORTED,
 )
 from dhel_kcl.study.suite import Suite, dataset_title
 
-VERDICTS = (SUPPORTED, CONTRADICTED, MIXED, NOT_DISTINGUISHABLE, NO_VERDICT, NOT_RUN)
 NOT_ASKED = "–"
 
 
