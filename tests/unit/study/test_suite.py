@@ -124,7 +124,7 @@ def test_roles_and_seeds_of_the_runs():
         ("floors", "floor"): 7,
     }
     assert Counter((run.section, run.role) for run in LAPTOP.runs) == {
-        ("losses", "grid"): 5 * 2 * 12,
+        ("losses", "grid"): 5 * 2 * 16,
         ("losses", "selected"): 5 * 2 * 2,
         ("final", "final"): 5 * 2 * 6,
         ("floors", "floor"): 7,
