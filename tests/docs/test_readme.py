@@ -17,6 +17,7 @@ from dhel_kcl.evidence.status import Present
 from dhel_kcl.evidence.tables import TABLES
 from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.evidence.verdicts import judge
+from dhel_kcl.evidence.wording import within_the_margin
 from dhel_kcl.files import read_json
 from dhel_kcl.runtime import cost
 from dhel_kcl.runtime.origins import differences, of_suite
@@ -42,6 +43,13 @@ COMMITTED = [name for name, state in STATES.items() if "committed" in state]
 THEORY = ROOT / "results/theory"
 MAIN = "cifar10_laptop"
 """The suite that judges the claims about trained encoders."""
+ENCODERS = {
+    "C3": ("accuracy", "points"),
+    "C4": ("small-batches", "points"),
+    "C5": ("untuned-rate", "points"),
+    "C6": ("rank", "dimensions"),
+}
+"""The statement that README quotes of each of these claims, and its unit."""
 
 
 def section(page, heading):
@@ -146,19 +154,52 @@ def test_the_readmes_loop_trains():
         exec(f"from dhel_kcl.losses import *\n{call if '(' in call else call + '()'}", {})
 
 
-def test_the_verdicts_quoted_are_those_of_the_ledgers():
-    """Of what the main suite judges: that it isn't run yet, as long as it isn't."""
+def test_the_theorys_verdicts_quoted_are_those_of_its_ledger():
     summary = pd.read_csv(ROOT / "paper_figures/theory/claims_summary.csv").set_index("claim")
     quoted = {cells[0]: cells[4] for cells in rows(README, "Claim by claim")}
     for claim, verdict in quoted.items():
-        known = [name for name in summary.index if claim.startswith(name)]
-        if known:
-            counts = summary.loc[known[0]]
+        for counts in (summary.loc[name] for name in summary.index if claim.startswith(name)):
             assert verdict == f"{counts.supported} of {counts.supported + counts.contradicted} supported"
-        else:
-            assert ("not run yet" in verdict) == (not is_in_git(f"results/{MAIN}/claims.csv")), claim
     assert sorted({claim[:2] for claim in quoted}) == [f"C{number}" for number in range(1, 8)]
     assert table("paper_figures/theory/claims_summary.md") in RESULTS
+
+
+def signed(number):
+    return f"{number:+.1f}".replace("-", "−")
+
+
+def effects(pairs, titles):
+    """Differences of a statement's pairs of losses, with half the length of their 95 % intervals."""
+    return "; ".join(
+        f"less {titles[against]}: "
+        + ", ".join(
+            f"{titles[row.of]} {signed(row.estimate)} ± {(row.high - row.low) / 2:.1f}" for row in of.itertuples()
+        )
+        for against, of in pairs.groupby("against", sort=False)
+    )
+
+
+def verdict(pairs):
+    """How many of a statement's pairs have which verdict, and of how many the difference counts as none."""
+    small = sum(within_the_margin(*pair) for pair in zip(pairs.verdict, pairs.equivalent, strict=True))
+    counts = ", ".join(f"{count} {word}" for word, count in pairs.verdict.value_counts().sort_index().items())
+    return counts + (f"; {small} within the margin" if small else "")
+
+
+def test_the_verdicts_quoted_of_encoders_are_those_of_the_main_comparison():
+    """Or that it is not run yet, as long as it isn't."""
+    quoted = {cells[0][:2]: cells for cells in rows(README, "Claim by claim")}
+    claims = ROOT / f"results/{MAIN}/claims.csv"
+    titles = {name: of.title for name, of in Suite.load(ROOT, MAIN).config.losses.items()}
+    for claim, (identifier, unit) in ENCODERS.items():
+        if not is_in_git(str(claims.relative_to(ROOT))):
+            assert (quoted[claim][3], quoted[claim][4]) == ("none yet", "**not run yet**")
+            continue
+        ledger = pd.read_csv(claims)
+        pairs = ledger[ledger.id == identifier]
+        assert quoted[claim][3] == f"{unit}, {effects(pairs, titles)}"
+        (status,) = set(pairs.status)
+        assert quoted[claim][4] == verdict(pairs) + ("" if status == "confirmatory" else f" ({status})")
 
 
 def test_what_was_not_run_is_in_bold():
