@@ -1,4 +1,4 @@
-"""Theory: how many descents end in local minima, by loss and setting, over the settings that are trained with.
+"""Theory: how many descents end in local minima, by loss and setting, τ from 0.1 to 1.
 
 Both views are free on S^(d-1), d = 4, with M = 8 pairs, whose best known set is the cross-polytope. For each setting
 descents start at the same random points. One ends at the least value, or at a local minimum: a stationary point above

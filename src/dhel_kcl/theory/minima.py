@@ -3,7 +3,7 @@
 Both views are free: u, v in (S^(d-1))^M, started at independent uniform points. For M <= d + 1 the regular simplex is
 optimal for every loss here (proved, Jensen). For M = 2 d the cross-polytope is: proved for the energies of kernels
 completely monotone in r^2 (Cohn & Kumar 2007), only observed for the log-sum-exp losses. One setting a loss; how often
-descents end elsewhere, at the settings that are trained with, is counted in `local_minima`.
+descents end elsewhere, at many settings, is counted in `local_minima`.
 
 The Riesz kernel has a kink at perfect alignment, where L-BFGS stalls: it is approached through -(r^2 + e^2)^(q/2),
 e -> 0; the gap reported is that of the kernel itself.

@@ -3,7 +3,7 @@
 Points on S^(d-1), d = 128: uniform on a k-dimensional sub-sphere, or Gaussian with variances falling as exp(-i/s) and
 projected, s set so that the variances' participation ratio is k. Repeated draws of N = 1,000 points.
 
-The statistic was fixed before it was computed: the shift of a metric between uniform points of S^(d-1) and of a
+The statistic: the shift of a metric between uniform points of S^(d-1) and of a
 k-dimensional sub-sphere, as a share of the metric's range from uniform to total collapse; and the difference
 between those shares of the two metrics over its standard deviation across draws. k = 64 and 32.
 """

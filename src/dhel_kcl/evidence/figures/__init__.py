@@ -5,12 +5,19 @@ A change in one of them redraws that figure; `panels` and `forest` hold what sev
 
 from collections.abc import Callable
 
+from dhel_kcl.evidence import grids
 from dhel_kcl.evidence.exhibit import Exhibit, every, held_by, judges
 from dhel_kcl.study.suite import Suite
 
 
 def _compares(suite: Suite) -> bool:
     return suite.has("losses")
+
+
+def _tries_settings(suite: Suite) -> bool:
+    """Whether a loss has a choice between settings, besides that of its learning rate."""
+    asked = [grids.asked(suite, run.dataset, run.method) for run in suite.runs if run.section == "losses"]
+    return any(grids.size(points)[0] > 1 for points in asked)
 
 
 def _was_planned(suite: Suite) -> bool:
@@ -25,7 +32,7 @@ FIGURES = {
     "planned": _figure("planned", "claims", held=_was_planned),
     "claims": _figure("claims", "claims", held=judges),
     "accuracy": _figure("accuracy", "runs", held=_compares),
-    "hyperparameters": _figure("hyperparameters", "runs", held=_compares),
+    "hyperparameters": _figure("hyperparameters", "runs", held=_tries_settings),
     "spectra": _figure("spectra", "spectra", held=_compares),
     "similarities": _figure("similarities", "similarities", held=_compares),
     "alignment_uniformity": _figure("alignment_uniformity", "runs", held=_compares),

@@ -27,11 +27,12 @@ def draw(results: Results) -> Figure:
         for method in methods:
             line = where(of_losses, method=method)
             style.curve(ax, line["index"], line["mean"], line["std"], every=8, **panels.look(method, suite))
-        random = where(here, method="random")
-        ax.plot(random["index"], random["mean"], color=style.GREY, linestyle=panels.FLOOR_LINES["random"], lw=1)
+        floor = where(here, method="random")
+        ax.plot(floor["index"], floor["mean"], color=style.GREY, linestyle=panels.FLOOR_LINES["random"], lw=1)
         ax.axhline(1, color="black", linestyle=":", linewidth=0.6)
         ax.set_yscale("log")
         ax.set_ylim(bottom=LEAST)
         style.plain(ax.yaxis)
-    style.legend(fig, [*panels.loss_handles(results), panels.floor_handle("random", suite)], columns=6)
+    floors = [] if where(spectra, method="random").empty else [panels.floor_handle("random", suite)]
+    style.legend(fig, panels.loss_handles(results) + floors, columns=6)
     return fig

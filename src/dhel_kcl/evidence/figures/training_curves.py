@@ -26,7 +26,8 @@ def draw(results: Results) -> Figure:
             style.not_run(ax)
             continue
         if here.gap.isna().all():
-            style.words(ax, "least value not known")
+            style.words(ax, "least value\nnot known")
+            ax.tick_params(bottom=False, labelbottom=False)
         for method in methods:
             gap = where(here, method=method).pivot(index="epoch", columns="seed", values="gap")
             if gap.empty:

@@ -25,7 +25,7 @@ def draw(table: pd.DataFrame) -> Figure:
         x = here.batch_size + 0.22 * (position - (len(methods) - 1) / 2)
         ax.plot(x, here.variance, linestyle="", color=colour, marker=marker, markersize=3, alpha=0.8)
     ax.set_xticks(bounds.index)
-    ax.set(xlabel=f"points a batch m (of {table.batch_size.max()})", ylabel="variance of uᵢ · uⱼ")
+    ax.set(xlabel=f"batch size m (of {table.batch_size.max()} points)", ylabel="variance of uᵢ · uⱼ")
     handles = [Line2D([], [], linestyle="", marker="x", color="black", markersize=4, label="bounds attained")]
     for method in methods:
         colour, marker = style.LOOKS[method]
