@@ -17,7 +17,7 @@ from dhel_kcl.evidence.status import Present
 from dhel_kcl.evidence.tables import TABLES
 from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.evidence.verdicts import judge
-from dhel_kcl.evidence.wording import within_the_margin
+from dhel_kcl.evidence.wording import signed, within_the_margin
 from dhel_kcl.files import read_json
 from dhel_kcl.runtime import cost
 from dhel_kcl.runtime.origins import differences, of_suite
@@ -164,19 +164,16 @@ def test_the_theorys_verdicts_quoted_are_those_of_its_ledger():
     assert table("paper_figures/theory/claims_summary.md") in RESULTS
 
 
-def signed(number):
-    return f"{number:+.1f}".replace("-", "−")
-
-
 def effects(pairs, titles):
     """Differences of a statement's pairs of losses, with half the length of their 95 % intervals."""
-    return "; ".join(
+    text = "; ".join(
         f"less {titles[against]}: "
         + ", ".join(
-            f"{titles[row.of]} {signed(row.estimate)} ± {(row.high - row.low) / 2:.1f}" for row in of.itertuples()
+            f"{titles[row.of]} {signed(row.estimate, 1)} ± {(row.high - row.low) / 2:.1f}" for row in of.itertuples()
         )
         for against, of in pairs.groupby("against", sort=False)
     )
+    return text.replace("-", "−")
 
 
 def verdict(pairs):

@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -21,9 +20,10 @@ from dhel_kcl.study.suite import Suite
 from dhel_kcl.training.checkpoint import Store
 from dhel_kcl.training.networks import build_encoder, read_weights, write_weights
 from dhel_kcl.training.spec import PretrainSpec
+from tests.damage import CASES, damaged_content
 from tests.pipeline import ROOT
+from tests.pretraining import options
 
-CASES = int(os.environ.get("TORTURE_CASES", "10000"))
 QUICK = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 MANY = settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -34,12 +34,8 @@ STATE = {"step": 3, "log": [], "sums": {}, "last": {}, "seconds": 1.0, "model": 
 def test_the_checkpoint_of_another_interrupted_run_is_refused(
     pretrain_spec, digits_folder, split_file, tmp_path, monkeypatch, what
 ):
-    import json
-
     def main(content, data, split_path):
-        options = ["--spec", json.dumps(content), "--data", data, "--split", split_path]
-        options += ["--out", tmp_path / "out", "--scratch", tmp_path / "scratch"]
-        monkeypatch.setattr(sys, "argv", ["pretrain", *map(str, options)])
+        monkeypatch.setattr(sys, "argv", ["pretrain", *options(content, data, split_path, tmp_path)])
         pretrain.main()
 
     content = pretrain_spec | {"training": pretrain_spec["training"] | {"epochs": 1}}
@@ -68,22 +64,6 @@ def test_the_checkpoint_of_another_interrupted_run_is_refused(
         main(content, data, split_path)
     assert checkpoint.read_bytes() == interrupted
     assert (tmp_path / "out/encoder.safetensors").read_bytes() == kept
-
-
-@st.composite
-def damaged(draw, content):
-    """The content after a few bytes were changed, or cut, or added."""
-    changed = bytearray(content)
-    for _ in range(draw(st.integers(1, 4))):
-        at = draw(st.integers(0, max(len(changed) - 1, 0)))
-        kind = draw(st.sampled_from(["change", "cut", "add"]))
-        if kind == "cut":
-            del changed[at : at + draw(st.sampled_from([1, 7, len(changed)]))]
-        elif kind == "add":
-            changed[at:at] = draw(st.binary(min_size=1, max_size=9))
-        elif changed:
-            changed[at] = draw(st.integers(0, 255))
-    return bytes(changed)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +97,7 @@ READERS = {
 def check_reader(samples, folder, name, data):
     """Ends in success, or in an error that the command line turns into one line with the file's name."""
     path = folder / name
-    content = data.draw(damaged(samples[name]))
+    content = data.draw(damaged_content(samples[name]))
     path.write_bytes(content)
     try:
         READERS[name](path)
@@ -155,7 +135,7 @@ def check_collect(folder, data):
     files = sorted(path for path in (folder / "results").rglob("*.*") if path.suffix in (".json", ".csv"))
     path = data.draw(st.sampled_from(files))
     content = path.read_bytes()
-    path.write_bytes(data.draw(damaged(content)))
+    path.write_bytes(data.draw(damaged_content(content)))
     try:
         with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", ["collect", "--root", str(ROOT), "--suite", "smoke", "--out", "tables"])
@@ -256,7 +236,7 @@ def configs(draw):
     """smoke.yaml with bytes changed, a special text put in, or values anywhere in the tree replaced; or anything."""
     kind = draw(st.sampled_from(["bytes", "special", "tree", "text"]))
     if kind == "bytes":
-        return draw(damaged(SMOKE.encode()))
+        return draw(damaged_content(SMOKE.encode()))
     if kind == "text":
         return draw(st.text(max_size=60)).encode("utf-8", "surrogatepass")
     if kind == "special":

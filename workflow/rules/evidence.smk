@@ -6,10 +6,6 @@ PUBLISHED_TABLE = expand(layout.PUBLISHED, format=FORMATS)
 # Remaking what Git has leaves results/runs to DVC.
 PUBLISHED_MARK = [] if FROM_TABLES else [touch(layout.PUBLISHED_MARK)]
 
-# Where the report shows what is no mere table or figure; it sorts by name, so claims come first.
-SHELVES = {"claims": ("claims", "{suite}"), "claims_summary": ("claims", "{suite}"), "recipe": ("{suite}", "methods")}
-SHELVES |= {name: ("{suite}", "runs") for name in ("costs", "runs", "training_curves")}
-
 
 rule judge_claims:
     input:
@@ -49,7 +45,7 @@ rule tabulate_results:
     params:
         root=repository,
         spec=suite_spec,
-        code=lambda w: science.of_table(w.table),
+        code=lambda w: science.of_exhibit(TABLES[w.table]),
         note=lambda w: earlier_code(w.suite),
         results=lambda w: layout.RESULTS.format(**w),
         out=lambda w, output: Path(output[0]).with_suffix(""),
@@ -76,7 +72,7 @@ rule draw_figure:
     params:
         root=repository,
         spec=suite_spec,
-        code=lambda w: science.of_figure(w.figure),
+        code=lambda w: science.of_exhibit(FIGURES[w.figure]),
         results=lambda w: layout.RESULTS.format(**w),
         out=lambda w, output: Path(output[0]).with_suffix(""),
     shell:

@@ -1,4 +1,4 @@
-"""What an entry in the lists of figures and tables says: where one is made, from what, and which suites have it."""
+"""What an entry in the lists of figures and tables says: where one is made, and which suites have it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,14 +10,23 @@ def every(suite: Suite) -> bool:
     return True
 
 
+def compares(suite: Suite) -> bool:
+    """Whether there is a main comparison."""
+    return suite.has("losses")
+
+
+def asks_causes(suite: Suite) -> bool:
+    return suite.has("causes")
+
+
 def judges(suite: Suite) -> bool:
     """Whether it has losses, or causes, to compare with each other."""
-    return suite.has("causes") or any(len(suite.settings(dataset).losses) > 1 for dataset in suite.datasets)
+    return asks_causes(suite) or any(len(suite.settings(dataset).losses) > 1 for dataset in suite.datasets)
 
 
 @dataclass(frozen=True)
 class Exhibit:
-    """A figure or a table of a suite's results: what it reads, where it is made, and which suites have it.
+    """A figure or a table of a suite's results: where it is made, and which suites have it.
 
     The lists can be read without importing what draws, since modules stand there by name.
     """
@@ -26,8 +35,6 @@ class Exhibit:
     """Inside the package: "evidence.figures.spectra"."""
     function: str
     """Of the module; takes `Results` and returns a Figure or a DataFrame."""
-    needs: tuple[str, ...]
-    """The tidy tables that it reads, results/<suite>/<name>.csv."""
     held: Callable[[Suite], bool] = every
     """Whether a suite has it."""
 

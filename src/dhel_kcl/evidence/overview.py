@@ -14,7 +14,7 @@ from dhel_kcl.evidence import causes, ledger
 from dhel_kcl.evidence.ledger import Statement
 from dhel_kcl.evidence.tables.claims import VERDICTS
 from dhel_kcl.evidence.tidy import where
-from dhel_kcl.evidence.wording import WITHIN_THE_MARGIN, said, within_the_margin
+from dhel_kcl.evidence.wording import WITHIN_THE_MARGIN, said, signed, within_the_margin
 from dhel_kcl.presentation.claim_names import with_number
 from dhel_kcl.presentation.verdict_words import (
     CONFIRMATORY,
@@ -95,7 +95,7 @@ def counted(claims: pd.DataFrame) -> str:
 
 def effects(values: pd.Series) -> str:
     """ "+0.3 to +1.5"."""
-    texts = dict.fromkeys(f"{end:+z.1f}".replace("-", "−") for end in (values.min(), values.max()))
+    texts = dict.fromkeys(signed(end, 1).replace("-", "−") for end in (values.min(), values.max()))
     return " to ".join(texts)
 
 

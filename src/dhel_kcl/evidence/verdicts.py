@@ -14,7 +14,7 @@ from dhel_kcl.evidence.estimates import Estimate, holm
 from dhel_kcl.evidence.ledger import Ledger, Statement
 from dhel_kcl.evidence.status import Present
 from dhel_kcl.evidence.tidy import Results
-from dhel_kcl.evidence.wording import NOT_IN_THIS_SUITE
+from dhel_kcl.evidence.wording import NOT_IN_THIS_SUITE, signed, with_interval
 from dhel_kcl.presentation.verdict_words import (
     CONFIRMATORY,
     CONTRADICTED,
@@ -271,9 +271,8 @@ def _listed(judged: Judged, confidence: float) -> str:
     """Components with their intervals: "M = 16: +1.20 (+0.40 to +2.00); ..."."""
     texts = []
     for name, each in judged.components.items():
-        low, high = each.interval(confidence)
-        known = "" if math.isnan(low) else f" ({low:+z.2f} to {high:+z.2f})"
-        texts += [] if math.isnan(each.value) else [f"{name}: {each.value:+z.2f}{known}"]
+        if not math.isnan(each.value):
+            texts.append(f"{name}: {with_interval(each.value, *each.interval(confidence), 2)}")
     return "; ".join(texts)
 
 
@@ -316,4 +315,4 @@ def _on_length(row: Row, case: Case) -> Iterator[str]:
     """Remark on runs as short as the grid's."""
     short = case.judged.short
     if short is not None and (short.value > row["threshold"]) != (row["estimate"] > row["threshold"]):
-        yield f"{short.value:+z.2f} at the grid's length"
+        yield f"{signed(short.value, 2)} at the grid's length"

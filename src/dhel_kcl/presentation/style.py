@@ -26,7 +26,7 @@ SMALL = 7
 CHARACTERS = 13
 """Of a title to an inch."""
 
-# Any two differ by 23 or more (CIEDE2000); the five of the main comparison by 20 to deuteranopes too, and by 8 in
+# Any two differ by 20 or more (CIEDE2000); the five of the main comparison by 20 to deuteranopes too, and by 8 in
 # lightness, so that grey tells them; DHEL's forms are shades of one hue. tests/unit computes it.
 LOOKS = {
     "simclr": ("#1B4EAB", "o"),

@@ -16,7 +16,7 @@ import io
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 from dhel_kcl.registry import PACKAGE, REGISTRIES
@@ -195,12 +195,9 @@ class Code:
     def imports(self, name: str) -> list[Import]:
         """What a module imports from inside the package, but for plumbing."""
         if name not in self._imports:
-            self._imports[name] = self._find_imports(name)
+            found = [entry for node in self.source(name).inside_imports for entry in self._imported(name, node)]
+            self._imports[name] = [entry for entry in found if not is_plumbing(entry.module)]
         return self._imports[name]
-
-    def _find_imports(self, name: str) -> list[Import]:
-        found = [entry for node in self.source(name).inside_imports for entry in self._imported(name, node)]
-        return [entry for entry in found if not is_plumbing(entry.module)]
 
     def _imported(self, name: str, node: ast.AST) -> Iterator[Import]:
         where = f"{self.source(name).path}: `{ast.unparse(node)}`"
@@ -256,15 +253,11 @@ def docstrings(tree: ast.Module) -> list[ast.stmt]:
     ]
 
 
-def of_source(text: str) -> str:
-    """SHA-256 over the tokens of Python code, leaving out comments, docstrings, blank lines and indentation width.
+def _of_tokens(text: str, skipped: list[ast.stmt]) -> str:
+    """SHA-256 over the tokens of Python code, leaving out comments, blank lines, indentation width and what is skipped.
 
     The same on every Python version: f-strings, which some versions split into parts, count as one token.
     """
-    return _of_tokens(text, docstrings(ast.parse(text)))
-
-
-def _of_tokens(text: str, skipped: list[ast.stmt]) -> str:
     spans = _spans(text, skipped)
     kept = [token for token, start in _tokens(text) if not _within(start, spans)]
     return hashlib.sha256(repr(kept).encode()).hexdigest()
@@ -312,7 +305,5 @@ def _between(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> 
     return "".join([lines[start[0] - 1][start[1] :], *lines[start[0] : end[0] - 1], lines[end[0] - 1][: end[1]]])
 
 
-@cache
-def code() -> Code:
-    """The package that is running."""
-    return Code()
+RUNNING = Code()
+"""The package that is running."""

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from dhel_kcl.evidence.figures import figures_of
-from dhel_kcl.evidence.tables import tables_of
+from dhel_kcl.evidence.figures import FIGURES, figures_of
+from dhel_kcl.evidence.tables import TABLES, tables_of
 from dhel_kcl.files import read_json
 from dhel_kcl.runtime import science
-from dhel_kcl.runtime.digest import Code
+from dhel_kcl.runtime.digest import RUNNING, Code
 from dhel_kcl.study.suite import Suite
 from dhel_kcl.theory import EXPERIMENTS
 
@@ -20,7 +20,7 @@ Origins = dict[str, dict[str, Any]]
 """{origin: {"config": digest, "code": {step: digest}}}."""
 
 
-def of_suite(suite: Suite, code: Code | None = None) -> Origins:
+def of_suite(suite: Suite, code: Code = RUNNING) -> Origins:
     """Digests of the tree, for a suite; `code` is the package's source, by default the one that is running."""
     step, tree = "join" if suite.is_joint else "collect", {}
     for part in suite.parts:
@@ -32,7 +32,7 @@ def of_suite(suite: Suite, code: Code | None = None) -> Origins:
     }
 
 
-def of_theory(code: Code | None = None) -> Origins:
+def of_theory(code: Code = RUNNING) -> Origins:
     """Digests of the tree, for the theory."""
     experiments = {f"theory {name}": science.of_theory(name, code) for name in EXPERIMENTS}
     figures = {f"figure {name}": science.of_theory_figure(name, code) for name in EXPERIMENTS}
@@ -40,22 +40,22 @@ def of_theory(code: Code | None = None) -> Origins:
     return {"runs": {"code": experiments}, "evidence": {"code": tables | figures}}
 
 
-def of_runs(suite: Suite, code: Code | None = None) -> dict[str, str]:
+def of_runs(suite: Suite, code: Code = RUNNING) -> dict[str, str]:
     """Digests of the code that a suite's runs come from, by step."""
     digests = {f"fetch {dataset}": science.of_fetching(dataset, code) for dataset in suite.all_datasets}
     digests["split"] = science.of_step("split", code)
     for run in suite.runs:
         if run.trained:
             digests[f"pretrain {run.dataset} {run.method}"] = science.of_run(suite, run, code)
-    digests |= {f"evaluate {dataset}": science.of_evaluation(suite, dataset, source=code) for dataset in suite.datasets}
+    digests |= {f"evaluate {dataset}": science.of_evaluation(suite, dataset, code=code) for dataset in suite.datasets}
     return digests | {"select": science.of_step("select", code)}
 
 
-def of_evidence(suite: Suite, code: Code | None = None) -> dict[str, str]:
+def of_evidence(suite: Suite, code: Code = RUNNING) -> dict[str, str]:
     """Digests of the code that a suite's ledger, tables and figures come from, by step."""
     digests = {"judge": science.of_step("judge", code)}
-    digests |= {f"table {name}": science.of_table(name, code) for name in tables_of(suite)}
-    return digests | {f"figure {name}": science.of_figure(name, code) for name in figures_of(suite)}
+    digests |= {f"table {name}": science.of_exhibit(TABLES[name], code) for name in tables_of(suite)}
+    return digests | {f"figure {name}": science.of_exhibit(FIGURES[name], code) for name in figures_of(suite)}
 
 
 def changed(recorded: Origins, tree: Origins) -> dict[str, list[str]]:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from dhel_kcl.files import sha256
+from dhel_kcl.runtime.digest import SOURCE
 from dhel_kcl.runtime.repository import GitError, git
 from dhel_kcl.study import layout
 
 PACKAGES = ("torch", "numpy", "scipy", "safetensors", "pandas", "matplotlib", "seaborn", "scikit-learn", "snakemake")
-SOURCE = Path(__file__).parents[1]
 UNKNOWN = "unknown"
 CHANGES = "+changes"
 """Behind the revision of a tree that differs from it."""

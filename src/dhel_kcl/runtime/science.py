@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from dhel_kcl.data import catalogue
 from dhel_kcl.registry import LOSSES, PACKAGE
-from dhel_kcl.runtime.digest import Code, code
+from dhel_kcl.runtime.digest import RUNNING, Code
 
 if TYPE_CHECKING:
+    from dhel_kcl.evidence.exhibit import Exhibit
     from dhel_kcl.study.suite import Run, Suite
 
 FUNCTIONS = {
@@ -26,25 +27,25 @@ FUNCTIONS = {
 """What computes a step's result, where no spec selects anything."""
 
 
-def of_step(name: str, source: Code | None = None) -> str:
+def of_step(name: str, code: Code = RUNNING) -> str:
     """Digest of a step in FUNCTIONS."""
-    return (source or code()).of([FUNCTIONS[name]])
+    return code.of([FUNCTIONS[name]])
 
 
-def of_fetching(dataset: str, source: Code | None = None) -> str:
+def of_fetching(dataset: str, code: Code = RUNNING) -> str:
     """Digest of what prepares a data set; one that the catalogue does not know is a folder of one's own images."""
     known = catalogue.CATALOGUE.get(dataset)
-    return (source or code()).of([(known.source if known else catalogue.OWN).removeprefix(f"{PACKAGE}.")])
+    return code.of([(known.source if known else catalogue.OWN).removeprefix(f"{PACKAGE}.")])
 
 
-def of_pretraining(loss: Mapping[str, Any], backbone: str, images: str, source: Code | None = None) -> str:
+def of_pretraining(loss: Mapping[str, Any], backbone: str, images: str, code: Code = RUNNING) -> str:
     """Digest of what pretrains.
 
     Args:
         loss: as in `PretrainSpec.loss`: {"name": ..., "kernel": ..., ...}; the floors' names select no loss.
         backbone: registry name.
         images: "memory" or "streamed".
-        source: the package's source; default: the one that is running.
+        code: the package's; default: the one that is running.
     """
     selected = {
         "loss": [loss["name"]] if loss["name"] in LOSSES else [],
@@ -52,48 +53,41 @@ def of_pretraining(loss: Mapping[str, Any], backbone: str, images: str, source: 
         "backbone": [backbone],
         "source": [images],
     }
-    return (source or code()).of(["training.trainer:Pretraining"], selected)
+    return code.of(["training.trainer:Pretraining"], selected)
 
 
-def of_evaluating(backbone: str, images: str, source: Code | None = None) -> str:
+def of_evaluating(backbone: str, images: str, code: Code = RUNNING) -> str:
     """Digest of what evaluates an encoder; arguments as of `of_pretraining`."""
-    return (source or code()).of(["evaluation.protocol:evaluate"], {"backbone": [backbone], "source": [images]})
+    return code.of(["evaluation.protocol:evaluate"], {"backbone": [backbone], "source": [images]})
 
 
-def of_transferring(backbone: str, images: str, source: Code | None = None) -> str:
+def of_transferring(backbone: str, images: str, code: Code = RUNNING) -> str:
     """Digest of what evaluates an encoder on another data set; arguments as of `of_pretraining`."""
-    return (source or code()).of(["evaluation.transfer:transfer"], {"backbone": [backbone], "source": [images]})
+    return code.of(["evaluation.transfer:transfer"], {"backbone": [backbone], "source": [images]})
 
 
-def of_figure(name: str, source: Code | None = None) -> str:
-    from dhel_kcl.evidence.figures import FIGURES  # not above: pretraining needs no pandas
-
-    return (source or code()).of([f"{FIGURES[name].module}:{FIGURES[name].function}"])
-
-
-def of_table(name: str, source: Code | None = None) -> str:
-    from dhel_kcl.evidence.tables import TABLES  # not above: pretraining needs no pandas
-
-    return (source or code()).of([f"{TABLES[name].module}:{TABLES[name].function}"])
+def of_exhibit(exhibit: "Exhibit", code: Code = RUNNING) -> str:
+    """Digest of what makes a figure or table of a suite."""
+    return code.of([f"{exhibit.module}:{exhibit.function}"])
 
 
-def of_theory(name: str, source: Code | None = None) -> str:
+def of_theory(name: str, code: Code = RUNNING) -> str:
     """Digest of a theory experiment; kernels are named by strings there, so all count."""
-    return (source or code()).of([f"theory.{name}:measure", f"theory.{name}:judge", "theory.experiment:run"])
+    return code.of([f"theory.{name}:measure", f"theory.{name}:judge", "theory.experiment:run"])
 
 
-def of_theory_figure(name: str, source: Code | None = None) -> str:
-    return (source or code()).of([f"theory.figures.{name}:draw"])
+def of_theory_figure(name: str, code: Code = RUNNING) -> str:
+    return code.of([f"theory.figures.{name}:draw"])
 
 
-def of_run(suite: "Suite", run: "Run", source: Code | None = None) -> str:
+def of_run(suite: "Suite", run: "Run", code: Code = RUNNING) -> str:
     """Digest of what pretrains a run."""
     spec = suite.pretrain_spec(run)
-    return of_pretraining(run.loss, spec["backbone"]["name"], spec["images"], source)
+    return of_pretraining(run.loss, spec["backbone"]["name"], spec["images"], code)
 
 
-def of_evaluation(suite: "Suite", dataset: str, target: str | None = None, source: Code | None = None) -> str:
+def of_evaluation(suite: "Suite", dataset: str, target: str | None = None, code: Code = RUNNING) -> str:
     """Digest of what evaluates the runs of a data set, on its own images or on those of `target`."""
     images = suite.evaluation_spec(target or dataset)["images"]
     of_images = of_transferring if target else of_evaluating
-    return of_images(suite.settings(dataset).backbone.name, images, source)
+    return of_images(suite.settings(dataset).backbone.name, images, code)

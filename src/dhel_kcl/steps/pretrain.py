@@ -26,6 +26,7 @@ from dhel_kcl.runtime.allocator import keep_freed_memory, resident_peak
 from dhel_kcl.runtime.progress_bar import ProgressBar
 from dhel_kcl.runtime.provenance import environment, planned
 from dhel_kcl.runtime.signals import INTERRUPTED, StopRequest
+from dhel_kcl.study import layout
 from dhel_kcl.training import cores, device
 from dhel_kcl.training.checkpoint import Store, fingerprint
 from dhel_kcl.training.device import Place
@@ -35,7 +36,6 @@ from dhel_kcl.training.spec import PretrainSpec
 from dhel_kcl.training.trainer import Pretraining
 
 REMEDY = "Lower training.learning_rate or raise the temperature in the suite's config"
-WRITTEN = ("spec.json", "log.csv", "encoder.safetensors", "projector.safetensors")
 
 
 def arguments() -> argparse.Namespace:
@@ -128,7 +128,7 @@ def write(out: Path, spec: PretrainSpec, run: Pretraining, origin: dict[str, Any
     run.progress.write_log(out / "log.csv")
     write_weights(out / "encoder.safetensors", run.trainer.networks.encoder)
     write_weights(out / "projector.safetensors", run.trainer.networks.projector)
-    sums = {name: sha256(out / name) for name in WRITTEN}
+    sums = {name: sha256(out / name) for name in layout.TRAINED if name != "provenance.json"}
     write_json(out / "provenance.json", origin | record_of(spec, run) | {"sha256": sums})
 
 

@@ -89,7 +89,7 @@ def main() -> None:
         write_json(args.out, {"of": target} | runs | {name: tree[name] for name in ("tidy", "evidence")})
         return
     if suite:
-        records = [Path(layout.run_folder(run), "provenance.json") for run in suite.runs if run.trained]
+        records = [Path(run.folder, "provenance.json") for run in suite.runs if run.trained]
     else:
         records = [Path(layout.theory_record(name)) for name in EXPERIMENTS]
     tree["runs"] |= {"made": circumstances(records)}

@@ -84,11 +84,6 @@ def data_folder(dataset: str) -> str:
     return DATA_FOLDER.format(dataset=dataset)
 
 
-def configuration(run: "Run") -> str:
-    """Folder of the runs that differ from this one in nothing but the seed."""
-    return CONFIGURATION.format(suite=run.suite, dataset=run.dataset, run=run.name)
-
-
 def run_folder(run: "Run") -> str:
     return RUN.format(suite=run.suite, dataset=run.dataset, run=run.name, seed=run.seed)
 

@@ -57,11 +57,6 @@ class Run:
         return layout.run_folder(self)
 
     @property
-    def configuration(self) -> str:
-        """Folder of the runs that differ in nothing but the seed."""
-        return layout.configuration(self)
-
-    @property
     def trained(self) -> bool:
         """Whether there is an encoder, were it an untrained one."""
         return self.method != "pixels"

@@ -98,15 +98,3 @@ def results_without(tmp_path_factory):
         return made[missing]
 
     return without
-
-
-@pytest.fixture
-def alone(tmp_path):
-    """The results with nothing in their folder but what a figure or table needs, and no runs read before."""
-
-    def with_needs_of(exhibit, results):
-        for name in exhibit.needs:
-            (tmp_path / f"{name}.csv").write_bytes((results.folder / f"{name}.csv").read_bytes())
-        return Results(tmp_path, results.suite)
-
-    return with_needs_of

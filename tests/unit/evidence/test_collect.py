@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import re
 import shutil
 from pathlib import Path
@@ -22,9 +21,8 @@ from dhel_kcl.study import layout
 from dhel_kcl.study.config import suite_names
 from dhel_kcl.study.suite import Suite
 from dhel_kcl.training.spec import PretrainSpec
+from tests.damage import CASES, damaged_content
 from tests.synthetic import ROOT, code_of, run_folders, runs_of, suite_of
-
-CASES = int(os.environ.get("TORTURE_CASES", "10000"))
 
 
 def two_data_sets(content):
@@ -410,29 +408,13 @@ def test_what_the_config_does_not_ask_for_never_reaches_a_table(copy, suite):
     pd.testing.assert_frame_equal(collect(suite, code_of)["runs"], everything)
 
 
-@st.composite
-def damages(draw, content):
-    """The content after a few bytes were changed, or cut, or added."""
-    changed = bytearray(content)
-    for _ in range(draw(st.integers(1, 4))):
-        at = draw(st.integers(0, max(len(changed) - 1, 0)))
-        kind = draw(st.sampled_from(["change", "cut", "add"]))
-        if kind == "cut":
-            del changed[at : at + draw(st.sampled_from([1, 7, len(changed)]))]
-        elif kind == "add":
-            changed[at:at] = draw(st.binary(min_size=1, max_size=9))
-        elif changed:
-            changed[at] = draw(st.integers(0, 255))
-    return bytes(changed)
-
-
 def check_damage(folder, suite, data):
     """Where damage is found at all, it is in the run whose file was damaged."""
     with contextlib.chdir(folder):
         run = data.draw(st.sampled_from(suite.runs))
         targets = [layout.transfer(run, target) for target in suite.transfers(run)]
         path = data.draw(st.sampled_from([*layout.run_files(run), *targets]))
-        content = data.draw(damages(Path(path).read_bytes()))
+        content = data.draw(damaged_content(Path(path).read_bytes()))
         with damaged(path, content):
             try:
                 collect(suite, code_of)

@@ -6,7 +6,7 @@ from matplotlib.text import Text
 
 from dhel_kcl.evidence.figures import FIGURES, figures_of, panels
 from dhel_kcl.presentation import style
-from dhel_kcl.runtime.digest import code
+from dhel_kcl.runtime.digest import RUNNING
 from dhel_kcl.study.suite import Suite
 from dhel_kcl.theory import EXPERIMENTS
 from tests.pipeline import ROOT
@@ -34,13 +34,13 @@ def test_figures_of_a_partly_done_suite(results_without, name, missing):
     words = {text.get_text() for ax in figure.axes for text in ax.texts}
     partly = {"a loss": ("planned", "claims", "hyperparameters"), "the selected seeds": ("planned", "claims")}
     empty = missing == "all losses" or name in partly[missing]
-    assert ("not run" in words) == (empty and name != "causes"), "the trade-off's runs are others"
+    assert ("not run" in words) == (empty and name != "causes"), "the runs of causes are others"
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_a_figure_of_several_data_sets_needs_what_it_says_and_no_more(results_of_several, alone, name):
+def test_a_figure_of_several_data_sets(results_of_several, name):
     """One data set is not run at all. 6 s for all figures."""
-    figure = make(FIGURES[name], alone(FIGURES[name], results_of_several))
+    figure = make(FIGURES[name], results_of_several)
     assert isinstance(figure, Figure)
     figure.draw_without_rendering()
     assert figure.get_suptitle()
@@ -129,4 +129,4 @@ def test_losses_without_a_look_of_their_own_get_different_ones(tmp_path):
     "module", [figure.module for figure in FIGURES.values()] + [f"theory.figures.{name}" for name in EXPERIMENTS]
 )
 def test_how_figures_look_is_behind_the_digest_of_each(module):
-    assert "presentation.style" in code().reached_by([module])
+    assert "presentation.style" in RUNNING.reached_by([module])

@@ -4,7 +4,7 @@ import pytest
 
 from dhel_kcl.evidence import published
 from dhel_kcl.evidence.published import ACCURACY, NEGATIVE_VARIANCE, read_published
-from dhel_kcl.evidence.tables.published import beside_ours, by_others, ours
+from dhel_kcl.evidence.tables.published import beside_ours, ours
 from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT
@@ -63,12 +63,6 @@ def test_published_figures_name_their_source_and_what_is_not_known():
     assert all(entry.source for entry in entries)
     assert {entry.precision for entry in entries} <= {"printed", "read off a chart"}
     assert all(entry.comparable.startswith(("yes", "partly: ", "no: ")) for entry in entries)
-
-
-def test_the_table_of_others_has_every_accuracy_and_nothing_of_ours():
-    table = by_others()
-    assert len(table) == len(read_published())
-    assert not any("ours" in header for header in table)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from pandas.testing import assert_frame_equal
 
 from dhel_kcl.evidence.tables import TABLES, robustness, runs, tables_of
-from dhel_kcl.runtime.digest import code
+from dhel_kcl.runtime.digest import RUNNING
 from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT
 from tests.synthetic import results_of, suite_of
@@ -62,15 +61,9 @@ def test_a_suite_has_no_table_of_what_it_does_not_run(tmp_path):
     assert "published" not in tables_of(Suite.load(ROOT, "digits"))
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_a_table_needs_what_it_says_and_no_more(results_of_several, alone, tables, name):
-    table = make(TABLES[name], alone(TABLES[name], results_of_several))
-    assert_frame_equal(table, tables[name])
-
-
 @pytest.mark.parametrize("module", sorted({table.module for table in TABLES.values()} | {"theory.tables"}))
 def test_how_tables_are_written_is_behind_the_digest_of_each(module):
-    assert "presentation.table_files" in code().reached_by([module])
+    assert "presentation.table_files" in RUNNING.reached_by([module])
 
 
 def test_accuracies_of_several_data_sets(tables, results_of_several):

@@ -31,7 +31,7 @@ LOSSES = {
 
 CHANGES = """
     __main__  files  runtime.*  steps.*      -
-    study.selection                          select, collect
+    study.selection                          select, collect, join
     study.*                                  -
 
     data.catalogue  data.fetching            -
@@ -43,8 +43,8 @@ CHANGES = """
     data.download                            fetch *, not fetch digits, not fetch imagenet100, not fetch own
     data.arrays  data.writing                fetch *
     data.images                              fetch *, * streamed, plan
-    data.split                               split, collect
-    data.prepared                            fetch *, split, pretrain *, evaluate *, transfer *, plan, collect
+    data.split                               split, collect, join
+    data.prepared                            fetch *, split, pretrain *, evaluate *, transfer *, plan, collect, join
 
     geometry.collapse                        -
     geometry.metrics                         evaluate *, theory uniformity, theory batch_size, theory minibatches
@@ -95,15 +95,15 @@ CHANGES = """
     presentation.table_files                 table *, published, theory tables
     presentation.claim_names                 {judged}, table claims, table claims_summary, theory tables
     presentation.verdict_words               {judged}, {hyperparameters}, table claims*, theory *, not theory figure *
-    evidence.collect  evidence.run_files     collect
-    evidence.tidy                            collect, judge, figure *, table *, published
+    evidence.collect  evidence.run_files     collect, join
+    evidence.tidy                            collect, join, judge, figure *, table *, published
     evidence.estimates  evidence.causes      {judged}, {hyperparameters}
     evidence.statistics                      {judged}, {hyperparameters}
     evidence.dataset_runs  evidence.grids    {judged}, {hyperparameters}
     evidence.ledger                          {judged}
     evidence.verdicts  evidence.status       judge
     evidence.limits                          judge
-    evidence.wording                         {judged}, {hyperparameters}, table claims*
+    evidence.wording                         {judged}, {hyperparameters}, table claims*, table causes*
     evidence.power                           -
     evidence.exhibit  evidence.overview      -
     evidence.published                       table published, table negative_variance, published
@@ -160,10 +160,9 @@ def every_step(code):
     digests["evaluate streamed"] = science.of_evaluating("resnet50", "streamed", code)
     digests["transfer compact"] = science.of_transferring("compact_resnet", "memory", code)
     digests["transfer streamed"] = science.of_transferring("resnet50", "streamed", code)
-    digests |= {step: science.of_step(step, code) for step in ("split", "select", "collect", "judge", "plan")}
-    digests |= {step: science.of_step(step, code) for step in ("published", "theory tables")}
-    digests |= {f"table {name}": science.of_table(name, code) for name in TABLES}
-    digests |= {f"figure {name}": science.of_figure(name, code) for name in FIGURES}
+    digests |= {step: science.of_step(step, code) for step in science.FUNCTIONS}
+    digests |= {f"table {name}": science.of_exhibit(exhibit, code) for name, exhibit in TABLES.items()}
+    digests |= {f"figure {name}": science.of_exhibit(exhibit, code) for name, exhibit in FIGURES.items()}
     digests |= {f"theory {name}": science.of_theory(name, code) for name in EXPERIMENTS}
     return digests | {f"theory figure {name}": science.of_theory_figure(name, code) for name in EXPERIMENTS}
 

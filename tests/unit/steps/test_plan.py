@@ -57,8 +57,6 @@ def test_a_joint_suite_costs_what_its_suites_cost(main, capsys):
     )
     for suite in ("cifar10", "cifar100", "stl10", "imagenet100"):
         assert f"scratch/{suite}, checkpoints" in text
-    with pytest.raises(KeyError):
-        main("--suite", "paper", "--out", "plan.csv")
 
 
 def test_what_is_left_out_is_not_planned(main, capsys, tmp_path):
@@ -68,7 +66,7 @@ def test_what_is_left_out_is_not_planned(main, capsys, tmp_path):
     main("--root", str(tmp_path), "--suite", "cifar10", "--no-measure")
     text = capsys.readouterr().out
     assert "cifar10 leaves out: causes" in text
-    assert "trade-off" not in text
+    assert text.count("causes") == 1, "no row of a table names them"
     assert "ablations" in text
 
 

@@ -138,8 +138,7 @@ def test_roles_and_seeds_of_the_runs():
 
 def test_folders_of_the_runs():
     first = DIGITS.runs[0]
-    assert first.configuration == "results/runs/digits/digits/simclr_m16_temperature-0.1"
-    assert first.folder == f"{first.configuration}/seed0"
+    assert first.folder == "results/runs/digits/digits/simclr_m16_temperature-0.1/seed0"
     assert DIGITS.by_folder[first.folder] is first
 
 

@@ -6,12 +6,8 @@ A change in one of them redraws that figure; `panels` and `forest` hold what sev
 from collections.abc import Callable
 
 from dhel_kcl.evidence import grids
-from dhel_kcl.evidence.exhibit import Exhibit, every, held_by, judges
+from dhel_kcl.evidence.exhibit import Exhibit, asks_causes, compares, held_by, judges
 from dhel_kcl.study.suite import Suite
-
-
-def _compares(suite: Suite) -> bool:
-    return suite.has("losses")
 
 
 def _tries_settings(suite: Suite) -> bool:
@@ -24,20 +20,20 @@ def _was_planned(suite: Suite) -> bool:
     return any(suite.config_of(dataset).confirmatory for dataset in suite.datasets)
 
 
-def _figure(name: str, *needs: str, held: Callable[[Suite], bool] = every) -> Exhibit:
-    return Exhibit(f"evidence.figures.{name}", "draw", needs, held)
+def _figure(name: str, held: Callable[[Suite], bool]) -> Exhibit:
+    return Exhibit(f"evidence.figures.{name}", "draw", held)
 
 
 FIGURES = {
-    "planned": _figure("planned", "claims", held=_was_planned),
-    "claims": _figure("claims", "claims", held=judges),
-    "accuracy": _figure("accuracy", "runs", held=_compares),
-    "hyperparameters": _figure("hyperparameters", "runs", held=_tries_settings),
-    "spectra": _figure("spectra", "spectra", held=_compares),
-    "similarities": _figure("similarities", "similarities", held=_compares),
-    "alignment_uniformity": _figure("alignment_uniformity", "runs", held=_compares),
-    "training_curves": _figure("training_curves", "epochs", held=_compares),
-    "causes": _figure("causes", "runs", "claims", held=lambda suite: suite.has("causes")),
+    "planned": _figure("planned", _was_planned),
+    "claims": _figure("claims", judges),
+    "accuracy": _figure("accuracy", compares),
+    "hyperparameters": _figure("hyperparameters", _tries_settings),
+    "spectra": _figure("spectra", compares),
+    "similarities": _figure("similarities", compares),
+    "alignment_uniformity": _figure("alignment_uniformity", compares),
+    "training_curves": _figure("training_curves", compares),
+    "causes": _figure("causes", asks_causes),
 }
 
 

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from dhel_kcl.evidence.ledger import Statement
-from dhel_kcl.evidence.wording import WITHIN_THE_MARGIN
+from dhel_kcl.evidence.wording import WITHIN_THE_MARGIN, with_interval
 from dhel_kcl.presentation import style
 from dhel_kcl.presentation.verdict_words import (
     CONTRADICTED,
@@ -56,8 +56,7 @@ class Effect:
     @property
     def words(self) -> str:
         """ "+1.2 (+0.4 to +2.0)"."""
-        interval = "" if pd.isna(self.low) else f" ({self.low:+z.1f} to {self.high:+z.1f})"
-        return f"{self.value:+z.1f}{interval}".replace("-", "−")
+        return with_interval(self.value, self.low, self.high, 1).replace("-", "−")
 
 
 def margins(ax: Axes, blocks: Sequence[tuple[Statement, int]]) -> None:

@@ -3,25 +3,20 @@
 A change in one of them remakes its tables. A cell that the suite asks for and that has no run says "not run".
 """
 
-from dhel_kcl.evidence.exhibit import Exhibit, held_by, judges
+from dhel_kcl.evidence.exhibit import Exhibit, asks_causes, compares, held_by, judges
 from dhel_kcl.evidence.published import read_published
 from dhel_kcl.study.suite import Suite
 
 
-def _compares(suite: Suite) -> bool:
-    """Whether there is a main comparison."""
-    return suite.has("losses")
-
-
 def _augments(suite: Suite) -> bool:
     """Whether a probe augments, so that there is a cached one beside it."""
-    return _compares(suite) and any(suite.settings(dataset).probe.augmented for dataset in suite.datasets)
+    return compares(suite) and any(suite.settings(dataset).probe.augmented for dataset in suite.datasets)
 
 
 def _chooses_probes(suite: Suite) -> bool:
     """Whether a cached probe's scaling or penalty is chosen among several."""
     probes = [suite.settings(dataset).probe for dataset in suite.datasets]
-    return _compares(suite) and any(len(probe.scaling) > 1 or len(probe.weight_decay) > 1 for probe in probes)
+    return compares(suite) and any(len(probe.scaling) > 1 or len(probe.weight_decay) > 1 for probe in probes)
 
 
 def _compares_negatives(suite: Suite) -> bool:
@@ -38,32 +33,28 @@ def _has_grids(suite: Suite) -> bool:
 
 
 def _is_beside_others(suite: Suite) -> bool:
-    return _compares(suite) and bool(read_published(suite.datasets))
-
-
-def _has_causes(suite: Suite) -> bool:
-    return suite.has("causes")
+    return compares(suite) and bool(read_published(suite.datasets))
 
 
 MAIN_GRID = ("losses", "grid")
 TABLES = {
-    "claims_summary": Exhibit("evidence.tables.claims", "summary", ("claims",), judges),
-    "claims": Exhibit("evidence.tables.claims", "tabulate", ("claims",), judges),
-    "linear_evaluation": Exhibit("evidence.tables.accuracy", "linear_evaluation", ("runs",), _compares),
-    "cached_probe": Exhibit("evidence.tables.accuracy", "cached_probe", ("runs",), _augments),
-    "probes": Exhibit("evidence.tables.accuracy", "probes", ("runs",), _chooses_probes),
-    "knn": Exhibit("evidence.tables.accuracy", "knn", ("runs",), _compares),
-    "geometry": Exhibit("evidence.tables.geometry", "tabulate", ("runs",), _compares),
-    "negative_variance": Exhibit("evidence.tables.negatives", "tabulate", ("runs",), _compares_negatives),
-    "ablations": Exhibit("evidence.tables.ablations", "tabulate", ("runs",), lambda suite: suite.has("ablations")),
-    "causes_points": Exhibit("evidence.tables.causes", "points", ("runs",), _has_causes),
-    "causes_effects": Exhibit("evidence.tables.causes", "effects", ("runs",), _has_causes),
-    "robustness": Exhibit("evidence.tables.robustness", "tabulate", ("runs",), _has_grids),
-    "transfer": Exhibit("evidence.tables.transfer", "tabulate", ("runs",), lambda suite: suite.has("transfer")),
-    "published": Exhibit("evidence.tables.published", "beside_ours", ("runs",), _is_beside_others),
-    "recipe": Exhibit("evidence.tables.recipe", "tabulate", ()),
-    "runs": Exhibit("evidence.tables.runs", "tabulate", ("runs",)),
-    "costs": Exhibit("evidence.tables.costs", "tabulate", ("costs",)),
+    "claims_summary": Exhibit("evidence.tables.claims", "summary", judges),
+    "claims": Exhibit("evidence.tables.claims", "tabulate", judges),
+    "linear_evaluation": Exhibit("evidence.tables.accuracy", "linear_evaluation", compares),
+    "cached_probe": Exhibit("evidence.tables.accuracy", "cached_probe", _augments),
+    "probes": Exhibit("evidence.tables.accuracy", "probes", _chooses_probes),
+    "knn": Exhibit("evidence.tables.accuracy", "knn", compares),
+    "geometry": Exhibit("evidence.tables.geometry", "tabulate", compares),
+    "negative_variance": Exhibit("evidence.tables.negatives", "tabulate", _compares_negatives),
+    "ablations": Exhibit("evidence.tables.ablations", "tabulate", lambda suite: suite.has("ablations")),
+    "causes_points": Exhibit("evidence.tables.causes", "points", asks_causes),
+    "causes_effects": Exhibit("evidence.tables.causes", "effects", asks_causes),
+    "robustness": Exhibit("evidence.tables.robustness", "tabulate", _has_grids),
+    "transfer": Exhibit("evidence.tables.transfer", "tabulate", lambda suite: suite.has("transfer")),
+    "published": Exhibit("evidence.tables.published", "beside_ours", _is_beside_others),
+    "recipe": Exhibit("evidence.tables.recipe", "tabulate"),
+    "runs": Exhibit("evidence.tables.runs", "tabulate"),
+    "costs": Exhibit("evidence.tables.costs", "tabulate"),
 }
 
 

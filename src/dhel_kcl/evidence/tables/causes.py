@@ -11,6 +11,7 @@ from dhel_kcl.evidence.causes import Change, Points, Settings
 from dhel_kcl.evidence.estimates import Estimate
 from dhel_kcl.evidence.statistics import OF_CAUSES
 from dhel_kcl.evidence.tidy import Results, where
+from dhel_kcl.evidence.wording import with_interval
 from dhel_kcl.presentation.table_files import NOT_RUN, mean_and_spread, number
 from dhel_kcl.study.suite import Suite, dataset_title
 
@@ -107,6 +108,4 @@ def _cells(effects: pd.DataFrame, digits: int, usual: pd.Series, level: float) -
 def _cell(effect: Estimate, digits: int, level: float) -> str:
     if math.isnan(effect.value):
         return NOT_RUN
-    low, high = effect.interval(level)
-    interval = "" if math.isnan(low) else f" ({low:+z.{digits}f} to {high:+z.{digits}f})"
-    return f"{effect.value:+z.{digits}f}{interval}"
+    return with_interval(effect.value, *effect.interval(level), digits)

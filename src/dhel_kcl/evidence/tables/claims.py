@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from dhel_kcl.evidence.tidy import Results
-from dhel_kcl.evidence.wording import NOT_IN_THIS_SUITE, WITHIN_THE_MARGIN, said, within_the_margin
+from dhel_kcl.evidence.wording import NOT_IN_THIS_SUITE, WITHIN_THE_MARGIN, said, signed, within_the_margin
 from dhel_kcl.presentation.claim_names import with_number
 from dhel_kcl.presentation.table_files import FOLDED, number
 from dhel_kcl.presentation.verdict_words import (
@@ -73,7 +73,7 @@ def _texts(column: pd.Series) -> list[str]:
 
 def _intervals(low: pd.Series, high: pd.Series) -> list[str]:
     pairs = zip(low, high, strict=True)
-    return ["" if pd.isna(a) or pd.isna(b) else f"{a:+z.2f} to {b:+z.2f}" for a, b in pairs]
+    return ["" if pd.isna(a) or pd.isna(b) else f"{signed(a, 2)} to {signed(b, 2)}" for a, b in pairs]
 
 
 def _estimates(values: pd.Series, low: pd.Series, high: pd.Series) -> list[str]:

@@ -26,7 +26,8 @@ def draw(table: pd.DataFrame) -> Figure:
         bars = {"yerr": 2 * here.standard_error, "linestyle": "", "elinewidth": 0.7, "capsize": 1.5}
         ax.errorbar(here.batch_size, here["mean"] - here.limit, color=colour, marker=marker, markersize=3, **bars)
         ax.plot(here.batch_size, here.expected - here.limit, color=colour, linewidth=0.8)
-    axes[0].set(title=f"all sub-batches of {exact.batch_size.max()} pairs", ylabel="mean loss − growth,\nless that of the whole set")
+    axes[0].set(title=f"all sub-batches of {exact.batch_size.max()} pairs")
+    axes[0].set(ylabel="mean loss − growth,\nless that of the whole set")
     axes[1].set(title="uniform: InfoNCE family", ylabel="mean − growth − limit")
     axes[1].set_yscale("symlog", linthresh=1e-3)
     style.plain(axes[1].yaxis)

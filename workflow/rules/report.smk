@@ -1,0 +1,140 @@
+"""What the report says: its captions, labels and order, and its opening page. Rules and report templates call these."""
+
+import datetime
+from base64 import encodebytes
+
+import pandas as pd
+from dhel_kcl.evidence import overview
+from dhel_kcl.study.suite import dataset_title
+
+# Where the report shows what is no mere table or figure; it sorts by name, so claims come first.
+SHELVES = {"claims": ("claims", "{suite}"), "claims_summary": ("claims", "{suite}"), "recipe": ("{suite}", "methods")}
+SHELVES |= {name: ("{suite}", "runs") for name in ("costs", "runs", "training_curves")}
+
+
+def shelf(name, usual, level):
+    """Category (level 0) or subcategory (level 1) of a figure or table in the report."""
+    return SHELVES.get(name, ("{suite}", usual))[level]
+
+
+def sample_sizes(suite):
+    """What n is in the figures and tables of a suite, for their captions."""
+    texts = []
+    for dataset in suite.datasets:
+        settings, methods, seeds = suite.settings(dataset), suite.methods_of(dataset).values(), []
+        if settings.losses:
+            seeds.append(f"{1 + len(settings.seeds.selected)} at selected settings, 1 at other grid points")
+        if settings.final:
+            seeds.append(f"{len(settings.final.seeds)} at the final length")
+        if counts := {len(method.seeds) for method in methods if method.section == "causes"}:
+            seeds.append(f"{' or '.join(map(str, sorted(counts)))} at each setting of causes")
+        if settings.floors.seeds:
+            seeds.append(f"{len(settings.floors.seeds)} for floors (raw pixels 1)")
+        texts.append(f"{dataset_title(dataset)}, seeds {', '.join(seeds)}; {settings.split.test} test images")
+    return ". ".join(texts)
+
+
+def earlier_code(name):
+    """What readers must know of results that were computed before a change of the code; nothing if there was none.
+    Only where the graph begins with the tidy tables: it makes the runs anew otherwise."""
+    return origins.earlier_code(Path(layout.SUITE_PROVENANCE.format(suite=name)), SUITES[name]) if FROM_TABLES else ""
+
+
+MAKERS = {
+    "draw_figure": "{figure}",
+    "tabulate_results": "{table}",
+    "draw_theory": "theory_{experiment}",
+    "tabulate_theory": "theory_{theory_table}",
+    "tabulate_published": "published_by_others",
+}
+"""What a rule's caption is called."""
+
+
+def captioned(maker, wildcards):
+    """Label and text of a figure or table in the report: the first line of its caption, and the others."""
+    name = MAKERS[maker].format(**dict(wildcards.items()))
+    text = (ROOT / f"workflow/report/captions/{name}.rst").read_text(encoding="utf-8")
+    first, text = text.split("\n", 1)
+    return first.removeprefix(".. label: "), text.lstrip()
+
+
+def label(maker, wildcards):
+    """What the report lists a figure or table as: "digits: effective rank by loss, with alignment and uniformity"."""
+    where = dict(wildcards.items()).get("suite", "theory" if maker.endswith("theory") else "published")
+    return {"shows": f"{where}: {captioned(maker, wildcards)[0]}"}
+
+
+def caption(maker, wildcards):
+    """Text under a figure or table in the report; the report's template calls it."""
+    text = captioned(maker, wildcards)[1]
+    if maker not in ("draw_figure", "tabulate_results"):
+        return text
+    note = earlier_code(wildcards.suite)
+    text = text.replace("{n}", sample_sizes(SUITES[wildcards.suite]))
+    if "{finding}" in text:
+        text = text.replace(
+            "{finding}", f"*In short*: {overview.finding(SUITES[wildcards.suite], verdicts(wildcards.suite))}"
+        )
+    return text + (f"\n{note}\n" if note else "")
+
+
+def verdicts(name):
+    """The ledger of a suite, or None before it was run."""
+    file = Path(layout.CLAIMS.format(suite=name))
+    return pd.read_csv(file) if file.is_file() else None
+
+
+def told():
+    """Suites that the report's opening page tells of: those that have a ledger, and those that were planned."""
+    single = [suite for suite in SUITES.values() if not suite.is_joint]
+    there = {suite.name: verdicts(suite.name) is not None for suite in single}
+    found = [suite for suite in single if suite.config.confirmatory or there[suite.name]]
+    return sorted(found, key=lambda suite: not there[suite.name])
+
+
+def findings():
+    """{title of a suite: what its ledger says}, for the opening page."""
+    ledgers = [(suite, verdicts(suite.name)) for suite in told()]
+    return {suite.config.title: overview.finding(suite, said) for suite, said in ledgers if said is not None}
+
+
+def planned():
+    """Titles of suites that were planned and have not run."""
+    return [suite.config.title for suite in told() if verdicts(suite.name) is None]
+
+
+def grid_of_claims(shown):
+    """Statements by data set as an HTML table, linked to the tables of claims among the paths `shown`."""
+    columns = []
+    for suite in told():
+        table = layout.TABLE.format(suite=suite.name, table="claims", format="html")
+        link = f"javascript:showResult('{table}')" if table in shown else ""
+        columns += overview.columns(suite, verdicts(suite.name), link)
+    return overview.grid(columns)
+
+
+def main_figures(shown):
+    """Paths of the figures of the opening page, the one that says most first: what was planned, then causes, claims and accuracy."""
+    found = [
+        path
+        for name in ("planned", "causes", "claims", "accuracy")
+        for path in shown
+        if Path(path).name == f"{name}.png"
+    ]
+    confirmatory = [f"/{suite.name}/" for suite in told() if suite.config.confirmatory]
+    return sorted(found, key=lambda path: not any(part in path for part in confirmatory))
+
+
+def alt(entry):
+    """The label of an entry of the report."""
+    return label(entry.job.rule.name, entry.job.wildcards)["shows"]
+
+
+def made():
+    """Date and revision of the report."""
+    return f"{datetime.date.today():%d %B %Y}, from revision {provenance.git_revision()[0]}"
+
+
+def embedded(image):
+    """URI that holds a PNG, for the opening page of the report; in lines, since reStructuredText limits their length."""
+    return f"data:image/png;base64,{encodebytes(Path(image).read_bytes()).decode().rstrip()}"
