@@ -59,3 +59,10 @@ def test_the_environment_is_the_lock():
 def test_this_installation_is_the_lock():
     for requirement in declared():
         assert released(version(requirement.name)) == locked()[canonicalize_name(requirement.name)], requirement.name
+
+
+def test_a_build_for_cpus_alone_is_the_locked_version():
+    """By pip's rules too, so that PyTorch's index of such builds can serve."""
+    pin = locked()["torch"]
+    assert released(f"{pin}+cpu") == pin
+    assert f"{pin}+cpu" in Requirement(f"torch=={pin}").specifier
