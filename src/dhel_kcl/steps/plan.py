@@ -38,6 +38,8 @@ def main() -> None:
         return
     place, _ = device.choose(asked)
     precisions = {part.name: device.choose(asked, part.config.precision)[1] for part in suite.parts}
+    if args.out and suite.is_joint:
+        raise ValueError(f"{suite.name} trains nothing: ask for --out of one of {', '.join(suite.configs)}")
     if args.out:
         write_rows(args.out, cost.planned_speeds(suite, precisions[suite.name], place, CACHE))
         return

@@ -59,6 +59,12 @@ def test_a_joint_suite_costs_what_its_suites_cost(main, capsys):
         assert f"scratch/{suite}, checkpoints" in text
 
 
+def test_a_joint_suite_has_no_speeds_of_its_own(main, tmp_path):
+    with pytest.raises(ValueError, match=r"^paper trains nothing: .* one of cifar10, cifar100, stl10, imagenet100$"):
+        main("--suite", "paper", "--out", str(tmp_path / "plan.csv"))
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_is_left_out_is_not_planned(main, capsys, tmp_path):
     shutil.copytree(ROOT / "config", tmp_path / "config")
     path = tmp_path / "config/suites/cifar10.yaml"
