@@ -50,6 +50,14 @@ ENCODERS = {
     "C6": ("rank", "dimensions"),
 }
 """The statement that README quotes of each of these claims, and its unit."""
+CAUSES = "digits_causes"
+"""The suite of which README quotes what changes the rank."""
+STEPS_OF_CAUSES = {
+    "positive": "positive removed",
+    "cross-view": "other view's negatives removed",
+    "weight": "weight doubled",
+    "temperature": "lowest τ less highest",
+}
 
 
 def section(page, heading):
@@ -164,13 +172,15 @@ def test_the_theorys_verdicts_quoted_are_those_of_its_ledger():
     assert table("paper_figures/theory/claims_summary.md") in RESULTS
 
 
+def plus_minus(row):
+    """A statement's estimate with half the length of its 95 % interval."""
+    return f"{signed(row.estimate, 1)} ± {(row.high - row.low) / 2:.1f}"
+
+
 def effects(pairs, titles):
     """Differences of a statement's pairs of losses, with half the length of their 95 % intervals."""
     text = "; ".join(
-        f"less {titles[against]}: "
-        + ", ".join(
-            f"{titles[row.of]} {signed(row.estimate, 1)} ± {(row.high - row.low) / 2:.1f}" for row in of.itertuples()
-        )
+        f"less {titles[against]}: " + ", ".join(f"{titles[row.of]} {plus_minus(row)}" for row in of.itertuples())
         for against, of in pairs.groupby("against", sort=False)
     )
     return text.replace("-", "−")
@@ -197,6 +207,20 @@ def test_the_verdicts_quoted_of_encoders_are_those_of_the_main_comparison():
         assert quoted[claim][3] == f"{unit}, {effects(pairs, titles)}"
         (status,) = set(pairs.status)
         assert quoted[claim][4] == verdict(pairs) + ("" if status == "confirmatory" else f" ({status})")
+
+
+def test_the_verdicts_quoted_of_causes_are_those_of_their_suite():
+    """Or that it is not run yet, as long as it isn't."""
+    (cells,) = [cells for cells in rows(README, "Claim by claim") if cells[0].startswith("C6 causes")]
+    claims = f"results/{CAUSES}/claims.csv"
+    if not is_in_git(claims):
+        assert (cells[3], cells[4]) == ("none yet", "**not run yet**")
+        return
+    causes = pd.read_csv(ROOT / claims).query("claim == 'C6 causes'")
+    told = [f"{STEPS_OF_CAUSES[row.id]} {plus_minus(row)}" for row in causes.itertuples()]
+    assert cells[3] == f"dimensions, at equal rates: {', '.join(told)}".replace("-", "−")
+    assert set(causes.status) == {"confirmatory"}
+    assert cells[4] == verdict(causes)
 
 
 def test_what_was_not_run_is_in_bold():
