@@ -27,23 +27,16 @@ from dhel_kcl.presentation.verdict_words import (
 )
 from dhel_kcl.study.suite import Suite
 
-COLUMNS = ["claim", "id", "dataset", "of", "against", "statement", "source", "unit", "direction", "threshold", "margin"]
-COLUMNS += [
-    "status",
-    "status_reason",
-    "estimate",
-    "low",
-    "high",
-    "df",
-    "seeds",
-    "minimum_seeds",
-    "p",
-    "p_holm",
-    "tests",
-]
-COLUMNS += ["components", "equivalent", "retuned_estimate", "retuned_low", "retuned_high", "retuned_p"]
-COLUMNS += ["retuned_components", "blocked_low", "blocked_high", "blocked_p_holm", "short_estimate", "short_low"]
-COLUMNS += ["short_high", "images_low", "images_high", "verdict", "limits", "note"]
+COLUMNS = (
+    *("claim", "id", "dataset", "of", "against", "statement", "source", "unit", "direction", "threshold", "margin"),
+    *("status", "status_reason"),
+    *("estimate", "low", "high", "df", "seeds", "minimum_seeds", "p", "p_holm", "tests", "components", "equivalent"),
+    *("retuned_estimate", "retuned_low", "retuned_high", "retuned_p", "retuned_components"),
+    *("blocked_low", "blocked_high", "blocked_p_holm"),
+    *("short_estimate", "short_low", "short_high"),
+    *("images_low", "images_high"),
+    *("verdict", "limits", "note"),
+)
 """Of claims.csv."""
 
 Row = dict[str, Any]
@@ -109,7 +102,7 @@ def judge(results: Results, ledger: Ledger, present: Present) -> pd.DataFrame:
         row["note"] = "; ".join([*filter(None, [case.judged.note]), *_remarks(row, case, ledger)])
         if case.judged.result.blocked is None:  # in the family above, but no other p than the first
             row["blocked_p_holm"] = math.nan
-    return pd.DataFrame(rows).reindex(columns=COLUMNS).sort_values("claim", kind="stable")
+    return pd.DataFrame(rows).reindex(columns=list(COLUMNS)).sort_values("claim", kind="stable")
 
 
 def kind_in(suite: Suite, dataset: str, statement: Statement) -> str:
@@ -229,7 +222,6 @@ def _numbers(case: Case, ledger: Ledger) -> Row:
     """Estimates, intervals, p (where there can be a verdict), and whether a difference of the margin is excluded."""
     confidence, threshold, judged = ledger.rules.confidence, case.statement.threshold, case.judged
     result, enough = judged.result, bool(case.seeds) and not hindrances(case, ledger)
-    inner = [end for each in case.estimates for end in each.interval(2 * confidence - 1)]  # Schuirmann 1987
     row: Row = {
         "estimate": result.value,
         **_interval("", result, confidence),
@@ -238,7 +230,7 @@ def _numbers(case: Case, ledger: Ledger) -> Row:
         "minimum_seeds": ledger.rules.minimum_seeds,
         "p": both_differ(case.estimates, threshold) if enough else math.nan,
         "components": _listed(judged, confidence),
-        "equivalent": enough and max(abs(end - threshold) for end in inner) < case.statement.margin,
+        "equivalent": enough and all(counts_as_none(each, case.statement, ledger) for each in case.estimates),
         "blocked_p": both_differ([each.blocked or each for each in case.estimates], threshold) if enough else math.nan,
         "images_low": judged.images[0],
         "images_high": judged.images[1],
@@ -260,6 +252,12 @@ def both_differ(estimates: list[Estimate], threshold: float) -> float:
     if len({each.value > threshold for each in estimates}) > 1:
         return 1.0
     return max((each.p_value(threshold) for each in estimates), key=lambda p: (math.isnan(p), p))
+
+
+def counts_as_none(estimate: Estimate, statement: Statement, ledger: Ledger) -> bool:
+    """Whether an estimate excludes a difference as large as the margin, by two one-sided tests (Schuirmann 1987)."""
+    inner = estimate.interval(2 * ledger.rules.confidence - 1)
+    return max(abs(end - statement.threshold) for end in inner) < statement.margin
 
 
 def _interval(prefix: str, estimate: Estimate, confidence: float) -> Row:
@@ -294,8 +292,12 @@ def _on_size(row: Row, case: Case, ledger: Ledger) -> Iterator[str]:
             yield "; ".join(
                 f"{word} at {', '.join(names)}" for word, names in (("above", above), ("below", below)) if names
             )
+    margin = f"the {2 * confidence - 1:.0%} interval lies within ±{row['margin']:g} {row['unit']}"
     if row["equivalent"]:
-        yield f"the {2 * confidence - 1:.0%} interval lies within ±{row['margin']:g} {row['unit']}"
+        yield margin
+    elif case.judged.retuned:
+        ways = zip(("at equal rates", "at rates retuned"), case.estimates, strict=True)
+        yield from (f"{way} {margin}" for way, each in ways if counts_as_none(each, case.statement, ledger))
     if row["verdict"] == NOT_DISTINGUISHABLE and not row["low"] <= threshold <= row["high"]:
         yield f"p = {row['p']:.2g} alone, {row['p_holm']:.2g} among all statements"
 

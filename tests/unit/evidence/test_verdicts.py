@@ -401,6 +401,24 @@ def test_a_cause_needs_both_ways_to_set_the_learning_rate(tmp_path):
     assert "above at equal rates; below at rates retuned" in row.note
 
 
+def test_a_cause_that_counts_as_none_at_equal_rates_says_so(tmp_path):
+    """DCL gains half a dimension at equal rates, below the margin, and more where its best rate is another."""
+
+    def truth(run, values):
+        if run.section != "causes":
+            return {}
+        rate, first = values["learning_rate"], run.method == "simclr-c"
+        best = rate == (0.3 if first else 0.1)
+        rank = 20 + 0.5 * (run.method == "dcl-c") - (4 if rate == 0.3 else 0)
+        return {"z_effective_rank": rank, "validation_accuracy": 80 + 5 * best}
+
+    suite = suite_of(tmp_path, with_causes([0, 1, 2, 3, 4]))
+    noise = NOISE | {"z_effective_rank": 0.1}
+    row = ruled(results_of(tmp_path / "results", suite, truth, noise), "positive")
+    assert (row.verdict, row.equivalent, row.margin) == ("supported", False, 1.0)
+    assert row.note == "at equal rates the 90% interval lies within ±1 dimensions"
+
+
 def test_settings_of_opposite_sign_are_mixed(tmp_path):
     def truth(run, values):
         return by_step(4.0 if values.get("temperature") == 0.1 else -2.0)(run, values)

@@ -30,6 +30,14 @@ FILLINGS: dict[str, dict[str, Any]] = {
     NOT_DISTINGUISHABLE: {"fillstyle": "none"},
     NO_VERDICT: {"fillstyle": "none", "alpha": 0.4},
 }
+IN_WORDS = {
+    SUPPORTED: "filled",
+    CONTRADICTED: "half filled",
+    MIXED: "pale",
+    NOT_DISTINGUISHABLE: "open",
+    NO_VERDICT: "open, faint",
+}
+"""The fillings."""
 BAND = "#E8E8E8"
 """Of the margin within which differences count as none."""
 EQUAL_RATES: dict[str, Any] = {"color": "black", "marker": "o"}
@@ -101,7 +109,8 @@ def say_why_empty(ax: Axes, line: float, verdict: str) -> None:
 def handles(verdicts: Collection[str]) -> list[Artist]:
     """Legend entries of the verdicts that occur, and of the margin."""
     look: dict[str, Any] = {"marker": "o", "linestyle": "", "markersize": 4, "color": style.GREY}
-    found = [Line2D([], [], label=name, **look | filling) for name, filling in FILLINGS.items() if name in verdicts]
+    shown = [name for name in FILLINGS if name in verdicts]
+    found = [Line2D([], [], label=f"{IN_WORDS[name]}: {name}", **look | FILLINGS[name]) for name in shown]
     return [*found, Patch(color=BAND, label=WITHIN_THE_MARGIN)]
 
 
