@@ -415,6 +415,15 @@ def test_the_ranks_quoted_beside_the_causes_are_those_of_their_runs(points):
     assert "SimCLR's is {:.1f}, {:.1f}, {:.1f} and {:.1f};".format(*grown.z_effective_rank) in text
 
 
+def test_what_the_sceptic_is_told_is_so(points):
+    """In docs/claims.md, without numbers."""
+    kernels = points[points.gamma.notna()].pivot(index=["rate", "gamma"], columns="loss", values="z_effective_rank")
+    assert kernels.groupby("rate").diff().min(axis=None) > kernels.diff(axis=1).abs().max(axis=None)
+    usual = points[(points.length == 1000) & points.weight.notna()].groupby("temperature")
+    ends = usual[["z_effective_rank", "test_accuracy"]].mean().loc[[0.05, 0.5]]
+    assert (ends.diff().iloc[1] * [1, -1] < 0).all()
+
+
 def in_prose(value, low, high):
     return f"{value:+.1f} ({low:+.1f} to {high:+.1f})".replace("-", "−")
 
