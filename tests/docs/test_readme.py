@@ -1,5 +1,6 @@
 """What the pages say is there, is there; numbers that they quote are those of the results."""
 
+import math
 import re
 import subprocess
 from importlib.metadata import distributions
@@ -195,13 +196,13 @@ def verdict(pairs):
 
 
 def test_the_verdicts_quoted_of_encoders_are_those_of_the_main_comparison():
-    """Or that it is not run yet, as long as it isn't."""
+    """Or that it is not finished, as long as it isn't."""
     quoted = {cells[0].split(":")[0]: cells for cells in rows(README, "Claim by claim")}
     claims = ROOT / f"results/{MAIN}/claims.csv"
     titles = {name: of.title for name, of in Suite.load(ROOT, MAIN).config.losses.items()}
     for claim, (identifier, unit) in ENCODERS.items():
         if not is_in_git(str(claims.relative_to(ROOT))):
-            assert (quoted[claim][3], quoted[claim][4]) == ("none yet", "**not run yet**")
+            assert (quoted[claim][3], quoted[claim][4]) == ("none yet", "**not finished**")
             continue
         ledger = pd.read_csv(claims)
         pairs = ledger[ledger.id == identifier]
@@ -211,18 +212,15 @@ def test_the_verdicts_quoted_of_encoders_are_those_of_the_main_comparison():
 
 
 def test_the_verdicts_quoted_of_causes_are_those_of_their_suite():
-    """Or that it is not run yet, as long as it isn't."""
     (cells,) = [cells for cells in rows(README, "Claim by claim") if cells[0].startswith("C6 causes")]
-    claims = f"results/{CAUSES}/claims.csv"
-    if not is_in_git(claims):
-        assert (cells[3], cells[4]) == ("none yet", "**not run yet**")
-        return
-    causes = pd.read_csv(ROOT / claims).query("claim == 'C6 causes'")
-    told = [f"{STEPS_OF_CAUSES[row.id]} {plus_minus(row)}" for row in causes.itertuples()]
-    assert cells[3] == f"dimensions, at equal rates: {', '.join(told)}".replace("-", "−")
+    causes = pd.read_csv(ROOT / f"results/{CAUSES}/claims.csv").query("claim == 'C6 causes'").set_index("id")
+    told = [f"{words} {plus_minus(causes.loc[name])}" for name, words in STEPS_OF_CAUSES.items()]
+    steps = f"{', '.join(told[:-1])}; {told[-1]}"
+    assert cells[3] == f"dimensions of rank, mean over τ, at equal rates: {steps}".replace("-", "−")
     assert set(causes.status) == {"confirmatory"}
     small = (causes[["low", "high"]].abs().max(axis=1) < causes.margin).sum()
-    assert cells[4] == f"{verdict(causes)}; {small} within the margin at equal rates"
+    supported = f"{(causes.verdict == 'supported').sum()} of {len(causes)} supported"
+    assert cells[4] == f"{supported}, {small} below the margin of {causes.margin.max():g} dimension at equal rates"
 
 
 def test_what_was_not_run_is_in_bold():
@@ -327,17 +325,19 @@ def test_the_expectations_quoted_are_those_of_the_theory(measured):
 
 def test_the_collapse_quoted_is_that_of_the_theory(measured):
     ratio = {rank: f"{measured('uniformity', f'to {rank} of', 'ratio'):.2f}" for rank in (64, 32)}
-    assert f"moves {ratio[64]} times as far as uniformity at 64 dimensions, {ratio[32]} times at 32, less far" in README
+    assert f"over that of uniformity: {ratio[64]} at 64 dimensions, {ratio[32]} at 32, below 1 at 4;" in README
     text, difference = section(RESULTS, "Theory"), {k: measured("uniformity", f"to {k} of") for k in (8, 4)}
     assert f"moves {ratio[64]} and {ratio[32]} times as far as uniformity" in text
     assert f"(difference of the shares {difference[8]:.3f})" in text
     assert f"moves less (−{-difference[4]:.3f})" in text
+    less = f"{difference[8]:.3f} at 8 dimensions, −{-difference[4]:.3f} at 4"
+    assert f"its share less that of uniformity: {less}" in README
     points = pd.read_csv(THEORY / "uniformity.csv")
     ranks = points[points.family == "sub-sphere"].groupby("rank").effective_rank.mean()
     moved = (ranks[128] - ranks[64]) / (ranks[128] - ranks[1])
     metric = points[points.family == "sub-sphere"].groupby("rank").wasserstein_uniformity.mean()
     share = (metric[64] - metric[128]) / (1 - metric[128])
-    assert f"all small: {100 * share:.1f} % of its range at 64, the effective rank {100 * moved:.0f} %" in README
+    assert f"at 64 it is {100 * share:.1f} %, the effective rank's {100 * moved:.0f} %" in README
 
 
 POSITIVE, CROSS_VIEW = "positive removed: DCL - SimCLR", "cross-view removed: DHEL mean - DCL"
@@ -539,13 +539,14 @@ def size(count):
 
 def test_the_disk_quoted_is_that_of_the_plans():
     named = {"smoke": "smoke run of all steps", "digits": "digits, theory", MAIN: "CIFAR-10, small network"}
+    named |= {CAUSES: "digits, causes"}
     named |= {"cifar10": "CIFAR-10, the paper's recipe", "paper": "all four data sets"}
     quoted = {cells[0]: cells[3] for cells in rows(README, "Reproduce")}
     for suite, what in named.items():
         needed = sum(space.needed for space in cost.disk(Suite.load(ROOT, suite)))
         assert quoted[what] == (f"{needed / 1e6:.0f} MB" if needed < 1e9 else size(needed))
     four = {cells[0]: cells[1] for cells in rows(README, "Reproduce")}["all four data sets"]
-    assert [part.name for part in Suite.load(ROOT, "paper").parts] == four.split("`")[1].split()[-4:]
+    assert [part.name for part in Suite.load(ROOT, "paper").parts] == four.strip("`").split()[-4:]
 
 
 def test_the_installation_takes_the_space_quoted():
@@ -553,6 +554,13 @@ def test_the_installation_takes_the_space_quoted():
     (quoted,) = [int(cells[3].split()[0]) for cells in rows(README, "Reproduce") if cells[0] == "installation"]
     taken = sum(file.size or 0 for found in distributions() for file in found.files or []) / 1e9
     assert quoted == pytest.approx(taken, abs=1) if torch.version.cuda else taken < quoted / 2
+
+
+def test_the_hours_quoted_of_the_causes_are_those_of_their_trainings():
+    """And of evaluations and Snakemake, which make up the hour that is begun."""
+    seconds = pd.read_csv(ROOT / f"results/{CAUSES}/costs.csv").total_seconds.sum()
+    quoted = {cells[0]: cells[2] for cells in rows(README, "Reproduce")}["digits, causes"]
+    assert quoted == f"{math.ceil(seconds / 2 / 3600)} hours of two cores"
 
 
 def test_the_hours_quoted_of_the_main_comparison_are_those_of_the_trial():
