@@ -5,6 +5,7 @@ import re
 import subprocess
 from importlib.metadata import distributions
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -13,13 +14,14 @@ from scipy.stats import binomtest
 
 from dhel_kcl.__main__ import STEPS
 from dhel_kcl.evidence import ledger
-from dhel_kcl.evidence.causes import FACTORS, Points
+from dhel_kcl.evidence.causes import FACTORS
+from dhel_kcl.evidence.dataset_runs import DatasetRuns, Pair
 from dhel_kcl.evidence.figures import FIGURES
 from dhel_kcl.evidence.status import Present
 from dhel_kcl.evidence.tables import TABLES
 from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.evidence.verdicts import judge
-from dhel_kcl.evidence.wording import signed, within_the_margin
+from dhel_kcl.evidence.wording import signed, with_interval, within_the_margin
 from dhel_kcl.files import read_json
 from dhel_kcl.runtime import cost
 from dhel_kcl.runtime.origins import differences, of_suite
@@ -358,11 +360,20 @@ def effect():
 
 
 @pytest.fixture(scope="module")
-def points():
-    """Mean results of every setting and learning rate of the causes, by what makes a setting."""
-    known = Points.read(Results(ROOT / f"results/{CAUSES}", Suite.load(ROOT, CAUSES)), "digits").runs
-    means = known[["z_effective_rank", "validation_accuracy", "test_accuracy"]]
-    return means.groupby([known[name] for name in (*FACTORS, "rate")], dropna=False).mean().reset_index()
+def causes():
+    return DatasetRuns(Results(ROOT / f"results/{CAUSES}", Suite.load(ROOT, CAUSES)), "digits", ledger.read().rules)
+
+
+def means(runs):
+    """Of every setting and learning rate of the causes, by what makes a setting."""
+    by = [runs[name] for name in (*FACTORS, "rate")]
+    measures = runs[["z_effective_rank", "validation_accuracy", "test_accuracy"]]
+    return measures.groupby(by, dropna=False).mean().reset_index()
+
+
+@pytest.fixture(scope="module")
+def points(causes):
+    return means(causes.causes.runs)
 
 
 def test_the_effects_of_causes_quoted_are_those_of_their_tables(effect):
@@ -380,21 +391,36 @@ def test_the_effects_of_causes_quoted_are_those_of_their_tables(effect):
     cells = [*(effect(TEMPERATURE, EQUAL, at) for at in losses), effect(TEMPERATURE, PICKED)]
     assert f"| {' | '.join(cells)} |" in text
     at = [effect(CROSS_VIEW, PICKED, taus[0]), effect(CROSS_VIEW, PICKED, taus[2])]
-    assert f"At picked rates it adds {at[0]} there and {at[1]} at 0.15," in text
-    changed = [effect(name, EQUAL, column="accuracy (points)") for name in (*words, TEMPERATURE)]
-    assert f"change accuracy by {changed[0]}, {changed[1]} and {changed[2]} points" in text
-    assert f"against the highest by {changed[3]}." in text
-    added = {
-        kernel: [
-            effect(f"KCL {kernel}: γ = {step}", EQUAL).split()[0].removeprefix("+") for step in ("4 - 1", "16 - 4")
-        ]
+    assert f"At picked rates it adds {at[0]} there and {at[1]} at 0.15." in text
+    same = [effect(CROSS_VIEW, "0.03", at).split()[0] for at in (taus[0], taus[2])]
+    assert f"with 0.03 on both sides the two are {same[0]} and {same[1]}." in text
+    points, apart = "accuracy (points)", "alignment of z"
+    changed = [effect(name, EQUAL, column=points) for name in (*words, TEMPERATURE)]
+    assert f"change it by {changed[0]}, {changed[1]} and {changed[2]} points" in text
+    assert f"the lowest temperature by {changed[3]}." in text
+    changed = [effect(name, EQUAL, column=apart) for name in (*words, TEMPERATURE)]
+    assert f"grows by {changed[0]}, {changed[1]} and {changed[2]} along the steps, and by {changed[3]} at" in text
+    gamma = {
+        (kernel, step): (effect(name, EQUAL).split()[0].removeprefix("+"), effect(name, EQUAL, column=points))
         for kernel in ("Gaussian", "log")
+        for step in ("4 - 1", "16 - 4")
+        for name in [f"KCL {kernel}: γ = {step}"]
     }
-    assert "adds {0[0]} and {0[1]} dimensions (Gaussian), {1[0]} and {1[1]} (log)".format(*added.values()) in text
-    lengths = [f"τ = 0.1, length = {length}" for length in (250, 500, 1000, 2000)]
-    grown = {name: [effect(name, "0.1", at).split()[0] for at in lengths] for name in words}
-    for name, said in ((POSITIVE, "the positive's effect is"), (CROSS_VIEW, "negatives"), (WEIGHT, "of the weight")):
-        assert "{} {}, {}, {} and {}".format(said, *grown[name]) in text
+    first, then = gamma["Gaussian", "4 - 1"], gamma["Gaussian", "16 - 4"]
+    assert f"adds {first[0]} dimensions and {first[1]} points from 1 to 4, {then[0]} and {then[1]} from 4 to 16" in text
+    first, then = gamma["log", "4 - 1"], gamma["log", "16 - 4"]
+    assert f"kernel {first[0]} and {first[1]}, {then[0]} and {then[1]}." in text
+
+
+def test_the_ranks_of_features_quoted_are_those_of_the_causes(causes):
+    book, told = ledger.read(), []
+    for name in STEPS_OF_CAUSES:
+        (statement,) = [statement for statement in book.of_causes if statement.id == name]
+        found = statement.statistic.estimate(causes, Pair(), "h_effective_rank").result
+        told.append(with_interval(found.value, *found.interval(0.95), 1).replace("-", "−"))
+    text = section(RESULTS, "Digits: what raises the rank")
+    assert f"which the probe sees, changes by {told[0]}, {told[1]} and {told[2]} along the steps" in text
+    assert f"at the lowest temperature it is lower: {told[3]}." in text
 
 
 def test_the_ranks_quoted_beside_the_causes_are_those_of_their_runs(points):
@@ -409,10 +435,24 @@ def test_the_ranks_quoted_beside_the_causes_are_those_of_their_runs(points):
     assert f"differ by at most {apart:.1f} points between the rates of a setting" in text
     reached = points.test_accuracy
     assert f"Settings reach {reached.min():.1f} to {reached.max():.1f} %" in text
-    simclr = rank.loc["simclr", 1].mean(axis=1)
-    assert f"highest at τ = {simclr.idxmax()}, and lower at 0.05 by {simclr.max() - simclr[0.05]:.1f} dim" in text
-    grown = points.query("loss == 'simclr' and temperature == 0.1 and rate == 0.1").sort_values("length")
-    assert "SimCLR's is {:.1f}, {:.1f}, {:.1f} and {:.1f};".format(*grown.z_effective_rank) in text
+    by_loss = rank.mean(axis=1).unstack("temperature")
+    once, (twice,) = by_loss.xs(1, level="weight"), by_loss.xs(2, level="weight").to_numpy()
+    assert once.idxmax(axis=1).to_dict() == {"simclr": 0.15, "dcl": 0.1, "dhel-mean": 0.1}
+    lower = (once.max(axis=1) - once[0.05])[["simclr", "dcl", "dhel-mean"]]
+    assert "lower at 0.05 by {:.1f}, {:.1f} and {:.1f} dimensions".format(*lower) in text
+    assert (np.diff(twice) < 0).all()
+
+
+def test_the_effects_by_length_quoted_are_those_of_the_seeds_that_have_all(causes):
+    text, runs = section(RESULTS, "Digits: what raises the rank"), causes.causes.runs
+    shared = set.intersection(*(set(here.seed) for _, here in runs.groupby("length")))
+    assert len(shared) == 7
+    here = means(runs[runs.seed.isin(shared)]).query("temperature == 0.1 and rate == 0.1")
+    rank = here.pivot(index=["loss", "weight"], columns="length", values="z_effective_rank")
+    simclr, dcl, once, twice = (rank.loc[at] for at in (("simclr", 1), ("dcl", 1), ("dhel-mean", 1), ("dhel-mean", 2)))
+    assert "SimCLR's is {:.1f}, {:.1f}, {:.1f} and {:.1f}.".format(*simclr) in text
+    for said, grown in (("positive's effect is", dcl - simclr), ("negatives", once - dcl), ("weight", twice - once)):
+        assert "{} {}, {}, {} and {}".format(said, *(signed(each, 1).replace("-", "−") for each in grown)) in text
 
 
 def test_what_the_sceptic_is_told_is_so(points):
@@ -422,6 +462,9 @@ def test_what_the_sceptic_is_told_is_so(points):
     usual = points[(points.length == 1000) & points.weight.notna()].groupby("temperature")
     ends = usual[["z_effective_rank", "test_accuracy"]].mean().loc[[0.05, 0.5]]
     assert (ends.diff().iloc[1] * [1, -1] < 0).all()
+    runs = pd.read_csv(ROOT / f"results/{CAUSES}/runs.csv")
+    assert set(runs.section) == {"causes"}, "no floors"
+    assert (runs.probe_scaling.nunique(), runs.probe_weight_decay.nunique()) == (1, 1)
 
 
 def in_prose(value, low, high):
