@@ -168,7 +168,7 @@ def handles(
     ]
     found += [Line2D([], [], label="guide: line in log alignment", **GUIDE)]
     found += [Patch(color=colour, label=f"τ = {temperature:g}") for temperature, colour in colours.items()]
-    found += [Line2D([], [], marker="o", markersize=d, label=f"size: weight w = {w:g}", **look) for w, d in sizes.items()]
+    found += [Line2D([], [], marker="o", markersize=d, label=f"size: w = {w:g}", **look) for w, d in sizes.items()]
     for loss, of_loss in points.groupby("loss", sort=False):
         face = "none" if of_loss.temperature.isna().all() else style.GREY
         label, shape = TITLES.get(str(loss), str(loss)), marker(str(loss), results)
