@@ -114,12 +114,14 @@ def grid_of_claims(shown):
 
 
 def main_figures(shown):
-    """Paths of the figures of the opening page, the one that says most first: what was planned, then causes, claims and accuracy."""
+    """Paths of the figures of the opening page, the one that says most first: what was planned, then causes, claims where
+    nothing was, and accuracy."""
     found = [
         path
         for name in ("planned", "causes", "claims", "accuracy")
         for path in shown
         if Path(path).name == f"{name}.png"
+        and not (name == "claims" and str(Path(path).with_name("planned.png")) in shown)
     ]
     confirmatory = [f"/{suite.name}/" for suite in told() if suite.config.confirmatory]
     return sorted(found, key=lambda path: not any(part in path for part in confirmatory))
