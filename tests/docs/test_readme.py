@@ -391,7 +391,7 @@ def test_the_effects_of_causes_quoted_are_those_of_their_tables(effect):
     cells = [*(effect(TEMPERATURE, EQUAL, at) for at in losses), effect(TEMPERATURE, PICKED)]
     assert f"| {' | '.join(cells)} |" in text
     at = [effect(CROSS_VIEW, PICKED, taus[0]), effect(CROSS_VIEW, PICKED, taus[2])]
-    assert f"At picked rates it adds {at[0]} there and {at[1]} at 0.15." in text
+    assert f"At best rates it adds {at[0]} there and {at[1]} at 0.15." in text
     same = [effect(CROSS_VIEW, "0.03", at).split()[0] for at in (taus[0], taus[2])]
     assert f"with 0.03 on both sides the two are {same[0]} and {same[1]}." in text
     points, apart = "accuracy (points)", "alignment of z"

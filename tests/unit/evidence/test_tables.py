@@ -177,6 +177,13 @@ def test_statements_are_counted_by_claim_and_data_set(tables):
     assert set(summary.index.get_level_values(0)) == {"C3", "C4", "C5", "C6", "C6 causes"}
 
 
+def test_statements_on_losses_that_a_suite_lacks_are_not_listed(tables, results_of_several):
+    ledger, listed = results_of_several.table("claims"), tables["claims"]
+    absent = ledger.note == "not in this suite"
+    assert len(listed) == (~absent).sum() < len(ledger)
+    assert not listed[listed["data set"] == "STL-10"].statement.str.contains("SimCLR").any()
+
+
 def test_costs_stand_beside_what_was_planned(tmp_path):
     results = results_of(tmp_path / "results", suite_of(tmp_path))
     costs = make(TABLES["costs"], results)

@@ -25,12 +25,10 @@ IN_SHORT = ("claim", "data set", "statement", "estimate", "95 % interval", "unit
 
 
 def summary(results: Results) -> pd.DataFrame:
-    """Number of statements by claim, data set, status and verdict, and of those whose difference counts as none.
-    Statements on losses that the suite lacks are left out."""
+    """Number of statements by claim, data set, status and verdict, and of those whose difference counts as none."""
     rows: list[dict[str, Any]] = []
     by, within = ["claim", "dataset", "status"], f"of these {WITHIN_THE_MARGIN}"
-    table = results.table("claims")
-    for (claim, dataset, status), group in table[table.note != NOT_IN_THIS_SUITE].groupby(by, sort=False):
+    for (claim, dataset, status), group in _asked(results).groupby(by, sort=False):
         counts = {verdict: (group.verdict == verdict).sum() for verdict in VERDICTS}
         counts[within] = sum(map(within_the_margin, group.verdict, group.equivalent))
         rows.append({"claim": with_number(claim), "data set": dataset_title(dataset), "status": status} | counts)
@@ -39,7 +37,7 @@ def summary(results: Results) -> pd.DataFrame:
 
 def tabulate(results: Results) -> pd.DataFrame:
     """Every statement with its estimates, intervals, adjusted p, verdict, and what limits it."""
-    table = results.table("claims")
+    table = _asked(results)
     known = table.estimate.notna()
     found = pd.DataFrame(
         {
@@ -64,6 +62,12 @@ def tabulate(results: Results) -> pd.DataFrame:
     )
     found.attrs[FOLDED] = [column for column in found if column not in IN_SHORT]
     return found
+
+
+def _asked(results: Results) -> pd.DataFrame:
+    """The ledger without statements on losses that the suite lacks."""
+    table = results.table("claims")
+    return table[table.note != NOT_IN_THIS_SUITE].reset_index(drop=True)
 
 
 def _texts(column: pd.Series) -> list[str]:
