@@ -10,7 +10,7 @@ Example:
 
 from pathlib import Path
 
-from dhel_kcl.evidence import ledger, tidy
+from dhel_kcl.evidence import duplicates, ledger, tidy
 from dhel_kcl.evidence.status import Present
 from dhel_kcl.evidence.verdicts import judge
 from dhel_kcl.runtime import cli
@@ -22,5 +22,6 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path, help="file to write (claims.csv)")
     args = parser.parse_args()
     results = tidy.Results(args.results, Suite.load(args.root, args.suite))
+    duplicates.refuse(results)
     table = judge(results, ledger.read(), Present.read(args.root))
     tidy.write(args.out, table)
