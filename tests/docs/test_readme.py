@@ -2,7 +2,9 @@
 
 import math
 import re
+import shlex
 import subprocess
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from importlib.metadata import distributions
 
 import numpy as np
@@ -11,10 +13,11 @@ import pytest
 import torch
 import yaml
 from scipy.stats import binomtest
+from snakemake.cli import get_argument_parser
 
 from dhel_kcl.__main__ import STEPS
 from dhel_kcl.evidence import ledger
-from dhel_kcl.evidence.causes import FACTORS
+from dhel_kcl.evidence.causes import FACTORS, at_equal_rates, mean_effect
 from dhel_kcl.evidence.dataset_runs import DatasetRuns, Pair
 from dhel_kcl.evidence.figures import FIGURES
 from dhel_kcl.evidence.status import Present
@@ -135,10 +138,32 @@ def is_known(command):
     """Whether a command is a target of make, suites of Snakemake, a step of dhel-kcl, or installs with pip."""
     first, *rest = command.removeprefix(".venv/bin/").split()
     if first == "snakemake":
-        asked = [word for word in rest[rest.index("--cores") + 2 :] if not re.match(r"--resources|\w+=", word)]
-        return bool(asked) and set(asked) <= set(suite_names(ROOT))
+        targets = snakemake_targets(rest)
+        return bool(targets) and set(targets) <= set(suite_names(ROOT))
     names = {"make": TARGETS, "dhel-kcl": {step for steps in STEPS.values() for step in steps}, "pip": {"install"}}
     return first in names and bool(rest) and rest[0] in names[first]
+
+
+def snakemake_targets(arguments):
+    """What Snakemake takes for targets, by its own parser: of options that take several values none may come before."""
+    try:
+        return get_argument_parser().parse_args(arguments).targets
+    except (SystemExit, ValueError):
+        return []
+
+
+SNAKEMAKE = [
+    (path, line)
+    for path in [*PAGES, *sorted((ROOT / "config/suites").glob("*.yaml"))]
+    for line in re.findall(r"snakemake (--?\w[^`#\n(,;]*)", path.read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize(("path", "arguments"), SNAKEMAKE)
+def test_suites_in_snakemakes_commands_are_its_targets(path, arguments):
+    """`--resources gpu=1 cifar10` would be one option with two values."""
+    words = shlex.split(arguments.replace("\\|", "|"))
+    assert set(words) & set(suite_names(ROOT)) <= set(snakemake_targets(words))
 
 
 def test_the_readmes_commands_exist():
@@ -232,6 +257,28 @@ def test_what_was_not_run_is_in_bold():
         assert (name in bold) == (STATES[name.lower().replace("-", "")] == "not run")
 
 
+def at_most(value, decimals=None):
+    """A bound in words, rounded to the side on which it stays true; to one digit where no decimals are asked for."""
+    return bound(value, decimals, ROUND_CEILING)
+
+
+def at_least(value, decimals=None):
+    return bound(value, decimals, ROUND_FLOOR)
+
+
+def bound(value, decimals, rounding):
+    exact = Decimal(value)
+    digit = Decimal(1).scaleb(exact.adjusted() if decimals is None else -decimals)
+    return f"{exact.quantize(digit, rounding):e}" if decimals is None else str(exact.quantize(digit, rounding))
+
+
+def test_bounds_are_rounded_to_the_side_on_which_they_are_true():
+    assert (at_most(1.42e-13), at_least(1.42e-13), at_most(0.131, 2), at_least(0.397, 2)) == (
+        *("2e-13", "1e-13"),
+        *("0.14", "0.39"),
+    )
+
+
 @pytest.fixture(scope="module")
 def measured():
     """Value that a statement of the theory has, by an experiment and words of the statement."""
@@ -250,17 +297,16 @@ def starts():
 
 
 def test_the_minimisers_quoted_are_those_of_the_theory(measured, starts):
-    gap = f"{measured('local_minima', 'value; largest gap'):.0e}".replace("e-0", "e-")
+    gap = at_most(measured("local_minima", "value; largest gap"))
     settings = len(starts.groupby(["method", "temperature", "weight", "t", "gamma"], dropna=False))
-    elsewhere = max(
-        each["measured"] for each in read_json(THEORY / "minima.json") if "largest gap" in each["statement"]
-    )
+    gaps = [each["measured"] for each in read_json(THEORY / "minima.json") if "largest gap" in each["statement"]]
+    elsewhere = at_most(max(gaps))
     row = " ".join(rows(README, "Claim by claim")[0])
     assert f"{settings} settings, 8 pairs in 4 dimensions" in row
     assert f"the {settings} settings, {len(starts) // settings} starts each" in README
     assert f"Of {len(starts) // settings} a setting, 8 pairs in 4 dimensions" in section(RESULTS, "Theory")
-    assert f"largest gap to the least value {elsewhere:.0e}; {gap}" in row
-    assert f"for all ten losses, to {elsewhere:.0e} of the closed-form value" in section(RESULTS, "Theory")
+    assert f"largest gap to the least value {elsewhere}; {gap}" in row
+    assert f"for all ten losses, to {elsewhere} of the closed-form value" in section(RESULTS, "Theory")
     assert f"with 8 pairs in 4 dimensions it does so at all {settings} settings" in section(RESULTS, "Theory")
     assert f"of kernel scale and γ, to {gap}." in section(RESULTS, "Theory")
     minima = pd.read_csv(THEORY / "minima.csv")
@@ -269,8 +315,8 @@ def test_the_minimisers_quoted_are_those_of_the_theory(measured, starts):
     log = minima.query("method == 'kcl-log' and dim == 4 and count == 5")
     text = f"KCL log arrived from {log.reached.sum()} of {len(log)} starts with 5 pairs in 4 dimensions"
     assert text in section(RESULTS, "Theory")
-    left = measured("minibatches", "fixed batches smaller")
-    assert f"a variance of at least {left:.3f}," in section(RESULTS, "Theory")
+    left = at_least(measured("minibatches", "fixed batches smaller"), 3)
+    assert f"a variance of at least {left}," in section(RESULTS, "Theory")
 
 
 def test_the_local_minima_quoted_are_those_of_the_theory(starts):
@@ -281,7 +327,8 @@ def test_the_local_minima_quoted_are_those_of_the_theory(starts):
 
     def none_of(rows):
         assert rows.reached.all()
-        return f"0 of {len(rows)} (at most {100 * binomtest(0, len(rows)).proportion_ci(0.95, 'exact').high:.1f} %)"
+        highest = binomtest(0, len(rows)).proportion_ci(0.95, "exact").high
+        return f"0 of {len(rows)} (at most {at_most(100 * highest, 1)} %)"
 
     simclr, heavy = starts[starts.method == "simclr"], starts.query("method == 'dhel-mean' and weight == 4")
     at_one = starts[starts.method.isin(["infonce", "simclr", "dcl", "dhel-mean"]) & (starts.weight == 1)]
@@ -315,14 +362,16 @@ def arrives(rows):
 
 
 def test_the_expectations_quoted_are_those_of_the_theory(measured):
-    same = f"{measured('batch_size', 'KCL: the mean'):.0e}".replace("e-0", "e-")
-    changes = f"{measured('batch_size', 'smallest change'):.2f}"
-    assert f"KCL's mean changes by {same}, that of the others by {changes} nats or more" in README
+    same, changes = (
+        at_most(measured("batch_size", "KCL: the mean")),
+        at_least(measured("batch_size", "smallest change"), 2),
+    )
+    assert f"KCL's mean changes by {same} at most, that of the others by {changes} nats or more" in README
     text = section(RESULTS, "Theory")
     assert f"for every batch size, to {same};" in text
     assert f"changes by {changes} nats or more" in text
-    assert f"to within {100 * measured('batch_size', 'closed form'):.2f} % of the loss's range" in text
-    assert f"at M = 2 is {100 * measured('batch_size', 'M = 2, less'):.2f} % or more away" in text
+    assert f"to within {at_most(100 * measured('batch_size', 'closed form'), 2)} % of the loss's range" in text
+    assert f"at M = 2 is {at_least(100 * measured('batch_size', 'M = 2, less'), 2)} % or more away" in text
 
 
 def test_the_collapse_quoted_is_that_of_the_theory(measured):
@@ -396,7 +445,8 @@ def test_the_effects_of_causes_quoted_are_those_of_their_tables(effect):
     assert f"with 0.03 on both sides the two are {same[0]} and {same[1]}." in text
     points, apart = "accuracy (points)", "alignment of z"
     changed = [effect(name, EQUAL, column=points) for name in (*words, TEMPERATURE)]
-    assert f"change it by {changed[0]}, {changed[1]} and {changed[2]} points" in text
+    assert f"change it by {changed[0].removesuffix(')')}; over the seven seeds" in text
+    assert f", {changed[1]} and {changed[2]} points, well inside" in text
     assert f"the lowest temperature by {changed[3]}." in text
     changed = [effect(name, EQUAL, column=apart) for name in (*words, TEMPERATURE)]
     assert f"grows by {changed[0]}, {changed[1]} and {changed[2]} along the steps, and by {changed[3]} at" in text
@@ -421,6 +471,17 @@ def test_the_ranks_of_features_quoted_are_those_of_the_causes(causes):
     text = section(RESULTS, "Digits: what raises the rank")
     assert f"which the probe sees, changes by {told[0]}, {told[1]} and {told[2]} along the steps" in text
     assert f"at the lowest temperature it is lower: {told[3]}." in text
+
+
+def test_the_accuracy_quoted_of_seeds_with_every_temperature_is_that_of_the_causes(causes):
+    """Three seeds have some of them alone."""
+    (positive,) = [statement for statement in ledger.read().of_causes if statement.id == "positive"]
+    settings = positive.statistic.settings(causes.causes.planned)
+    whole = at_equal_rates(causes.causes, settings, "test_accuracy").dropna()
+    assert len(whole) == 7
+    found = mean_effect(whole)
+    quoted = with_interval(found.value, *found.interval(0.95), 2).replace("-", "−")
+    assert f"; over the seven seeds that have every τ {quoted})," in section(RESULTS, "Digits: what raises the rank")
 
 
 def test_the_ranks_quoted_beside_the_causes_are_those_of_their_runs(points):
@@ -551,7 +612,7 @@ def test_the_variance_of_negatives_quoted_is_that_of_the_results():
     variance, accuracy = runs.z_negative_variance.mean(), runs.test_accuracy.mean()
     assert variance.idxmin() == 128
     assert variance.idxmax() == 512
-    assert "ours falls to M = 128 and then rises" in text
+    assert "ours falls from M = 32, is lowest near M = 64 and 128, and rises to M = 512" in text
     assert f"accuracies fall from {accuracy.iloc[0]:.1f} to {accuracy.iloc[-1]:.1f} %" in text
     updates = pd.read_csv(ROOT / "results/cifar10_variance/epochs.csv").groupby("batch_size").step.max()
     assert f"M = 512 gets {updates[512]} updates, M = 32 {updates[32]:,}" in text
@@ -589,7 +650,7 @@ def test_the_disk_quoted_is_that_of_the_plans():
         needed = sum(space.needed for space in cost.disk(Suite.load(ROOT, suite)))
         assert quoted[what] == (f"{needed / 1e6:.0f} MB" if needed < 1e9 else size(needed))
     four = {cells[0]: cells[1] for cells in rows(README, "Reproduce")}["all four data sets"]
-    assert [part.name for part in Suite.load(ROOT, "paper").parts] == four.strip("`").split()[-4:]
+    assert [part.name for part in Suite.load(ROOT, "paper").parts] == snakemake_targets(four.strip("`").split()[1:])
 
 
 def test_the_installation_takes_the_space_quoted():

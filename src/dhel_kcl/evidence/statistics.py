@@ -129,7 +129,7 @@ class OverGrid:
             return False
         settings, points = grids.size(grids.asked(suite, dataset, pair.of))
         sizes, further = len(suite.settings(dataset).batch_sizes), len(suite.settings(dataset).seeds.selected)
-        return (settings > 1 if self.tuned else points > settings) and further > 0 and sizes * further + 1 >= seeds
+        return not self._lacks(settings, points) and further > 0 and sizes * further + 1 >= seeds
 
     def used(self, runs: DatasetRuns, pair: Pair) -> pd.DataFrame:
         return where(_of_pair(runs, pair), section="losses")
@@ -142,8 +142,8 @@ class OverGrid:
         if not both or hindrances:
             return Judged(Estimate(math.nan, seeds=min(1, len(both))), hindrances=hindrances)
         settings, points = grids.size(grids.asked(runs.suite, runs.dataset, pair.of))
-        if (settings if self.tuned else points // settings) < 2:
-            return Judged(Estimate(math.nan), note=f"one {'setting' if self.tuned else 'learning rate'} in the grid")
+        if lacks := self._lacks(settings, points):
+            return Judged(Estimate(math.nan), note=lacks)
         noises = [runs.noise(method, column) for method in (pair.of, pair.against)]
         share, seeds = self.share(settings if self.tuned else points), min(noise.seeds for noise in noises)
         variances = [noise.variance * share for noise in noises]
@@ -155,6 +155,12 @@ class OverGrid:
         value = float(np.mean([component.value for component in components.values()]))
         result = Estimate(value, math.sqrt(sum(variances) / len(both)), df, seeds)
         return Judged(result, components, averaged=True, note=BORROWED, hindrances=runs.without(pair, both))
+
+    def _lacks(self, settings: int, points: int) -> str:
+        """Why nothing can be drawn from such a grid, if so."""
+        if settings < 2:
+            return "one setting in the grid"
+        return "" if self.tuned or points > settings else "one learning rate in the grid"
 
     def _difference(self, column: str, first: pd.DataFrame, second: pd.DataFrame) -> float:
         of, against = (best_rates(points) if self.tuned else points for points in (first, second))

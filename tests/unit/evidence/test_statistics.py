@@ -182,6 +182,16 @@ def test_what_a_suite_can_tell_follows_from_its_config(tmp_path, suite):
     without = suite_of(tmp_path / "fixed", fixed)
     assert [name for name in OF_PAIRS if can_test(without, name, PAIR, 5)] == ["level"]
 
+    def one_setting(content):
+        with_rates(content)
+        content["losses"] = {name: entry | {"temperature": 0.3} for name, entry in content["losses"].items()}
+
+    rates_alone = suite_of(tmp_path / "rates", one_setting)
+    assert [name for name in OF_PAIRS if can_test(rates_alone, name, PAIR, 5)] == ["level", "interaction"]
+    found = estimated(in_memory(tmp_path, rates_alone, lambda run, values: {}, {}, 0), "untuned-rate", PAIR)
+    assert found.note == "one setting in the grid"
+    assert math.isnan(found.result.value)
+
 
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_every_statistic_says_that_there_is_nothing_to_judge(tmp_path, statement):
