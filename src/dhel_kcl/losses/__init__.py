@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dhel_kcl.losses.simclr_loss import simclr as simclr
 
 EXPORTED = {target.split(":")[1]: target for target in LOSSES.values()}
-EXPORTED |= {name: f"{target.split(':')[0]}:{name}" for name, target in LOSSES.items()}
+EXPORTED |= {name: f"{LOSSES[name].split(':')[0]}:{name}" for name in ("infonce", "simclr", "dcl", "dhel", "kcl")}
 
 __all__ = [*EXPORTED]
 

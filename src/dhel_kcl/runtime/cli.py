@@ -13,7 +13,8 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     """Parser whose --help opens with the module's docstring and shows defaults."""
 
     class Formatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-        pass
+        def _get_help_string(self, action: argparse.Action) -> str | None:
+            return action.help if action.default is None else super()._get_help_string(action)
 
     return argparse.ArgumentParser(description=description, formatter_class=Formatter)
 
@@ -55,12 +56,15 @@ def run(main: Callable[[], None]) -> None:
     except ModuleNotFoundError as error:
         if (error.name or "dhel_kcl").split(".")[0] == "dhel_kcl":
             raise
-        remedy = "install the extra that has it: pip install 'dhel-kcl[pipeline]'"
+        remedy = "pip install 'dhel-kcl[pipeline]' has all that this package needs; code of your own may need more"
         print(f"error: {error.name} is not installed; {remedy}", file=sys.stderr)
         raise SystemExit(1) from None
     except (ValueError, OSError, ArithmeticError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
     leave()
 
 

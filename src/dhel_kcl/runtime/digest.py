@@ -62,7 +62,7 @@ class Source:
 
     @cached_property
     def tree(self) -> ast.Module:
-        return ast.parse(self.text)
+        return ast.parse(self.text, filename=str(self.path))
 
     @cached_property
     def runtime_nodes(self) -> list[ast.AST]:

@@ -31,7 +31,9 @@ An image encoder of a replication of DHEL and kernel contrastive losses ([paper]
 {rows}
 | SHA-256 of `{file}` | `{sha256}` |
 
-It takes images (B, {shape}) with values in [0, 1] and gives features (B, {features}):
+It takes images (B, {shape}) with values in [0, 1], scaled to that size and cut at the centre where theirs is another,
+and gives features (B, {features}). It needs this project's package and safetensors:
+`pip install 'git+<address of this repository>' safetensors`.
 
 ```python
 import json
@@ -55,10 +57,10 @@ def main() -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("run", type=Path, help="folder of a run that was trained and evaluated")
     parser.add_argument("--data", type=Path, help="its prepared data set (default: data/ and its name)")
-    parser.add_argument("--out", type=Path, help="file to write (default: in encoders, named as the run)")
+    parser.add_argument("--out", type=Path, help="file to write (default: in encoders, named as suite and run)")
     args = parser.parse_args()
     require_finished(args.run)
-    out = args.out or Path("encoders", "_".join(args.run.absolute().parts[-3:]) + ".safetensors")
+    out = args.out or Path("encoders", "_".join(args.run.absolute().parts[-4:]) + ".safetensors")
     if out.suffix != ".safetensors":
         raise ValueError(f"{out}: the file's name has to end with .safetensors")
     export(args.run, args.data, out)
@@ -92,7 +94,10 @@ def export(run: Path, folder: Path | None, out: Path) -> None:
     read_weights(run / "encoder.safetensors", encoder)
     weights = {name: tensor.contiguous() for name, tensor in encoder.state_dict().items()}
     more = {"encoder": json.dumps(settings), "spec": json.dumps(spec.as_dict())}
-    write_bytes(out, save(weights, known | more))
+    content = in_order(save(weights, known | more))
+    if out.exists() and out.read_bytes() != content:
+        raise FileExistsError(f"{out} holds another encoder; delete it, or name another file with --out")
+    write_bytes(out, content)
 
     size = [spec.augment.size] * 2 if spec.augment.size else data.manifest.images[2:]
     card = CARD.format(
@@ -104,6 +109,19 @@ def export(run: Path, folder: Path | None, out: Path) -> None:
         features=encoder.features,
     )
     write_text(out.with_suffix(".md"), card)
+
+
+def in_order(content: bytes) -> bytes:
+    """A safetensors file with its metadata sorted: these come in a random order, which would change the file's sum.
+
+    The format: length of the header in 8 bytes, header as JSON, values.
+    """
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[start:]
 
 
 def facts(run: Path, spec: PretrainSpec, data: Prepared) -> dict[str, str]:

@@ -14,6 +14,7 @@ import torch
 from dhel_kcl.files import write_text
 from dhel_kcl.runtime import cli, cost, speed
 from dhel_kcl.study import layout
+from dhel_kcl.study.config import rule_names
 from dhel_kcl.study.new_suite import NewSuite
 from dhel_kcl.study.suite import Suite
 from dhel_kcl.training import device
@@ -28,20 +29,28 @@ def main() -> None:
     args = parser.parse_args()
 
     path = args.root / layout.SUITE_CONFIG.format(suite=args.name)
+    if not (config := args.root / layout.GLOBAL_CONFIG).is_file():
+        raise FileNotFoundError(f"{config} is not there: run this in the repository's folder, or name it with --root")
     if path.exists():
         raise FileExistsError(f"{path} is there already; choose another name, or delete it")
+    if args.name in (taken := rule_names(args.root)):
+        raise ValueError(f"{args.name!r} is the name of a rule, as are {', '.join(taken)}; choose another")
     new = NewSuite.of(args.name, args.images.expanduser(), args.size)
-    write_text(path, new.text("not measured"))
-    spent = measured(Suite.load(args.root, args.name))
-    write_text(path, new.text(spent))
+    try:
+        write_text(path, new.text("not measured"))
+        spent = measured(Suite.load(args.root, args.name), args.root / layout.THROUGHPUT)
+        write_text(path, new.text(spent))
+    except BaseException:  # a suite that is not complete would stop all others
+        path.unlink(missing_ok=True)
+        raise
     print(f"{path} written: {spent}. Read it, then: snakemake --cores all {args.name}")
 
 
-def measured(suite: Suite) -> str:
+def measured(suite: Suite, rates_of: Path) -> str:
     """What the suite's trainings and evaluations take on this device, in words."""
     place, precision = device.choose(suite.config.device, suite.config.precision)
     works = cost.of_suite(suite, precision)
-    rates = speed.measured([work.benchmark for work in works], place, Path(layout.THROUGHPUT))
+    rates = speed.measured([work.benchmark for work in works], place, rates_of)
     hours = cost.Hours(rates, of_cores=place.type != "cuda")
     trainings = sum(work.jobs for work in works if work.kind == "training")
     total = cost.short(sum(map(hours.left, works)))

@@ -24,4 +24,7 @@ def main() -> None:
     suite, book = Suite.load(args.root, args.suite), ledger.read()
     pilot = Results(args.pilot, suite)
     spreads = {column: Spreads.measured(pilot, column) for column in {each.column for each in book.statements}}
-    print(markdown(tabulate(sights(suite, book, spreads))), end="")
+    seen = list(sights(suite, book, spreads))
+    if not seen:
+        raise ValueError(f"suite {args.suite} can judge no statement: too few seeds, or losses of the ledger")
+    print(markdown(tabulate(seen)), end="")

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self
 from annotated_types import Ge, Le, Len, Lt, MultipleOf
 from pydantic import AfterValidator, ModelWrapValidatorHandler, model_serializer, model_validator
 
+from dhel_kcl.registry import REGISTRIES
 from dhel_kcl.study.mistakes import mistake
 from dhel_kcl.study.section import Named, Section
 from dhel_kcl.study.values import Count, Grid, List, OneOf, Positive, Seed
@@ -242,7 +243,10 @@ class UnknownKernel(KCL, extra="ignore"):
 def _loss(content: dict[str, Any]) -> type[Section]:
     if content.get("loss") == "kcl":
         return KERNEL_MODELS.get(str(content.get("kernel")), UnknownKernel)
-    return LOSS_MODELS.get(str(content.get("loss")), UnknownLoss)
+    name = str(content.get("loss"))
+    if name in LOSS_MODELS and name not in REGISTRIES["loss"]:
+        raise mistake(f"{name!r} stands in study/choices.py, but not among LOSSES in src/dhel_kcl/registry.py", "loss")
+    return LOSS_MODELS.get(name, UnknownLoss)
 
 
 def _loss_name(name: str) -> str:

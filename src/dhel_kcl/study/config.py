@@ -3,6 +3,7 @@ error that names the file, the key and what is allowed.
 """
 
 import itertools
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -78,8 +79,22 @@ def own_images(suites: Mapping[str, SuiteConfig]) -> dict[str, Own]:
 
 
 def suite_names(root: Path) -> list[str]:
-    """Names of the suites that there are below `root`."""
-    return sorted(path.stem for path in root.glob(layout.SUITE_CONFIG.format(suite="*")))
+    """Names of the suites that there are below `root`. Raises ConfigError for a file that can be none by its name."""
+    pattern = layout.SUITE_CONFIG.format(suite="*")
+    if other := sorted(root.glob(pattern.removesuffix(".yaml") + ".yml")):
+        raise ConfigError(f"{other[0]}: is not read; rename it to {other[0].with_suffix('.yaml').name}")
+    names = sorted(path.stem for path in root.glob(pattern))
+    if taken := sorted(set(names) & set(rule_names(root))):
+        path = root / layout.SUITE_CONFIG.format(suite=taken[0])
+        raise ConfigError(f"{path}: {taken[0]} is the name of a rule of the workflow; rename the file")
+    return names
+
+
+def rule_names(root: Path) -> list[str]:
+    """Names of the workflow's rules below `root`, which no suite may have: a suite is a target of its name, too."""
+    files = [root / "Snakefile", *root.glob("workflow/rules/*.smk")]
+    texts = "\n".join(path.read_text(encoding="utf-8") for path in files if path.is_file())
+    return sorted(set(re.findall(r"^ *(?:use rule \w+ as|rule) (\w+)(?: with)?:", texts, re.MULTILINE)))
 
 
 def _content(root: Path, name: str) -> tuple[Path, Any]:

@@ -8,12 +8,22 @@ from dhel_kcl.study.choices import Setting
 from dhel_kcl.study.mistakes import did_you_mean
 from dhel_kcl.study.schema import Augment, Length, Own, Settings, Split, SuiteConfig, Target
 
+JUDGED = {
+    "simclr": {"loss": "simclr"},
+    "dcl": {"loss": "dcl"},
+    "dhel": {"loss": "dhel"},
+    "kcl-gaussian": {"loss": "kcl", "kernel": "gaussian"},
+    "kcl-log": {"loss": "kcl", "kernel": "log"},
+}
+"""What an entry of `losses` trains whose name the claims ledger judges."""
+
 
 def contradictions(suite: SuiteConfig) -> Iterator[str]:
     """Settings that do not go together, each as "key: what is wrong"."""
     yield from _of_sections(suite)
     yield from _of_transfer(suite)
     for dataset, settings in suite.datasets.items():
+        yield from _of_names(settings)
         yield from _of_seeds(suite, settings)
         yield from (f"datasets.{dataset}{text}" for text in _of_batches(suite, dataset))
         yield from (f"datasets.{dataset}.{text}" for text in _of_images(suite, dataset))
@@ -34,6 +44,17 @@ def _of_sections(suite: SuiteConfig) -> Iterator[str]:
                 yield f"{key}.datasets: {dataset!r} is unknown; allowed: {', '.join(suite.datasets)}"
             elif key == "ablations" and section.batch_size not in (sizes := suite.datasets[dataset].batch_sizes):
                 yield f"{key}.batch_size: {section.batch_size} is not one of batch_sizes {list(sizes)}"
+
+
+def _of_names(settings: Settings) -> Iterator[str]:
+    """Losses that pass for others, in verdicts or in tables."""
+    titles: dict[str, str] = {}
+    for name, entry in settings.losses.items():
+        for key, value in JUDGED.get(name, {}).items():
+            if (found := getattr(entry, key)) != value:
+                yield f"losses.{name}.{key}: {found!r} under a name that claims judge as {value!r}; name it otherwise"
+        if (other := titles.setdefault(entry.title or name, name)) != name:
+            yield f"losses.{name}.title: {entry.title!r} is that of losses.{other}, too; choose another"
 
 
 def _of_transfer(suite: SuiteConfig) -> Iterator[str]:

@@ -70,6 +70,7 @@ losses:
   dhel: {{loss: dhel, title: DHEL, temperature: [0.1, 0.3, 1.0]}}
   kcl-gaussian: {{loss: kcl, title: KCL Gaussian, kernel: gaussian, t: [1.0, 2.0, 4.0]}}
 
+# A verdict needs five further seeds: [1, 2, 3, 4, 5].
 seeds: {{grid: 0, selected: [1, 2]}}
 # What the losses are compared with: raw pixels, the untrained network, and the network trained with labels.
 floors: {{batch_size: {floor}, seeds: [0]}}
@@ -91,7 +92,7 @@ class NewSuite:
     @classmethod
     def of(cls, name: str, folder: Path, size: int) -> "NewSuite":
         """Raises ValueError for a name that is taken or no name, and for images that are too few or do not fit."""
-        if name in CATALOGUE or name in ("all", "theory", "splits") or not re.fullmatch(OWN_NAME, name):
+        if name in CATALOGUE or name == "splits" or not re.fullmatch(OWN_NAME, name):
             raise ValueError(f"{name!r} is taken, or is no name for a suite; use a-z, 0-9 and _")
         found = listing(folder)
         counts = {part: found.count(part) for part in PARTS}

@@ -78,7 +78,14 @@ def test_without_a_name_it_is_the_runs_in_a_folder_that_git_ignores(finished, ex
     monkeypatch.chdir(tmp_path)
     export(Path("out"))
     (file,) = (tmp_path / "encoders").glob("*.safetensors")
-    assert file.stem == "_".join((tmp_path / "out").parts[-3:])
+    assert file.stem == "_".join((tmp_path / "out").parts[-4:])
+    before = file.read_bytes()
+    export(Path("out"))
+    assert file.read_bytes() == before, "the same once more"
+    file.write_bytes(b"another suite's")
+    with pytest.raises(FileExistsError, match=r"safetensors holds another encoder; delete it, or name another file"):
+        export(Path("out"))
+    assert file.read_bytes() == b"another suite's"
     assert git(ROOT, "check-ignore", "encoders/x.safetensors")
 
 

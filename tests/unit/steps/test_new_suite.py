@@ -47,3 +47,31 @@ def test_no_suite_is_written_over_and_none_where_images_do_not_fit(main, tmp_pat
     with pytest.raises(ValueError, match=r"notes\.txt lies beside class folders"):
         main("mine", "--images", "photos")
     assert not (tmp_path / "config/suites/mine.yaml").exists()
+
+
+def test_a_suite_that_fails_or_is_interrupted_leaves_no_file(main, tmp_path, monkeypatch):
+    """It would stop every other suite, and the same command."""
+    lay_out_photographs(tmp_path / "photos", {"": 60})
+    with pytest.raises(ValueError, match=r"datasets\.mine\.size: 0 is less than the minimum of 1"):
+        main("mine", "--images", "photos", "--size", "0")
+
+    def interrupted(benchmark, place, seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(speed.TrainingBenchmark, "measure", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        main("mine", "--images", "photos", "--size", "32")
+    assert not (tmp_path / "config/suites/mine.yaml").exists()
+
+
+def test_a_suite_has_no_rules_name_and_belongs_to_a_repository(main, tmp_path, monkeypatch):
+    lay_out_photographs(tmp_path / "photos", {"": 60})
+    shutil.copy(ROOT / "Snakefile", tmp_path)
+    with pytest.raises(ValueError, match=r"'theory' is the name of a rule, as are all, explain_target"):
+        main("theory", "--images", "photos")
+    monkeypatch.chdir(tmp_path / "photos")
+    with pytest.raises(FileNotFoundError, match=r"config\.yaml is not there: run this in the repository's folder, or"):
+        main("mine", "--images", ".")
+    main("mine", "--images", ".", "--size", "32", "--root", "..")
+    assert (tmp_path / "scratch/throughput.json").is_file()
+    assert {path.name for path in (tmp_path / "photos").iterdir()} == {"china", "flower"}

@@ -4,9 +4,11 @@ import shutil
 import pytest
 from pydantic import ValidationError
 
-from dhel_kcl.study import config, job_counts
+from dhel_kcl.evidence import ledger
+from dhel_kcl.study import choices, config, contradictions, job_counts
 from dhel_kcl.study.config import ConfigError
 from dhel_kcl.study.suite import Suite
+from tests.pipeline import ROOT
 from tests.unit.data.photographs import lay_out_photographs
 from tests.unit.study.conftest import edited
 
@@ -121,6 +123,16 @@ from tests.unit.study.conftest import edited
             "leave_out.0: 'ablation' is unknown (did you mean 'ablations'",
         ),
         ("    kcl-gaussian:", "    dhel:", "ablations.losses.dhel: the name is already used"),
+        (
+            "simclr: {loss: simclr,",
+            "simclr: {loss: dcl,",
+            "losses.simclr.loss: 'dcl' under a name that claims judge as 'simclr'; name it otherwise",
+        ),
+        (
+            "title: DHEL,",
+            "title: SimCLR,",
+            "losses.dhel.title: 'SimCLR' is that of losses.simclr, too; choose another",
+        ),
         ("crop_scale: [0.6, 1.0]", "crop_scale: [0.6, 1.0], pad: 2", "digits.augment.pad: 2 needs crop_scale [1, 1]"),
         ("validation: 40", "validation: 3000", "digits.split: digits: the split asks for more training, validation"),
         ("batch_sizes: [16]", "batch_sizes: [16, 512]", "batch_sizes: 512 is above the 100 training images; lower it"),
@@ -222,6 +234,34 @@ def test_two_data_sets_of_one_name_are_told(root, smoke):
         config.own_images(suites)
     del suites["other_"]
     assert config.own_images(suites)["mine"].size == 16
+
+
+def test_files_that_can_be_no_suite_by_their_names_are_told(root):
+    """They would be left out without a word, or be a rule twice."""
+    path = root / "config/suites/mine.yml"
+    path.touch()
+    with pytest.raises(ConfigError, match=r"mine\.yml: is not read; rename it to mine\.yaml"):
+        config.suite_names(root)
+    path.unlink()
+    shutil.copytree(ROOT / "workflow/rules", root / "workflow/rules")
+    assert {"fetch_data", "pretrain_later", "record_evidence"} <= set(config.rule_names(root))
+    assert not set(config.rule_names(root)) & set(config.suite_names(root))
+    (root / "config/suites/fetch_data.yaml").touch()
+    with pytest.raises(ConfigError, match=r"fetch_data\.yaml: fetch_data is the name of a rule of the"):
+        config.suite_names(root)
+
+
+def test_names_that_claims_judge_are_those_of_the_ledger():
+    pairs = ledger.read().pairs
+    assert set(contradictions.JUDGED) == {name for pair in pairs for name in (pair.of, pair.against)}
+
+
+def test_a_loss_that_is_described_and_not_registered_is_told(root, monkeypatch):
+    """Before anything runs, and where it has to stand."""
+    monkeypatch.setitem(choices.LOSS_MODELS, "barlow", choices.Tempered)
+    edited(root, "simclr: {loss: simclr,", "mine: {loss: barlow,")
+    with pytest.raises(ConfigError, match=r"losses\.mine\.loss: 'barlow' stands in study/choices.py, but not among"):
+        config.load_suite(root, "smoke")
 
 
 def test_a_suite_that_is_not_there_is_told_which_are(root):

@@ -76,7 +76,7 @@ def drawn(results: Results, blocks: list[Block], title: str) -> Figure:
         row[len(row) // 2].set_xlabel(forest.unit([statement for statement, _ in found]))
     for ax, dataset in zip(axes[0], datasets, strict=True):
         if not blocks:
-            style.not_run(ax)
+            style.words(ax, "no statement on\nthe losses of this suite")
         ax.set_title(dataset_title(dataset))
     shown = table[table.id.isin([statement.id for statement, _ in blocks])]
     style.legend(fig, [*looks(blocks), *forest.handles(set(shown.verdict))], columns=4)

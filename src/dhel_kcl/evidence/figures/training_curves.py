@@ -17,6 +17,7 @@ TITLE = "How far the training losses fall towards their least values"
 def draw(results: Results) -> Figure:
     epochs = results.judged("epochs")
     fig, axes = panels.cells(results, TITLE, "epoch", "gap to the least loss\n/ gap in epoch 1")
+    known = set(epochs[epochs.gap.notna()].method)
     for (dataset, size), ax in axes.items():
         methods, here = results.methods("losses", dataset), where(epochs, dataset=dataset, batch_size=size)
         here = here[here.method.isin(methods)]
@@ -35,5 +36,9 @@ def draw(results: Results) -> Figure:
             relative, every = gap / gap.iloc[0], max(1, len(gap) // 5)
             mean, spread = relative.mean(axis=1), relative.std(axis=1)
             style.curve(ax, relative.index, mean, spread, every, **panels.look(method, results.suite))
-    style.legend(fig, panels.loss_handles(results))
+    handles = panels.loss_handles(results)
+    for method, handle in zip(results.methods("losses"), handles, strict=True):
+        if method not in known and method in set(epochs.method):
+            handle.set_label(f"{handle.get_label()}: least value not known")
+    style.legend(fig, handles)
     return fig
