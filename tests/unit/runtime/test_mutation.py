@@ -104,7 +104,7 @@ CHANGES = """
     evidence.verdicts  evidence.status       judge
     evidence.limits                          judge
     evidence.wording                         {judged}, {hyperparameters}, table claims*, table causes*
-    evidence.power                           -
+    evidence.power  evidence.duplicates     -
     evidence.exhibit  evidence.overview      -
     evidence.published                       table published, table negative_variance, published
     evidence.figures.__init__                -
