@@ -43,7 +43,11 @@ def main() -> None:
     parser = cli.parser(__doc__)
     cli.add_target(parser)
     parser.add_argument("--results", required=True, type=Path, help="folder of the suite's tidy tables or the theory's")
-    parser.add_argument("--name", required=True, help="figure to draw; those of the theory are named as experiments")
+    parser.add_argument(
+        "--name",
+        required=True,
+        help=f"figure to draw; of a suite: {', '.join(FIGURES)}; of the theory: {', '.join(EXPERIMENTS)}",
+    )
     parser.add_argument("--out", required=True, type=Path, help="path without extension; .pdf and .png are written")
     args = parser.parse_args()
 

@@ -45,7 +45,9 @@ def main() -> None:
     what = cli.add_target(parser)
     what.add_argument("--published", action="store_true", help="what others published, instead of results")
     parser.add_argument("--results", type=Path, help="folder of the suite's tidy tables, or of the theory's results")
-    parser.add_argument("--name", help="table to make")
+    parser.add_argument(
+        "--name", help=f"table to make; of a suite: {', '.join(TABLES)}; of the theory: {', '.join(THEORY_TABLES)}"
+    )
     parser.add_argument("--note", default="", help="sentence to write below the table, though not into the CSV")
     parser.add_argument("--out", required=True, type=Path, help=f"path without extension; writes {', '.join(FORMATS)}")
     args = parser.parse_args()
