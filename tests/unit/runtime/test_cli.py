@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from dhel_kcl import __main__ as command
+from dhel_kcl.runtime import cli
 
 STEPS = [name for names in command.STEPS.values() for name in names]
 
@@ -81,3 +82,24 @@ def test_words_that_cannot_be_written_are_an_error():
         result = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True)
     assert result.returncode == 1
     assert "error: [Errno 28]" in result.stderr
+
+
+def test_ctrl_c_ends_a_step_without_a_traceback(capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as ended:
+        cli.run(interrupted)
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_help_shows_defaults_that_there_are(capsys):
+    parser = cli.parser("what it does")
+    parser.add_argument("--one", default=1, help="a number")
+    parser.add_argument("--name", required=True, help="a name")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--help"])
+    said = capsys.readouterr().out
+    assert "a number (default: 1)" in said
+    assert "None" not in said
