@@ -31,9 +31,8 @@ An image encoder of a replication of DHEL and kernel contrastive losses ([paper]
 {rows}
 | SHA-256 of `{file}` | `{sha256}` |
 
-It takes images (B, {shape}) with values in [0, 1], scaled to that size and cut at the centre where theirs is another,
-and gives features (B, {features}). It needs this project's package and safetensors:
-`pip install 'git+<address of this repository>' safetensors`.
+It takes images (B, {shape}) with values in [0, 1] and gives features (B, {features}). To load it takes this project's
+package and safetensors: `pip install 'git+<address of this repository>' safetensors`.
 
 ```python
 import json

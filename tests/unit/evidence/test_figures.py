@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from dhel_kcl.evidence.figures import FIGURES, figures_of, panels
+from dhel_kcl.evidence.tidy import write
 from dhel_kcl.presentation import style
 from dhel_kcl.runtime.digest import RUNNING
 from dhel_kcl.study.suite import Suite
@@ -112,6 +113,27 @@ def test_planned_statements_have_a_figure_and_others_are_called_exploratory(tmp_
     assert "rank of h (exploratory)" in heads["claims"]
     said = [text.get_text() for ax in make(FIGURES["planned"], results).axes for text in ax.texts]
     assert any(text.endswith("not distinguishable, within the margin") for text in said)
+
+
+def test_losses_that_no_claim_is_about_are_said_to_be(tmp_path):
+    """They have run; it is the ledger that asks nothing of them."""
+
+    def renamed(content):
+        content["losses"] = {f"my-{name}": entry for name, entry in content["losses"].items()}
+
+    results = complete(results_of(tmp_path / "results", suite_of(tmp_path, renamed)))
+    said = {text.get_text() for ax in make(FIGURES["claims"], results).axes for text in ax.texts}
+    assert said == {"no statement on\nthe losses of this suite"}
+
+
+def test_a_loss_without_a_curve_says_in_the_legend_why(tmp_path):
+    results = complete(results_of(tmp_path / "results", suite_of(tmp_path)))
+    epochs = results.table("epochs")
+    write(results.folder / "epochs.csv", epochs.assign(gap=epochs.gap.where(epochs.method != "dcl")))
+    (legend,) = make(FIGURES["training_curves"], results).legends
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert [label for label in labels if "not known" in label] == ["DCL: least value not known"]
+    assert "SimCLR" in labels
 
 
 def test_losses_without_a_look_of_their_own_get_different_ones(tmp_path):
