@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dhel_kcl.evidence import grids
 from dhel_kcl.evidence.estimates import Estimate, contrast
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.study.schema import Causes, Training
@@ -83,7 +84,7 @@ class Points:
     def read(cls, results: Results, dataset: str) -> "Points":
         asked = planned(results.suite, dataset)
         runs = where(results.runs, section="causes", dataset=dataset)
-        return cls(asked, runs.merge(asked, on=["method", "parameters"]))
+        return cls(asked, runs.assign(parameters=grids.parameters(runs)).merge(asked, on=["method", "parameters"]))
 
     @cached_property
     def seeds(self) -> list[int]:
@@ -114,7 +115,7 @@ def planned(suite: Suite, dataset: str) -> pd.DataFrame:
             training = usual.changed(point.training)
             row: dict[str, Any] = {"method": method.name, "parameters": point.parameters, "seeds": method.seeds}
             row |= {"length": _length(training, method.batch_sizes[0])}
-            row |= {"main": row["length"] == _length(usual, method.batch_sizes[0])}
+            row |= {"main": training.epochs == usual.epochs and row["length"] == _length(usual, method.batch_sizes[0])}
             row |= _factors(_asked(suite, dataset).losses[method.name].identity(point.loss))
             rows.append(row | {"rate": training.learning_rate})
     table = pd.DataFrame(rows, columns=["method", "parameters", "seeds", *FACTORS, "rate", "main"]).astype(
@@ -159,7 +160,8 @@ def _asked(suite: Suite, dataset: str) -> Causes:
 def settings(asked: pd.DataFrame, change: Change) -> Settings:
     """Where points of `planned` have both sides of a change."""
     rows = where(asked, **change.within)
-    rows = rows[rows[change.factor].isin([change.of, change.against])]
+    sides_of = rows[change.factor]
+    rows = rows[sides_of.isin([change.of, change.against]) & sides_of.notna()]
     keys = [name for name in FACTORS if name != change.factor and (rows.empty or rows[name].notna().any())]
     sides: dict[Level, dict[tuple[Level, ...], dict[float, int]]] = {change.of: {}, change.against: {}}
     for row in rows.to_dict("records"):

@@ -2,10 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 
+import pandas as pd
+
 from dhel_kcl.study.suite import Suite
 
 RATE = "learning_rate"
 """The hyperparameter that is tuned within each setting of the others."""
+
+
+def parameters(runs: pd.DataFrame) -> "pd.Series[str]":
+    """Hyperparameters of each of some rows of runs.csv, where the cell of a loss without any is empty."""
+    return runs.parameters.astype(object).fillna("")
 
 
 def hyperparameters(text: str) -> dict[str, str]:
@@ -56,10 +63,7 @@ def at_edge(chosen: str, points: Sequence[str]) -> dict[str, str]:
 def equal_in(suite: Suite, dataset: str) -> str:
     """What the judged trainings of all batch sizes share: "epochs" or "updates"."""
     settings = suite.settings(dataset)
-    length = settings.final.training if settings.final else settings.training
-    updates = {size: length.updates_at(size) for size in settings.batch_sizes}
-    views = {size * count for size, count in updates.items()}
-    return "epochs" if length.updates is None or len(views) < len(set(updates.values())) else "updates"
+    return (settings.final.training if settings.final else settings.training).shared(settings.batch_sizes)
 
 
 def _is_number(text: str) -> bool:

@@ -10,7 +10,8 @@ def at_edges(runs: DatasetRuns, pair: Pair) -> str:
     for method, size in ((method, size) for method in (pair.of, pair.against) for size in runs.sizes):
         if (method, size) not in runs.cells:
             continue
-        chosen, points = runs.cells[method, size].parameters.iloc[0], grids.asked(runs.suite, runs.dataset, method)
+        points = grids.asked(runs.suite, runs.dataset, method)
+        chosen = grids.parameters(runs.cells[method, size]).iloc[0]
         for key, value in grids.at_edge(chosen, points).items():
             found.setdefault(f"{runs.suite.title(method)}: {key} = {value}", []).append(str(size))
     return "; ".join(f"{what} at the edge at M = {', '.join(sizes)}" for what, sizes in found.items())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 from scipy.special import nctdtrinc, stdtrit
 
+from dhel_kcl.evidence import grids
 from dhel_kcl.evidence.estimates import Estimate
 from dhel_kcl.evidence.ledger import Ledger, Statement
 from dhel_kcl.evidence.statistics import OF_CAUSES
@@ -41,7 +42,7 @@ def smallest_effect(planned: Estimate, tests: int, alpha: float, power: float = 
 
 
 def sights(suite: Suite, ledger: Ledger, spreads: dict[str, "Spreads"]) -> Iterator[Sight]:
-    """Of every statement that a suite can test, on the first pair of losses that it can test it on; all have the same.
+    """Of every statement that a suite can test, on the first pair of losses that it can test it on.
 
     spreads: of a run, by column of runs.csv.
     """
@@ -70,7 +71,7 @@ class Spreads:
     @classmethod
     def measured(cls, pilot: Results, column: str) -> "Spreads":
         """Of all runs of a pilot that differ in their seed alone. Raises ValueError if there are none such."""
-        runs = pilot.runs.dropna(subset=[column]).fillna({"parameters": ""})
+        runs = pilot.runs.dropna(subset=[column]).assign(parameters=grids.parameters)
         runs = runs[runs.section != "floors"]
         groups = runs.groupby([*CONFIGURATION, "parameters"])[column]
         squares = (runs[column] - groups.transform("mean")) ** 2

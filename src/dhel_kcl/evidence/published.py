@@ -49,11 +49,6 @@ class Published:
         return self.probe.split(",")[0]
 
     @property
-    def fixed_temperature(self) -> str:
-        """The temperature, if it was not chosen among several."""
-        return self.temperature if self.temperature_tuned == "no" else ""
-
-    @property
     def is_comparable(self) -> bool:
         return not self.comparable.startswith("no")
 

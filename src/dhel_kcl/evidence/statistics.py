@@ -82,7 +82,8 @@ class Contrast:
     def estimate(self, runs: DatasetRuns, pair: Pair, column: str) -> Judged:
         sizes = runs.common_sizes(pair)
         if len(sizes) < self.least_sizes:
-            return Judged(Estimate(math.nan), note="needs two batch sizes" if sizes else "")
+            few = len(runs.sizes) < self.least_sizes
+            return Judged(Estimate(math.nan), note="needs two batch sizes" if few else "")
         weights = dict(zip(sizes, self.weights(len(sizes)), strict=True))
         short = runs.over_seeds(pair, weights, column, short=True)
         return Judged(
@@ -183,7 +184,7 @@ def in_order_of_choice(points: pd.DataFrame) -> pd.DataFrame:
 def best_rates(points: pd.DataFrame) -> pd.DataFrame:
     """Each setting of a grid at its best learning rate on validation, in the order of choice."""
     ordered = in_order_of_choice(points)
-    return ordered[~ordered.parameters.fillna("").map(grids.setting).duplicated()]
+    return ordered[~grids.parameters(ordered).map(grids.setting).duplicated()]
 
 
 def mean_of_grid(points: pd.DataFrame, column: str) -> float:
@@ -201,14 +202,15 @@ class Step:
     """What a change does, on average over the settings that differ in nothing else, at the length that the suite's
     `training` gives: at the same learning rates, and with each side at its own best one.
 
-    change: from all that a suite asks for.
+    change: from the points of that length.
     """
 
     change: Callable[[pd.DataFrame], Change]
 
     def settings(self, asked: pd.DataFrame) -> causes.Settings:
         """Of the points that a suite asks for."""
-        return causes.settings(asked[asked.main], self.change(asked))
+        main = asked[asked.main]
+        return causes.settings(main, self.change(main))
 
     def testable(self, suite: Suite, dataset: str, pair: Pair, seeds: int) -> bool:
         settings = self.settings(causes.planned(suite, dataset))

@@ -99,9 +99,9 @@ def judge(results: Results, ledger: Ledger, present: Present) -> pd.DataFrame:
                 row |= {f"{p}_holm": adjusted, "tests": len(family)}
     for row, case in zip(rows, cases, strict=True):
         row["verdict"] = verdict(case, row.get("p_holm", math.nan), ledger)
-        row["note"] = "; ".join([*filter(None, [case.judged.note]), *_remarks(row, case, ledger)])
         if case.judged.result.blocked is None:  # in the family above, but no other p than the first
             row["blocked_p_holm"] = math.nan
+        row["note"] = "; ".join([*filter(None, [case.judged.note]), *_remarks(row, case, ledger)])
     return pd.DataFrame(rows).reindex(columns=list(COLUMNS)).sort_values("claim", kind="stable")
 
 
@@ -276,6 +276,8 @@ def _listed(judged: Judged, confidence: float) -> str:
 
 def _remarks(row: Row, case: Case, ledger: Ledger) -> list[str]:
     """What limits a verdict."""
+    if case.judged.note == NOT_IN_THIS_SUITE:
+        return []
     pending = [case.unfinished] if case.unfinished else []
     if found := hindrances(case, ledger):
         return list(dict.fromkeys([*pending, *found]))
@@ -304,6 +306,8 @@ def _on_size(row: Row, case: Case, ledger: Ledger) -> Iterator[str]:
 
 def _on_units(row: Row, case: Case, ledger: Ledger) -> Iterator[str]:
     """Remarks on what other units than runs would give: whole seeds, test images."""
+    if case.judged.result.blocked is None:
+        return
     blocked = row.get("blocked_p_holm", math.nan)
     if math.isnan(blocked) and not math.isnan(row.get("p_holm", math.nan)):
         yield "no two seeds were run at every batch size"

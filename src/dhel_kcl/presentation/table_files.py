@@ -28,7 +28,12 @@ th {{ position: sticky; top: 0; background: #fff; border-bottom: 1.5px solid #22
 {body}
 </html>
 """
-LATEX = str.maketrans({**{sign: rf"\{sign}" for sign in "%_&#$"}, "±": r"$\pm$", "<": "$<$", ">": "$>$"})
+LATEX = str.maketrans(
+    {sign: rf"\{sign}" for sign in "%_&#${}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {"±": r"$\pm$", "<": "$<$", ">": "$>$", "−": "$-$", "τ": r"$\tau$", "γ": r"$\gamma$"}
+)
+"""What LaTeX needs of texts that any of its engines takes."""
 
 
 def number(value: float, form: str) -> str:

@@ -14,7 +14,7 @@ import torch
 from dhel_kcl.files import write_text
 from dhel_kcl.runtime import cli, cost, speed
 from dhel_kcl.study import layout
-from dhel_kcl.study.config import rule_names
+from dhel_kcl.study.config import taken_names
 from dhel_kcl.study.new_suite import NewSuite
 from dhel_kcl.study.suite import Suite
 from dhel_kcl.training import device
@@ -33,8 +33,8 @@ def main() -> None:
         raise FileNotFoundError(f"{config} is not there: run this in the repository's folder, or name it with --root")
     if path.exists():
         raise FileExistsError(f"{path} is there already; choose another name, or delete it")
-    if args.name in (taken := rule_names(args.root)):
-        raise ValueError(f"{args.name!r} is the name of a rule, as are {', '.join(taken)}; choose another")
+    if args.name in (taken := taken_names(args.root)):
+        raise ValueError(f"{args.name!r} is taken, as are {', '.join(taken)}; choose another")
     new = NewSuite.of(args.name, args.images.expanduser(), args.size)
     try:
         write_text(path, new.text("not measured"))

@@ -15,7 +15,10 @@ from dhel_kcl.study.contradictions import contradictions
 from dhel_kcl.study.mistakes import MOST, ConfigError, did_you_mean, listed
 from dhel_kcl.study.schema import MERGED, REPLACED, GlobalConfig, JointConfig, Own, SuiteConfig, merged
 from dhel_kcl.study.section import Section
+from dhel_kcl.study.values import OWN_NAME
 
+FOLDERS = ("published", "runs", "unfinished")
+"""What lies beside the folders of suites, in results/ or results/runs/."""
 AnySection = TypeVar("AnySection", bound=Section)
 
 
@@ -84,17 +87,21 @@ def suite_names(root: Path) -> list[str]:
     if other := sorted(root.glob(pattern.removesuffix(".yaml") + ".yml")):
         raise ConfigError(f"{other[0]}: is not read; rename it to {other[0].with_suffix('.yaml').name}")
     names = sorted(path.stem for path in root.glob(pattern))
-    if taken := sorted(set(names) & set(rule_names(root))):
+    if wrong := [name for name in names if not re.fullmatch(OWN_NAME, name)]:
+        path = root / layout.SUITE_CONFIG.format(suite=wrong[0])
+        raise ConfigError(f"{path}: {wrong[0]!r} is no name for a suite; use a-z, 0-9 and _")
+    if taken := sorted(set(names) & set(taken_names(root))):
         path = root / layout.SUITE_CONFIG.format(suite=taken[0])
-        raise ConfigError(f"{path}: {taken[0]} is the name of a rule of the workflow; rename the file")
+        raise ConfigError(f"{path}: {taken[0]} is the name of a rule or folder of the workflow; rename the file")
     return names
 
 
-def rule_names(root: Path) -> list[str]:
-    """Names of the workflow's rules below `root`, which no suite may have: a suite is a target of its name, too."""
+def taken_names(root: Path) -> list[str]:
+    """Names that no suite may have: those of the workflow's rules below `root`, since a suite is a target of its name,
+    too, and of `FOLDERS`."""
     files = [root / "Snakefile", *root.glob("workflow/rules/*.smk")]
     texts = "\n".join(path.read_text(encoding="utf-8") for path in files if path.is_file())
-    return sorted(set(re.findall(r"^ *(?:use rule \w+ as|rule) (\w+)(?: with)?:", texts, re.MULTILINE)))
+    return sorted({*re.findall(r"^ *(?:use rule \w+ as|rule) (\w+)(?: with)?:", texts, re.MULTILINE), *FOLDERS})
 
 
 def _content(root: Path, name: str) -> tuple[Path, Any]:
@@ -119,9 +126,11 @@ def _checked(model: type[AnySection], path: Path, content: Any) -> AnySection:
 def _completed(suite: dict[str, Any]) -> dict[str, Any]:
     """Content of a suite's file in which each data set has all settings, and each section all data sets; without what
     is left out."""
-    suite = {key: value for key, value in suite.items() if key not in suite.get("leave_out", ())}
+    left_out = suite.get("leave_out", ())
+    suite = {key: value for key, value in suite.items() if key not in left_out}
     datasets = {}
     for name, own in suite["datasets"].items():
+        own = {key: value for key, value in own.items() if key not in left_out}
         both = {key: suite.get(key, {}) | own.get(key, {}) for key in MERGED}
         both["training"] = merged(suite.get("training", {}), own.get("training", {}))
         datasets[name] = {key: suite[key] for key in REPLACED if key in suite} | own | both

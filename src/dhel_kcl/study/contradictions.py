@@ -6,7 +6,7 @@ from typing import Any
 from dhel_kcl.data.catalogue import CATALOGUE, COLOURS, Dataset, split_sizes
 from dhel_kcl.study.choices import Setting
 from dhel_kcl.study.mistakes import did_you_mean
-from dhel_kcl.study.schema import Augment, Length, Own, Settings, Split, SuiteConfig, Target
+from dhel_kcl.study.schema import FLOORS, Augment, Length, Own, Settings, Split, SuiteConfig, Target
 
 JUDGED = {
     "simclr": {"loss": "simclr"},
@@ -23,7 +23,7 @@ def contradictions(suite: SuiteConfig) -> Iterator[str]:
     yield from _of_sections(suite)
     yield from _of_transfer(suite)
     for dataset, settings in suite.datasets.items():
-        yield from _of_names(settings)
+        yield from _of_names(suite, dataset)
         yield from _of_seeds(suite, settings)
         yield from (f"datasets.{dataset}{text}" for text in _of_batches(suite, dataset))
         yield from (f"datasets.{dataset}.{text}" for text in _of_images(suite, dataset))
@@ -32,6 +32,9 @@ def contradictions(suite: SuiteConfig) -> Iterator[str]:
 
 def _of_sections(suite: SuiteConfig) -> Iterator[str]:
     names = set(suite.losses).union(*(settings.losses for settings in suite.datasets.values()))
+    if taken := sorted(names & FLOORS.keys()):
+        yield f"losses.{taken[0]}: the name is that of a floor; choose another"
+    names |= FLOORS.keys()
     for key, section in (("ablations", suite.ablations), ("causes", suite.causes)):
         if section is None:
             continue
@@ -46,15 +49,19 @@ def _of_sections(suite: SuiteConfig) -> Iterator[str]:
                 yield f"{key}.batch_size: {section.batch_size} is not one of batch_sizes {list(sizes)}"
 
 
-def _of_names(settings: Settings) -> Iterator[str]:
+def _of_names(suite: SuiteConfig, dataset: str) -> Iterator[str]:
     """Losses that pass for others, in verdicts or in tables."""
-    titles: dict[str, str] = {}
-    for name, entry in settings.losses.items():
+    losses, titles = suite.datasets[dataset].losses, dict[str, str]()
+    for name, entry in losses.items():
         for key, value in JUDGED.get(name, {}).items():
-            if (found := getattr(entry, key)) != value:
+            if (found := getattr(entry, key, None)) not in (value, None):
                 yield f"losses.{name}.{key}: {found!r} under a name that claims judge as {value!r}; name it otherwise"
-        if (other := titles.setdefault(entry.title or name, name)) != name:
-            yield f"losses.{name}.title: {entry.title!r} is that of losses.{other}, too; choose another"
+    variants = suite.ablations.losses if suite.ablations and dataset in suite.ablations.datasets else {}
+    for key, entries in (("losses", losses), ("ablations.losses", variants)):
+        for name, entry in entries.items():
+            where = f"{key}.{name}"
+            if (other := titles.setdefault(entry.title or name, where)) != where:
+                yield f"{where}.title: {entry.title!r} is that of {other}, too; choose another"
 
 
 def _of_transfer(suite: SuiteConfig) -> Iterator[str]:
@@ -76,6 +83,8 @@ def _of_transfer(suite: SuiteConfig) -> Iterator[str]:
 def _of_target(suite: SuiteConfig, target: str, asked: Target) -> Iterator[str]:
     """Of a data set that is none of the suite's."""
     entry = CATALOGUE[target]
+    if entry.streamed and asked.size is None:
+        yield ": its images are of many sizes; the key 'size' is missing"
     if asked.split is None:
         yield ": the key 'split' is missing"
     else:
@@ -124,16 +133,28 @@ def _of_batches(suite: SuiteConfig, dataset: str) -> Iterator[str]:
         lengths["final.training"] = settings.final.training
     for key, length in lengths.items():
         if isinstance(updates := length.updates, dict):
-            for size in sorted({size for sizes in asked.values() for size in sizes} - updates.keys()):
-                yield f".{key}.updates: has no number for batches of {size}; add one"
+            of = [sizes for of, sizes in asked.items() if (key, of) != ("final.training", "causes.batch_size")]
+            missing = sorted(set().union(*of) - updates.keys())
+            yield from (f".{key}.updates: has no number for batches of {size}; add one" for size in missing)
+            if not missing and not length.shared(settings.batch_sizes):
+                yield f".{key}.updates: give equal numbers, or numbers in proportion to 1 / M, which are equal epochs"
+    if settings.losses and not settings.batch_sizes:
+        yield ".batch_sizes: is missing; say at which the losses are compared"
 
 
 def _of_points(suite: SuiteConfig, dataset: str) -> Iterator[str]:
-    """Points of `causes` that ask for the same training, which would count once more."""
+    """Points of `causes` whose lengths cannot be compared, or that ask for the same training, which would count once
+    more."""
     causes, training = suite.causes, suite.datasets[dataset].training
     if causes is None or dataset not in causes.datasets:
         return
     points = [(name, entry, point) for name, entry in causes.losses.items() for point in entry.grid]
+    units: dict[str, str] = {}
+    for name, _, point in points:
+        units.setdefault("updates" if training.changed(point.training).epochs is None else "epochs", name)
+    if len(units) > 1:
+        told = " and ".join(f"{name} {unit}" for unit, name in units.items())
+        yield f"causes.losses: {told}, which cannot be compared; give all lengths in one of the two"
     seen: dict[Any, tuple[str, Setting]] = {}
     for name, entry, point in points:
         asked = entry.identity(point.loss), training.changed(point.training).at(causes.batch_size)
@@ -164,7 +185,9 @@ def _of_images(suite: SuiteConfig, dataset: str) -> Iterator[str]:
     except ValueError as error:
         yield f"folder: {error}"
         return
-    yield from _of_views(entry, settings.augment)
+    yield from _of_views(entry, "augment", settings.augment)
+    if settings.probe.augmented:
+        yield from _of_views(entry, "probe.augmented.augment", settings.probe.augmented.augment)
     if not entry.train:  # a folder that is not there: who asks for its images is told
         return
     if wrong := list(_of_split(dataset, split, entry)):
@@ -178,9 +201,14 @@ def _of_images(suite: SuiteConfig, dataset: str) -> Iterator[str]:
             yield f"{key}: {max(sizes)} is above the {there} training images; {remedy}"
 
 
-def _of_views(dataset: Dataset, augment: Augment) -> Iterator[str]:
-    """Whether images of many sizes can be augmented so."""
-    if dataset.streamed and augment.rotation:
-        yield "augment: images that stay files go with neither rotation nor pad"
+def _of_views(dataset: Dataset, key: str, augment: Augment) -> Iterator[str]:
+    """Whether images of this size, or of many, can be augmented so."""
+    side = augment.size or dataset.side
+    if dataset.streamed and (augment.rotation or augment.pad):
+        yield f"{key}: images that stay files go with neither rotation nor pad"
     elif dataset.streamed and augment.size is None:
-        yield "augment: images that stay files need size, the views' height and width"
+        yield f"{key}: images that stay files need size, the views' height and width"
+    elif augment.pad >= side:
+        yield f"{key}.pad: {augment.pad} is not below the images' {side} pixels"
+    elif augment.blur and augment.blur_kernel >= 2 * side:
+        yield f"{key}.blur_kernel: {augment.blur_kernel} is not below {2 * side}, twice the view's side"

@@ -37,11 +37,12 @@ def views(suite: Suite, run: Run, sizes: Mapping[str, int] | None = None) -> int
 def evaluated_images(suite: Suite, dataset: str) -> tuple[int, int]:
     """Images that the evaluation of one encoder passes through it: plain ones, and augmented ones of the paper's probe.
 
-    Plain: the three subsets, and two views of each test image. Augmented: the training images in each epoch.
+    Plain: the three subsets, and two views of each test image and of `training_pairs` training images. Augmented: the
+    training images in each epoch.
     """
-    images, augmented = subset_sizes(suite, dataset), suite.settings(dataset).probe.augmented
-    plain = images["train"] + images["validation"] + 3 * images["test"]
-    return plain, augmented.epochs * images["train"] if augmented else 0
+    images, probe = subset_sizes(suite, dataset), suite.settings(dataset).probe
+    plain = images["train"] + images["validation"] + 3 * images["test"] + 2 * min(probe.training_pairs, images["train"])
+    return plain, probe.augmented.epochs * images["train"] if probe.augmented else 0
 
 
 def transferred_images(suite: Suite, dataset: str) -> int:

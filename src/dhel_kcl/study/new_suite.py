@@ -62,7 +62,7 @@ training:
   learning_rate: 0.3
   reference_batch_size: 256
 
-# Instances a batch, which every loss is compared at; at most an eighth of the training images.
+# Instances a batch, which every loss is compared at.
 batch_sizes: {batch_sizes}
 # Lists are grids: every value is run once, and the best on validation with the further seeds.
 losses:
@@ -112,7 +112,8 @@ class NewSuite:
     def text(self, cost: str) -> str:
         """Content of the suite's file. cost: in words."""
         low, high = EPOCHS
-        epochs = min(max(round(SEEN / self.train), low), high)
+        images = self.train + self.found.count("unlabeled")
+        epochs = min(max(round(SEEN / images), low), high)
         sizes = [size for size in BATCH_SIZES if size <= max(self.train // 8, BATCH_SIZES[0])][-2:]
         in_memory = self.size <= LARGEST_IN_MEMORY
         drawn = [part for part in ("validation", "test") if not self.found.count(part)]
@@ -136,7 +137,7 @@ class NewSuite:
             network=network,
             backbone=backbone,
             epochs=epochs,
-            seen=epochs * self.train,
+            seen=epochs * images,
             batch_sizes=sizes,
             floor=sizes[0],
         )

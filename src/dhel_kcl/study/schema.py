@@ -3,7 +3,7 @@ of losses and backbones. docs/configuration.md is made from the models.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -41,6 +41,8 @@ MERGED = ("training", "seeds", "floors", "probe")
 """Sections of a suite that a data set overrides key by key."""
 REPLACED = ("backbone", "batch_sizes", "losses", "final", "processes")
 """Keys of a suite that a data set overrides as a whole."""
+FLOORS = {"pixels": "raw pixels", "random": "random encoder", "supervised": "supervised"}
+"""What the losses are compared with, and its title: {method: title}."""
 EXTRAS = ("final", "ablations", "causes", "transfer")
 """Sections of a suite besides its main comparison."""
 EPOCHS = 200
@@ -129,6 +131,17 @@ class Length(Section):
     def steps(self, batch_size: int, images: int) -> int:
         """Updates of a run on so many images."""
         return (self.epochs or 0) * (images // batch_size) + self.updates_at(batch_size)
+
+    def shared(self, batch_sizes: Iterable[int]) -> str:
+        """What runs at several batch sizes have in common: "epochs" (or as many views, to a hundredth) or "updates";
+        an empty text for neither."""
+        if self.updates is None:
+            return "epochs"
+        updates = {size: self.updates_at(size) for size in batch_sizes}
+        views = [size * count for size, count in updates.items()]
+        if len(set(updates.values())) < 2:
+            return "updates"
+        return "epochs" if max(views) <= 1.01 * min(views) else ""
 
     def updates_at(self, batch_size: int) -> int:
         """Those that are asked for at a batch size; 0 where the length is given in epochs."""
@@ -286,8 +299,13 @@ class Own(Settings):
         if not isinstance(content, dict) or not isinstance(augment := content.get("augment", {}), dict):
             return content
         size, streamed = content.get("size"), content.get("streamed")
-        if isinstance(size, int) and (size > LARGEST_IN_MEMORY if streamed is None else streamed is True):
-            return content | {"augment": {"size": size} | augment}
+        if not isinstance(size, int) or not (size > LARGEST_IN_MEMORY if streamed is None else streamed is True):
+            return content
+        content = content | {"augment": {"size": size} | augment}
+        match content.get("probe"):
+            case {"augmented": {"augment": dict(augment), **settings}, **probe}:
+                settings["augment"] = {"size": size} | augment
+                return content | {"probe": probe | {"augmented": settings}}
         return content
 
     def dataset(self, name: str) -> Dataset:

@@ -14,12 +14,10 @@ from dhel_kcl.data.catalogue import CATALOGUE, Dataset
 from dhel_kcl.study import layout
 from dhel_kcl.study.choices import Loss, Setting
 from dhel_kcl.study.config import load_suites
-from dhel_kcl.study.schema import Augment, Settings, Split, SuiteConfig, Target, Training
+from dhel_kcl.study.schema import FLOORS, Augment, Settings, Split, SuiteConfig, Target, Training
 
 SECTIONS = ("losses", "ablations", "causes")
 """Sections of a suite that name losses."""
-FLOORS = {"pixels": "raw pixels", "random": "random encoder", "supervised": "supervised"}
-"""What the losses are compared with, and its title: {method: title}."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ import pytest
 
 from dhel_kcl.evidence import causes
 from dhel_kcl.evidence.causes import ABSENT, Points, Settings
+from dhel_kcl.evidence.statistics import OF_CAUSES
+from tests.synthetic import suite_of, with_causes
 
 COMMON = pd.MultiIndex.from_tuples([(0.1, 15.0), (0.5, 15.0)], names=["temperature", "length"])
 
@@ -96,3 +98,27 @@ def test_what_lacks_is_named():
     assert causes.lacking(effects) == ("not run on both sides at τ = 0.5",)
     assert causes.lacking(effects * np.nan) == ()
     assert causes.lacking(pd.DataFrame([[1.0, 2.0]], columns=COMMON)) == ()
+
+
+def test_the_temperatures_compared_are_those_of_the_usual_length(tmp_path):
+    """Another length may have a lower one."""
+
+    def change(content):
+        with_causes([0, 1, 2, 3, 4])(content)
+        lower = {"loss": "dcl", "temperature": 0.05, "learning_rate": 0.1, "epochs": 30}
+        content["causes"]["losses"]["dcl-long"] = lower
+
+    planned = causes.planned(suite_of(tmp_path, change), "digits")
+    assert planned.temperature.min() == 0.05
+    found = OF_CAUSES["temperature"].settings(planned)
+    assert len(found.common) == 4
+    assert OF_CAUSES["temperature"].change(planned[planned.main]).of == 0.1
+
+
+def test_as_many_epochs_as_updates_are_not_the_same_length(tmp_path):
+    def change(content):
+        with_causes([0, 1, 2, 3, 4])(content)
+        for entry in content["causes"]["losses"].values():
+            entry["updates"] = content["training"]["epochs"]
+
+    assert not causes.planned(suite_of(tmp_path, change), "digits").main.any()

@@ -4,7 +4,7 @@ import pytest
 
 from dhel_kcl.evidence import published
 from dhel_kcl.evidence.published import ACCURACY, NEGATIVE_VARIANCE, read_published
-from dhel_kcl.evidence.tables.published import beside_ours, ours
+from dhel_kcl.evidence.tables.published import beside_ours, methods_of, ours
 from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT
@@ -43,18 +43,24 @@ def test_published_figures_stand_beside_ours_only_where_the_conditions_are_the_s
     assert beside_ours(Results(ROOT / "results/digits", Suite.load(ROOT, "digits"))).empty
 
 
-def test_a_figure_published_for_a_temperature_stands_beside_runs_at_it(tmp_path):
+def test_a_figure_published_for_a_temperature_has_none_of_ours_beside_it(tmp_path):
+    """Which is the best of several."""
+    results = results_of(tmp_path, suite_of(tmp_path, paper_like), lambda run, loss: {"test_accuracy": 80.0}, {})
+    entry = replace(read_published(["cifar10"])[0], temperature="0.1", batch_size="256", probe="augmented, SGD")
+    assert ours(results, replace(entry, temperature_tuned="yes")) == "80.00 ± 0.00 (n=6)"
+    assert ours(results, replace(entry, temperature_tuned="no")) == ""
+    assert ours(results, replace(entry, temperature_tuned="yes", batch_size="")) == "", "not stated"
+
+
+def test_a_form_that_a_suite_does_not_write_is_the_usual_one(tmp_path):
     def change(content):
         paper_like(content)
-        content["losses"]["simclr"]["temperature"] = [0.1, 0.07]
-        del content["ablations"]
+        del content["losses"]["dhel"]["form"]
 
-    results = results_of(tmp_path / "a", suite_of(tmp_path, change), lambda run, loss: {"test_accuracy": 80.0}, {})
-    entry = replace(read_published(["cifar10"])[0], temperature_tuned="no", batch_size="256", probe="augmented, SGD")
-    assert ours(results, replace(entry, temperature="0.07")) == "80.00 (n=1)", "the grid's run, not selected"
-    assert ours(results, replace(entry, temperature="0.1")) == "80.00 ± 0.00 (n=6)"
-    assert ours(results, replace(entry, temperature="0.2")) == ""
-    assert ours(results, replace(entry, temperature="0.1", batch_size="")) == "", "not stated"
+    entry = replace(read_published(["cifar10"])[0], loss="dhel", dhel_form="sum")
+    results = results_of(tmp_path, suite_of(tmp_path, change))
+    assert methods_of(results, entry) == ["dhel"]
+    assert methods_of(results, replace(entry, dhel_form="mean")) != ["dhel"]
 
 
 def test_published_figures_name_their_source_and_what_is_not_known():

@@ -4,9 +4,10 @@ import pytest
 
 from dhel_kcl.evidence.figures import FIGURES, figures_of
 from dhel_kcl.evidence.tables import TABLES, tables_of
+from dhel_kcl.presentation import style
 from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT
-from tests.synthetic import results_of
+from tests.synthetic import results_of, small, suite_of, with_causes
 from tests.unit.evidence.conftest import complete, make
 
 ALONE = {"claims_summary", "claims", "causes_points", "causes_effects", "recipe", "runs", "costs"}
@@ -28,3 +29,36 @@ def test_tables_and_figures_are_made(name, tmp_path):
     if not suite.has("losses"):
         assert tables.keys() == ALONE
         assert figures_of(suite) == ["planned", "claims", "causes"]
+
+
+def without_hyperparameters(content):
+    """Whose cells in runs.csv are empty, and read as no number."""
+    with_causes([0, 1, 2, 3, 4])(content)
+    content["losses"] = {"simclr": {"loss": "simclr"}, "dhel": {"loss": "dhel"}}
+    content["causes"]["losses"] = {"simclr-c": {"loss": "simclr"}, "dcl-c": {"loss": "dcl"}}
+    content["ablations"] = {"batch_size": 16, "losses": {"infonce": {"loss": "infonce"}}}
+
+
+def kernels_alone(content):
+    """Causes without a temperature, of which one kernel has no look of its own."""
+    small(content)
+    kernels = {"kernel": "gaussian"}, {"kernel": "gaussian_riesz"}
+    losses = {f"kcl-{k}": {"loss": "kcl", "gamma": [1.0, 4.0]} | kernel for k, kernel in enumerate(kernels)}
+    content["causes"] = {"batch_size": 64, "seeds": [0, 1, 2, 3, 4], "losses": losses}
+
+
+def rates_of_many_digits(content):
+    with_causes([0, 1, 2, 3, 4], rates=(0.12345678, 1e-5))(content)
+
+
+@pytest.mark.parametrize("change", [without_hyperparameters, kernels_alone, rates_of_many_digits])
+def test_unusual_suites_are_judged_tabled_and_drawn(tmp_path, change):
+    suite = suite_of(tmp_path, change)
+    results = complete(results_of(tmp_path / "results", suite))
+    made = {table: make(TABLES[table], results) for table in tables_of(suite)}
+    assert "nan" not in " ".join(str(cell) for table in made.values() for cell in table.to_numpy().flat)
+    assert not (made["causes_points"]["effective rank of z"] == "not run").any()
+    assert not made["costs"][["data set", "section", "entry", "M"]].duplicated().any()
+    style.set_theme()
+    for figure in figures_of(suite):
+        make(FIGURES[figure], results).draw_without_rendering()

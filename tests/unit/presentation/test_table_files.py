@@ -28,6 +28,11 @@ def test_latex_escapes_what_latex_would_read():
     hostile = table_files.latex(pd.DataFrame({"my_set & co": ["$5 #1 <2"]}))
     assert r"my\_set \& co" in hostile
     assert r"\$5 \#1 $<$2" in hostile
+    text = table_files.latex(pd.DataFrame({"τ": ["γ = −1", r"C:\{a}~^"]}))
+    assert r"$\tau$" in text
+    assert r"$\gamma$ = $-$1" in text
+    assert r"C:\textbackslash{}\{a\}\textasciitilde{}\textasciicircum{}" in text
+    assert text.isascii()
 
 
 def test_a_table_is_written_in_every_format(tmp_path):

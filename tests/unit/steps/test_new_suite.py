@@ -67,7 +67,7 @@ def test_a_suite_that_fails_or_is_interrupted_leaves_no_file(main, tmp_path, mon
 def test_a_suite_has_no_rules_name_and_belongs_to_a_repository(main, tmp_path, monkeypatch):
     lay_out_photographs(tmp_path / "photos", {"": 60})
     shutil.copy(ROOT / "Snakefile", tmp_path)
-    with pytest.raises(ValueError, match=r"'theory' is the name of a rule, as are all, explain_target"):
+    with pytest.raises(ValueError, match=r"'theory' is taken, as are all, explain_target"):
         main("theory", "--images", "photos")
     monkeypatch.chdir(tmp_path / "photos")
     with pytest.raises(FileNotFoundError, match=r"config\.yaml is not there: run this in the repository's folder, or"):

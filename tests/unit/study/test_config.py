@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from dhel_kcl.evidence import ledger
-from dhel_kcl.study import choices, config, contradictions, job_counts
+from dhel_kcl.study import choices, config, contradictions, job_counts, schema
 from dhel_kcl.study.config import ConfigError
 from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT
@@ -134,6 +134,31 @@ from tests.unit.study.conftest import edited
             "losses.dhel.title: 'SimCLR' is that of losses.simclr, too; choose another",
         ),
         ("crop_scale: [0.6, 1.0]", "crop_scale: [0.6, 1.0], pad: 2", "digits.augment.pad: 2 needs crop_scale [1, 1]"),
+        ("crop_scale: [0.6, 1.0], rotation: 15", "pad: 8", "digits.augment.pad: 8 is not below the images' 8 pixels"),
+        ("contrast: 0.4}", "contrast: 0.4, blur: 0.5}", "digits.augment.blur_kernel: 23 is not below 16, twice"),
+        (
+            "probe: {",
+            "probe: {augmented: {augment: {pad: 9}}, ",
+            "digits.probe.augmented.augment.pad: 9 is not below the images' 8 pixels",
+        ),
+        (
+            "seeds: {grid",
+            "transfer: {batch_size: 16, datasets: {imagenet100: {split: {validation: 1, test: 9}}}}\nseeds: {grid",
+            "transfer.datasets.imagenet100: its images are of many sizes; the key 'size' is missing",
+        ),
+        ("  dhel: {loss: dhel,", "  random: {loss: dhel,", "losses.random: the name is that of a floor"),
+        ("    kcl-gaussian: {", "    pixels: {", "ablations.losses.pixels: the name is already used; choose another"),
+        ("  simclr: {", "  kcl-log: {", "losses.kcl-log.loss: 'simclr' under a name that claims judge as 'kcl'"),
+        (
+            "title: KCL Gaussian",
+            "title: DHEL",
+            "ablations.losses.kcl-gaussian.title: 'DHEL' is that of losses.dhel, too; choose another",
+        ),
+        (
+            "form: mean, temperature: 0.3, learning_rate: [0.3, 1.0], updates: 3",
+            "form: mean, temperature: 0.3, learning_rate: [0.3, 1.0], epochs: 3",
+            "causes.losses: dcl-causes updates and dhel-causes epochs, which cannot be compared; give all lengths",
+        ),
         ("validation: 40", "validation: 3000", "digits.split: digits: the split asks for more training, validation"),
         ("batch_sizes: [16]", "batch_sizes: [16, 512]", "batch_sizes: 512 is above the 100 training images; lower it"),
         ("floors: {batch_size: 16", "floors: {batch_size: 512", "floors.batch_size: 512 is above the 100 training"),
@@ -170,8 +195,9 @@ def test_images_of_ones_own_need_a_folder_and_a_size_alone(root, smoke):
     assert loaded.evaluation_spec("mine")["augment"]["size"] == 128
     smoke(own(root / "photos", size=128, augment={"size": 64, "flip": 0.5}))
     assert Suite.load(root, "smoke").evaluation_spec("mine")["augment"]["size"] == 64
-    smoke(own(root / "photos", streamed=True))
-    assert Suite.load(root, "smoke").evaluation_spec("mine")["augment"]["size"] == 16
+    smoke(own(root / "photos", streamed=True, probe={"augmented": {"augment": {"flip": 0.5}}}))
+    spec = Suite.load(root, "smoke").evaluation_spec("mine")
+    assert spec["augment"]["size"] == spec["augmented"]["augment"]["size"] == 16
 
 
 @pytest.mark.parametrize(
@@ -244,11 +270,80 @@ def test_files_that_can_be_no_suite_by_their_names_are_told(root):
         config.suite_names(root)
     path.unlink()
     shutil.copytree(ROOT / "workflow/rules", root / "workflow/rules")
-    assert {"fetch_data", "pretrain_later", "record_evidence"} <= set(config.rule_names(root))
-    assert not set(config.rule_names(root)) & set(config.suite_names(root))
+    assert {"fetch_data", "pretrain_later", "record_evidence"} <= set(config.taken_names(root))
+    assert not set(config.taken_names(root)) & set(config.suite_names(root))
     (root / "config/suites/fetch_data.yaml").touch()
-    with pytest.raises(ConfigError, match=r"fetch_data\.yaml: fetch_data is the name of a rule of the"):
+    with pytest.raises(ConfigError, match=r"fetch_data\.yaml: fetch_data is the name of a rule or folder"):
         config.suite_names(root)
+
+
+@pytest.mark.parametrize("name", ["My Suite", "my-suite", "1st"])
+def test_names_of_files_that_are_no_names_are_told(root, name):
+    (root / f"config/suites/{name}.yaml").touch()
+    with pytest.raises(ConfigError, match=f"'{name}' is no name for a suite; use a-z, 0-9 and _"):
+        config.suite_names(root)
+
+
+@pytest.mark.parametrize("name", config.FOLDERS)
+def test_names_of_folders_beside_those_of_suites_are_taken(root, name):
+    (root / f"config/suites/{name}.yaml").touch()
+    with pytest.raises(ConfigError, match=f"{name} is the name of a rule or folder of the workflow"):
+        config.suite_names(root)
+
+
+@pytest.mark.parametrize(
+    ("updates", "shared"),
+    [
+        ({"16": 80, "32": 80, "64": 80}, "updates"),
+        ({"16": 80, "32": 40, "64": 20}, "epochs"),
+        ({"16": 2001, "32": 1000, "64": 500}, "epochs"),
+        ({"16": 80, "32": 40, "64": 40}, ""),
+    ],
+)
+def test_what_trainings_of_several_batch_sizes_share(updates, shared):
+    assert schema.Length(updates=updates).shared([16, 32, 64]) == shared
+    assert (schema.Length(epochs=4).shared([16, 32]), schema.Length(updates=9).shared([16])) == ("epochs", "updates")
+
+
+def test_trainings_that_share_neither_epochs_nor_updates_are_refused(root, smoke):
+    """C4 compares batch sizes, and says at equal what."""
+
+    def change(content):
+        content["batch_sizes"] = [16, 32, 64]
+        content["training"] = {"updates": {"16": 80, "32": 40, "64": 40}}
+
+    smoke(change)
+    with pytest.raises(ConfigError, match=r"digits\.training\.updates: give equal numbers, or numbers in proportion"):
+        config.load_suite(root, "smoke")
+
+
+def test_a_data_set_with_losses_of_its_own_needs_batch_sizes(root, smoke):
+    def change(content):
+        content["datasets"]["digits"]["losses"] = content.pop("losses")
+        for key in ("batch_sizes", "ablations", "final"):
+            del content[key]
+
+    smoke(change)
+    with pytest.raises(ConfigError, match=r"datasets\.digits\.batch_sizes: is missing; say at which"):
+        config.load_suite(root, "smoke")
+
+
+def test_what_is_left_out_is_left_out_of_data_sets_too(root, smoke):
+    def change(content):
+        content["datasets"]["digits"]["final"] = dict(training={"updates": 5}, seeds=[7])
+        content["leave_out"] = ["final"]
+
+    smoke(change)
+    assert {run.section for run in Suite.load(root, "smoke").runs} == {"losses", "ablations", "causes", "floors"}
+
+
+def test_a_final_length_needs_no_updates_for_the_batch_size_of_causes(root, smoke):
+    def change(content):
+        content["causes"]["batch_size"] = 32
+        content["final"]["training"] = {"updates": {"16": 9}}
+
+    smoke(change)
+    assert config.load_suite(root, "smoke").causes.batch_size == 32
 
 
 def test_names_that_claims_judge_are_those_of_the_ledger():

@@ -365,13 +365,13 @@ def test_selected_settings_are_trained_at_the_final_length_with_seeds_of_their_o
 
 def test_points_of_causes_differ_in_length_and_seeds(root, smoke):
     point = {"loss": "dcl", "temperature": 0.1}
-    losses = {"short": point | {"epochs": [1, 2]}, "long": point | {"updates": 40, "seeds": [8, 9]}}
+    losses = {"short": point | {"updates": [6, 12]}, "long": point | {"updates": 40, "seeds": [8, 9]}}
     smoke(lambda content: content.update(causes={"batch_size": 16, "seeds": [5], "losses": losses}))
     suite = Suite.load(root, "smoke")
     runs = [run for run in suite.runs if run.section == "causes"]
     assert [(run.name, run.seed) for run in runs] == [
-        ("short_m16_temperature-0.1_epochs-1", 5),
-        ("short_m16_temperature-0.1_epochs-2", 5),
+        ("short_m16_temperature-0.1_updates-6", 5),
+        ("short_m16_temperature-0.1_updates-12", 5),
         ("long_m16_temperature-0.1_updates-40", 8),
         ("long_m16_temperature-0.1_updates-40", 9),
     ]

@@ -29,8 +29,9 @@ from dhel_kcl.evidence.wording import WITHIN_THE_MARGIN, said
 from dhel_kcl.presentation import style
 from dhel_kcl.study.suite import dataset_title
 
-TITLES = {"simclr": "SimCLR", "dcl": "DCL", "dhel-mean": "DHEL mean", "dhel-anchor": "DHEL anchor", "dhel-sum": "DHEL"}
+TITLES = {"simclr": "SimCLR", "dcl": "DCL", "dhel-mean": "DHEL mean", "dhel-anchor": "DHEL anchor"}
 TITLES |= {"kcl-gaussian": "KCL Gaussian", "kcl-log": "KCL log", "kcl-imq": "KCL IMQ", "kcl-riesz": "KCL Riesz"}
+TITLES |= {"kcl-gaussian_riesz": "KCL Gaussian-Riesz"}
 AGAINST = {"z_alignment": "alignment  ‖u − v‖², lower is closer", "test_accuracy": "test accuracy (%)"}
 GUIDE: dict[str, Any] = {"color": "#BBBBBB", "linewidth": 1.2, "zorder": -1}
 """Rank by the logarithm of alignment, least squares through the points with a temperature."""
@@ -83,7 +84,7 @@ def by_weight(points: pd.DataFrame) -> dict[float, float]:
 
 
 def marker(loss: str, results: Results) -> str:
-    look: str = panels.look("dhel" if loss == "dhel-sum" else loss, results.suite)["marker"]
+    look: str = panels.look(loss, results.suite)["marker"]
     return look
 
 

@@ -77,9 +77,10 @@ def draw_points(ax: Axes, points: pd.DataFrame, settings: list[str], color: str,
     if points.empty:
         style.words(ax, NOT_RUN, style.GREY)
         return
-    for point in best_rates(points).fillna({"parameters": ""}).itertuples():
+    best = best_rates(points)
+    for setting, point in zip(grids.parameters(best).map(grids.setting), best.itertuples(), strict=True):
         face = color if point.selected else "white"
-        x = settings.index(grids.setting(point.parameters))
+        x = settings.index(setting)
         ax.plot(x, point.test_accuracy, marker=marker, markersize=4.5, color=color, markerfacecolor=face)
     ax.margins(y=0.15)
 

@@ -14,9 +14,11 @@ FLOOR_LINES: dict[str, Any] = {"pixels": ":", "random": "--", "supervised": "-."
 
 
 def look(method: str, suite: Suite) -> dict[str, Any]:
-    """Colour and marker of a loss, the same in every figure of the suite."""
+    """Colour and marker of a loss, the same in every figure of the suite; of a kind that is no entry's name, the
+    first that is nobody's."""
     others = [name for name in suite.methods if name not in style.LOOKS]
-    colour, marker = style.LOOKS.get(method) or style.OTHERS[others.index(method) % len(style.OTHERS)]
+    position = others.index(method) if method in others else len(others)
+    colour, marker = style.LOOKS.get(method) or style.OTHERS[position % len(style.OTHERS)]
     return {"color": colour, "marker": marker}
 
 

@@ -1,4 +1,4 @@
-"""One module a theme: functions that make a table, as a DataFrame of texts, from the tidy tables of a suite.
+"""One module a theme: functions that make a table, as a DataFrame, from the tidy tables of a suite.
 
 A change in one of them remakes its tables. A cell that the suite asks for and that has no run says "not run".
 """

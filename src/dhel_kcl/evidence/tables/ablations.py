@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from dhel_kcl.evidence import grids
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation.table_files import NOT_RUN, mean_and_spread
 from dhel_kcl.study.suite import dataset_title
@@ -22,7 +23,7 @@ def tabulate(results: Results) -> pd.DataFrame:
                     "data set": dataset_title(dataset),
                     "loss": results.suite.title(method),
                     "M": asked.batch_size,
-                    "selected": group.parameters.iloc[0] if len(group) else NOT_RUN,
+                    "selected": grids.parameters(group).iloc[0] if len(group) else NOT_RUN,
                     "test accuracy (%)": mean_and_spread(group.test_accuracy, 2),
                     "alignment (z)": mean_and_spread(group.z_alignment, 3),
                     "effective rank (z)": mean_and_spread(group.z_effective_rank, 1),

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator
+from functools import partial
 
 import pandas as pd
 
@@ -68,7 +69,8 @@ def effects(results: Results) -> pd.DataFrame:
 def changes(asked: pd.DataFrame, suite: Suite) -> Iterator[tuple[str, Change]]:
     """Those that the points can show, with their names: the steps of the ledger, both removals at once, and gamma."""
     names = {id(statement.statistic): statement.short for statement in ledger.read().of_causes}
-    steps = [(names[id(step)], step.change(asked)) for step in OF_CAUSES.values()]
+    main = asked[asked.main]
+    steps = [(names[id(step)], step.change(main)) for step in OF_CAUSES.values() if id(step) in names]
     gammas = [
         (
             f"{suite.title(rows.method.iloc[0])}: γ = {high:g} - {low:g}",
@@ -84,19 +86,14 @@ def changes(asked: pd.DataFrame, suite: Suite) -> Iterator[tuple[str, Change]]:
 
 def by_rate(points: Points, settings: Settings) -> dict[str, dict[str, tuple[pd.DataFrame, int]]]:
     """{learning rate: {outcome: (effects, decimals)}}."""
-    rates = settings.rates
-    found: dict[str, dict[str, tuple[pd.DataFrame, int]]] = {}
-    for name in (*(f"{rate:g}" for rate in rates if len(rates) > 1), EQUAL, RETUNED):
-        found[name] = {}
-        for header, (column, digits) in OUTCOMES.items():
-            if name == EQUAL:
-                table = causes.at_equal_rates(points, settings, column)
-            elif name == RETUNED:
-                table = causes.retuned(points, settings, column)
-            else:
-                table = causes.at_equal_rates(points, settings.at(float(name)), column)
-            found[name][header] = table, digits
-    return found
+    of_rates = {f"{rate:.12g}": settings.at(rate) for rate in settings.rates if len(settings.rates) > 1}
+    of_rates[EQUAL] = settings
+    ways = {name: partial(causes.at_equal_rates, points, at) for name, at in of_rates.items()}
+    ways[RETUNED] = partial(causes.retuned, points, settings)
+    return {
+        name: {header: (way(column), digits) for header, (column, digits) in OUTCOMES.items()}
+        for name, way in ways.items()
+    }
 
 
 def _cells(effects: pd.DataFrame, digits: int, usual: pd.Series, level: float) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from dhel_kcl.evidence import grids
 from dhel_kcl.evidence.published import NEGATIVE_VARIANCE, TITLES, read_published
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation.table_files import NOT_RUN, mean_and_spread
@@ -30,7 +31,7 @@ def _ours(results: Results, dataset: str, sizes: list[int]) -> list[dict[str, st
         method, runs = results.suite.methods_of(dataset)[name], where(results.selected, dataset=dataset, method=name)
         if len(method.grid) == 1:
             row = {"data set": dataset_title(dataset), "loss": method.title}
-            row["setting"] = runs.parameters.iloc[0] if len(runs) else NOT_RUN
+            row["setting"] = grids.parameters(runs).iloc[0] if len(runs) else NOT_RUN
             for size in sizes:
                 cell = mean_and_spread(where(runs, batch_size=size).z_negative_variance, 4)
                 row[f"M = {size}"] = cell if size in method.batch_sizes else ""

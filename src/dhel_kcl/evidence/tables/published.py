@@ -7,11 +7,14 @@ import pandas as pd
 from dhel_kcl.evidence.published import TITLES, Published, read_published
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation.table_files import mean_and_spread
+from dhel_kcl.study.choices import DHEL
 from dhel_kcl.study.suite import Method, dataset_title
 
 HEADERS = ["data set", "loss", "M", "temperature", "probe", "published (%)", "comparable", "source"]
 PROBES = ("augmented", "cached features")
 """Protocols that we have."""
+(USUAL_FORM,) = DHEL.model_fields["form"].default
+"""Of an entry `dhel` that names none."""
 
 
 def by_others() -> pd.DataFrame:
@@ -53,11 +56,7 @@ def ours(results: Results, entry: Published) -> str:
         return ""
     runs = where(results.runs, dataset=entry.dataset)
     runs = runs[runs.section.isin(["losses", "ablations"]) & (runs.batch_size.astype(str) == entry.batch_size)]
-    if entry.fixed_temperature:
-        wanted = f"temperature={entry.fixed_temperature}"
-        runs = runs.loc[[wanted in str(said).split() for said in runs.parameters]]
-    else:
-        runs = where(runs, selected=True)
+    runs = where(runs, selected=True)
     cells = [where(runs, method=method)[column].dropna() for method in methods_of(results, entry)]
     cells = [cell for cell in cells if len(cell)]
     return mean_and_spread(max(cells, key=lambda cell: cell.mean()), 2) if cells else ""
@@ -68,7 +67,8 @@ def column_of(results: Results, entry: Published) -> str | None:
     asked = results.settings(entry.dataset)
     augments = asked.probe.augmented is not None
     same = (asked.backbone.name, str(asked.training.epochs)) == (entry.backbone, entry.epochs)
-    if not same or entry.protocol not in PROBES or not entry.is_comparable:
+    fixed = entry.temperature_tuned == "no"  # ours is the best of several
+    if not same or entry.protocol not in PROBES or not entry.is_comparable or (fixed and entry.temperature):
         return None
     if entry.protocol == "cached features":
         return "cached_test_accuracy" if augments else "test_accuracy"
@@ -80,7 +80,9 @@ def methods_of(results: Results, entry: Published) -> list[str]:
     losses = ("simclr", "dcl") if entry.loss == "best_baseline" else (entry.loss,)
 
     def same(method: Method) -> bool:
-        weights, forms = ({point.loss.get(key) for point in method.grid} for key in ("energy_weight", "form"))
-        return weights <= {None, 1.0} and (not entry.dhel_form or forms == {entry.dhel_form})
+        weights = {point.loss.get("energy_weight", 1.0) for point in method.grid}
+        forms = {point.loss.get("form", USUAL_FORM) for point in method.grid}
+        return weights == {1.0} and (not entry.dhel_form or forms == {entry.dhel_form})
 
-    return [name for name, method in results.suite.methods.items() if method.loss in losses and same(method)]
+    methods = results.suite.methods_of(entry.dataset)
+    return [name for name, method in methods.items() if method.loss in losses and same(method)]

@@ -25,7 +25,7 @@ def tabulate(results: Results) -> pd.DataFrame:
                     continue
                 points = in_order_of_choice(where(grid, dataset=dataset, method=method, batch_size=size))
                 row = {"data set": dataset_title(dataset), "loss": results.suite.title(method), "M": size}
-                row["selected"] = selected(points.parameters, asked)
+                row["selected"] = selected(grids.parameters(points), asked)
                 whole = number(points.test_accuracy.mean(), ".2f") or NOT_RUN
                 rows.append(row | spread(best_rates(points).test_accuracy, close) | {"mean over all points": whole})
     return pd.DataFrame(rows)

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from dhel_kcl.evidence import grids
 from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.presentation.table_files import number
 from dhel_kcl.study.suite import dataset_title
@@ -21,7 +22,7 @@ def tabulate(results: Results) -> pd.DataFrame:
             "data set": table.dataset.map(dataset_title),
             "loss": [results.suite.title(method) for method in table.method],
             "M": table.batch_size,
-            "parameters": table.parameters.fillna(""),
+            "parameters": grids.parameters(table),
             "seed": table.seed,
             "role": table.role.where(~table.selected | (table.role != "grid"), "grid, selected"),
             "validation accuracy (%)": numbers("validation_accuracy", 2),
