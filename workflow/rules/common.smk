@@ -17,7 +17,7 @@ from dhel_kcl.evidence.published import PUBLISHED
 from dhel_kcl.evidence.tables import TABLES, tables_of
 from dhel_kcl.files import sha256
 from dhel_kcl.presentation.table_files import FORMATS
-from dhel_kcl.runtime import cli, job_progress, origins, provenance, records, science, warm
+from dhel_kcl.runtime import cli, digest, job_progress, origins, provenance, records, science, warm
 from dhel_kcl.study import layout
 from dhel_kcl.study.config import ConfigError, load_global, own_images, suite_names
 from dhel_kcl.study.suite import FLOORS, Suite
@@ -32,6 +32,11 @@ from snakemake.utils import available_cpu_count
 from snakemake_interface_executor_plugins.settings import ExecMode
 
 ROOT = Path(workflow.basedir)
+if (OWN := ROOT / "src/dhel_kcl").is_dir() and not OWN.samefile(digest.SOURCE):
+    raise WorkflowError(
+        f"this is the workflow of {ROOT}, and Python's package dhel_kcl is that of {digest.SOURCE.parents[1]}: call "
+        f"{ROOT}/.venv/bin/snakemake (after `make install` there), or activate the environment that has this one."
+    )
 # Jobs run in the Python environment of this Snakemake, activated or not.
 shell.prefix(f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 
@@ -50,20 +55,25 @@ FROM_TABLES = config.get("from_tables", False)
 if FROM_TABLES not in (True, False):
     raise WorkflowError(f"--config: from_tables: {FROM_TABLES!r} is neither True nor False")
 if DEFAULT_SUITE not in SUITES:
-    raise WorkflowError(f"config/config.yaml: default_suite: {cli.unknown('suite', DEFAULT_SUITE, list(SUITES))}")
+    raise WorkflowError(f"config/config.yaml: default_suite: {cli.unknown('suite', str(DEFAULT_SUITE), list(SUITES))}")
 
-for file in records.unrecorded(
-    layout.versioned([suite for suite in SUITES.values() if not suite.is_joint], EXPERIMENTS)
-):
-    raise WorkflowError(
-        f"{file} is there, but nothing in .snakemake/metadata says how it was made. "
-        "Go back to the last versioned results with `dvc pull --force`, or delete the file (or all of "
-        "results/runs) to compute it anew."
-    )
-
-# `--cores all` counts the cores of this process's affinity, and leaves out what its control group may use of them.
-if workflow.exec_mode == ExecMode.DEFAULT and workflow.global_resources["_cores"].value == available_cpu_count():
-    workflow.register_resource("_cores", Resource("_cores", cores.available()))
+if workflow.exec_mode == ExecMode.DEFAULT:
+    for file in records.unrecorded(
+        layout.versioned([suite for suite in SUITES.values() if not suite.is_joint], EXPERIMENTS)
+    ):
+        raise WorkflowError(
+            f"{file} is there, but nothing in .snakemake/metadata says how it was made. "
+            "Go back to the last versioned results with `dvc pull --force`, or delete the file (or all of "
+            "results/runs) to compute it anew."
+        )
+    # What a shell's profile says of threads is not meant for this process; Snakemake says it to each job anew.
+    os.environ.pop("OMP_NUM_THREADS", None)
+    # `--cores all` counts the cores of this process's affinity, and leaves out what its control group may use of them.
+    if workflow.global_resources["_cores"].value == available_cpu_count():
+        workflow.register_resource("_cores", Resource("_cores", cores.available()))
+else:
+    # A job of its own, as Slurm's: it stays within what it was given, and hands nothing to a process outside.
+    os.environ.pop(warm.ADDRESS, None)
 if hindrance := provenance.git_revision()[1]:
     print(f"Warning: {hindrance}", file=sys.stderr)
 

@@ -18,7 +18,7 @@ rule evaluate_encoder:
         out=lambda w: layout.RUN.format(**w),
     shell:
         "dhel-kcl evaluate --spec {params.spec:q} {params.run} --data {params.data:q} --split {input.split:q} "
-        "--out {params.out:q} > {log:q} 2>&1"
+        "--code {params.code} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule transfer_encoder:
@@ -40,7 +40,7 @@ rule transfer_encoder:
         data=lambda w: layout.data_folder(w.target),
     shell:
         "dhel-kcl transfer --spec {params.spec:q} --run {params.run:q} --data {params.data:q} --split {input.split:q} "
-        "--out {output:q} > {log:q} 2>&1"
+        "--code {params.code} --out {output:q} > {log:q} 2>&1"
 
 
 rule select_setting:

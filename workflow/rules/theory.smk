@@ -21,8 +21,8 @@ if not FROM_TABLES:
             code=lambda w: science.of_theory(w.experiment),
             out=lambda w, output: Path(output[0]).with_suffix(""),
         shell:
-            "dhel-kcl compute --name {wildcards.experiment} --out {params.out:q} --record {output.record:q} "
-            "> {log:q} 2>&1"
+            "dhel-kcl compute --name {wildcards.experiment} --code {params.code} --out {params.out:q} "
+            "--record {output.record:q} > {log:q} 2>&1"
 
     rule record_theory:
         input:

@@ -7,13 +7,13 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
-import yaml
-
 from dhel_kcl.evidence.dataset_runs import Pair, Rules
 from dhel_kcl.evidence.statistics import OF_CAUSES, OF_PAIRS, STATISTICS, Statistic
 from dhel_kcl.evidence.tidy import MEASURES
 from dhel_kcl.presentation.claim_names import CLAIMS
 from dhel_kcl.presentation.verdict_words import CONFIRMATORY, EXPLORATORY
+from dhel_kcl.study import plain_yaml
+from dhel_kcl.study.mistakes import ConfigError
 
 LEDGER = Path(__file__).with_name("claims.yaml")
 DIRECTIONS = ("greater", "less")
@@ -81,9 +81,9 @@ class Ledger:
 def read(path: Path = LEDGER) -> Ledger:
     """The ledger in a YAML file. Raises LedgerError."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise LedgerError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+        content = plain_yaml.read(path)
+    except ConfigError as error:
+        raise LedgerError(str(error)) from None
     rules = [field.name for field in fields(Rules)]
     top = _Entry(str(path), content, [*rules, "close", "sources", "pairs", "statements"])
     sources = {key: str(value) for key, value in top.mapping("sources").items()}

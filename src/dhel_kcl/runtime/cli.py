@@ -29,6 +29,11 @@ def suite_parser(description: str | None, tables: bool = True) -> argparse.Argum
     return result
 
 
+def add_code(parser: argparse.ArgumentParser) -> None:
+    """Let a step take the digest that it is checked against."""
+    parser.add_argument("--code", help="digest of the code that the job was planned with; other code is refused")
+
+
 def add_target(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
     """Let a step take either --suite NAME or --theory. Returns the group, for what else it may be."""
     parser.add_argument("--root", default=Path(), type=Path, help="repository folder, whose config is read")

@@ -32,6 +32,12 @@ def of_step(name: str, code: Code = RUNNING) -> str:
     return code.of([FUNCTIONS[name]])
 
 
+def check(planned: str | None, running: str) -> None:
+    """Raises ValueError if a job was planned with another digest than that of the code that runs; None: with any."""
+    if planned not in (None, running):
+        raise ValueError("the source changed after this job was planned; run the same command again")
+
+
 def of_fetching(dataset: str, code: Code = RUNNING) -> str:
     """Digest of what prepares a data set; one that the catalogue does not know is a folder of one's own images."""
     known = catalogue.CATALOGUE.get(dataset)

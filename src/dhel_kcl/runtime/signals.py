@@ -4,13 +4,14 @@ import signal
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 INTERRUPTED = 75
 """Exit status of a job that was asked to stop and left what it can go on from (EX_TEMPFAIL: try again)."""
 
 
 class StopRequest:
     """Within its block the signals of REQUESTS are remembered instead of ending the process; called, says if one came.
+    The end of a terminal (SIGHUP) stays ignored where it is, as by `nohup`.
 
     received: name of the signal that came last.
     """
@@ -23,7 +24,9 @@ class StopRequest:
         return self.received is not None
 
     def __enter__(self) -> Self:
-        self._handlers = {number: signal.signal(number, self._remember) for number in REQUESTS}
+        deaf = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        asked = [number for number in REQUESTS if not (deaf and number == signal.SIGHUP)]
+        self._handlers = {number: signal.signal(number, self._remember) for number in asked}
         return self
 
     def __exit__(

@@ -1,7 +1,9 @@
 """How fast a device does the work of a suite: measured in seconds, and kept for this device and code."""
 
+import fcntl
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -166,14 +168,25 @@ def measured(benchmarks: Iterable[Benchmark], place: torch.device, cache: Path) 
 
 def _of_ends(benchmarks: Sequence[Benchmark], place: torch.device, cache: Path) -> dict[str, float]:
     """Images a second of each benchmark, by key: measured, each as long as leaves time for the others, or found."""
-    known = read_json(cache) if cache.is_file() else {}
     entries = {benchmark.key: _entry(benchmark, place) for benchmark in benchmarks}
-    missing = [benchmark for benchmark in benchmarks if entries[benchmark.key] not in known]
-    seconds = min(SECONDS, TOGETHER / max(1, len(missing)))
-    for benchmark in tqdm(missing, desc="measuring", unit="rate", leave=False):
-        known[entries[benchmark.key]] = benchmark.measure(place, seconds)
-        write_json(cache, known)
+    with _alone(cache):
+        known = read_json(cache) if cache.is_file() else {}
+        missing = [benchmark for benchmark in benchmarks if entries[benchmark.key] not in known]
+        seconds = min(SECONDS, TOGETHER / max(1, len(missing)))
+        for benchmark in tqdm(missing, desc="measuring", unit="rate", leave=False):
+            known[entries[benchmark.key]] = benchmark.measure(place, seconds)
+            write_json(cache, known)
     return {key: known[entry] for key, entry in entries.items()}
+
+
+@contextmanager
+def _alone(cache: Path) -> Iterator[None]:
+    """Waits until no other process is in this block for `cache`: two would slow each other, and write one file."""
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    with cache.with_suffix(".lock").open("wb") as file:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _entry(benchmark: Benchmark, place: torch.device) -> str:

@@ -38,7 +38,9 @@ def start() -> subprocess.Popen[bytes] | None:
 
     It lives until its standard input is closed, which happens when the caller ends, however it does.
     """
-    if not hasattr(os, "pidfd_open"):
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):  # Python's build or the kernel has it not
         return None
     folder = tempfile.mkdtemp(prefix="dhel-kcl-")
     address = os.path.join(folder, "socket")

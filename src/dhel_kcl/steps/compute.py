@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from dhel_kcl.files import write_json, write_text
-from dhel_kcl.runtime import cli
+from dhel_kcl.runtime import cli, science
 from dhel_kcl.runtime.provenance import environment
 from dhel_kcl.theory import EXPERIMENTS
 from dhel_kcl.theory.experiment import PRECISION, THREADS, run
@@ -23,8 +23,10 @@ def main() -> None:
     parser.add_argument("--name", required=True, choices=EXPERIMENTS, help="experiment")
     parser.add_argument("--out", required=True, type=Path, help="path without extension; .csv and .json are written")
     parser.add_argument("--record", required=True, type=Path, help="file to write versions, machine and time to")
+    cli.add_code(parser)
     args = parser.parse_args()
 
+    science.check(args.code, science.of_theory(args.name))
     experiment, started = import_module(f"dhel_kcl.theory.{args.name}"), time.perf_counter()
     result = run(experiment.measure, experiment.judge)
     circumstances = {"device": "cpu", "precision": PRECISION, "threads": THREADS}

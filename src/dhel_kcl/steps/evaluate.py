@@ -17,9 +17,10 @@ from dhel_kcl.data import split as splits
 from dhel_kcl.evaluation.protocol import Report, evaluate
 from dhel_kcl.evaluation.spec import EvaluationSpec
 from dhel_kcl.files import write_json, write_rows
-from dhel_kcl.runtime import cli
+from dhel_kcl.runtime import cli, science
 from dhel_kcl.runtime.allocator import keep_freed_memory
 from dhel_kcl.training import cores
+from dhel_kcl.training.spec import PretrainSpec
 
 
 def main() -> None:
@@ -29,9 +30,13 @@ def main() -> None:
     parser.add_argument("--data", required=True, type=Path, help="prepared data set")
     parser.add_argument("--split", required=True, type=Path, help="split file")
     parser.add_argument("--out", required=True, type=Path, help="folder to write")
+    cli.add_code(parser)
     args = parser.parse_args()
 
     spec = EvaluationSpec.read(args.spec)
+    if args.run:
+        backbone = PretrainSpec.read(str(args.run / "spec.json")).backbone["name"]
+        science.check(args.code, science.of_evaluating(backbone, spec.images))
     if note := cores.shortage(spec.threads):
         print(note, file=sys.stderr)
     data, split = splits.read_with(args.data, args.split, spec.dataset)

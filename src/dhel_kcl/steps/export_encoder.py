@@ -8,6 +8,7 @@ Example:
     dhel-kcl export-encoder results/runs/digits/digits/dhel_m64_selected/seed1
 """
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from safetensors.torch import save
 
 from dhel_kcl.data import prepared
 from dhel_kcl.data.prepared import Prepared
-from dhel_kcl.files import DamagedError, read_json, reading, sha256, write_bytes, write_text
+from dhel_kcl.files import DamagedError, read_json, reading, sha256, write_bytes
 from dhel_kcl.runtime import cli
 from dhel_kcl.study import layout
 from dhel_kcl.training.networks import build_encoder, read_weights
@@ -94,20 +95,21 @@ def export(run: Path, folder: Path | None, out: Path) -> None:
     weights = {name: tensor.contiguous() for name, tensor in encoder.state_dict().items()}
     more = {"encoder": json.dumps(settings), "spec": json.dumps(spec.as_dict())}
     content = in_order(save(weights, known | more))
-    if out.exists() and out.read_bytes() != content:
-        raise FileExistsError(f"{out} holds another encoder; delete it, or name another file with --out")
-    write_bytes(out, content)
-
     size = [spec.augment.size] * 2 if spec.augment.size else data.manifest.images[2:]
     card = CARD.format(
         title=out.stem,
         rows="\n".join(f"| {name} | {value} |" for name, value in known.items()),
         file=out.name,
-        sha256=sha256(out),
+        sha256=hashlib.sha256(content).hexdigest(),
         shape=", ".join(map(str, [data.channels, *size])),
         features=encoder.features,
     )
-    write_text(out.with_suffix(".md"), card)
+    files = {out: content, out.with_suffix(".md"): card.encode()}
+    for path, its in files.items():
+        if path.exists() and path.read_bytes() != its:
+            raise FileExistsError(f"{path} holds something else; delete it, or name another file with --out")
+    for path, its in files.items():
+        write_bytes(path, its)
 
 
 def in_order(content: bytes) -> bytes:

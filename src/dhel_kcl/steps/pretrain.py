@@ -3,8 +3,9 @@
 Writes into --out: spec.json, log.csv (one row an epoch), encoder.safetensors, projector.safetensors, provenance.json.
 A killed or stopped job goes on from its last checkpoint under --scratch when the same command is run again; one that
 was asked to stop (SIGINT, SIGTERM, SIGUSR1) finishes its step first, and ends with status 75. Where the spec says
-processes: n, `torchrun --nproc-per-node n -m dhel_kcl pretrain ...` starts them: they share each batch and compute the
-loss of all of it; batch normalisation sees all of it on CUDA, on a CPU each process's share.
+processes: n and threads: k, `OMP_NUM_THREADS=<n times k> torchrun --nproc-per-node n -m dhel_kcl pretrain ...` starts
+them (torchrun's own number is one thread): they share each batch and compute the loss of all of it; batch normalisation
+sees all of it on CUDA, on a CPU each process's share.
 
 Example:
     dhel-kcl pretrain --spec spec.json --data data/digits --split split.npz --out run --scratch scratch/run
@@ -46,7 +47,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--split", required=True, type=Path, help="split file")
     parser.add_argument("--out", required=True, type=Path, help="run folder to write")
     parser.add_argument("--scratch", required=True, type=Path, help="folder for checkpoints, kept after success")
-    parser.add_argument("--code", help="digest of the code that the job was planned with; other code is refused")
+    cli.add_code(parser)
     parser.add_argument("--checkpoint-seconds", default=60.0, type=float, help="time between two checkpoints")
     parser.add_argument("--again", action="store_true", help="start over if the checkpoint is of a finished run")
     return parser.parse_args()
@@ -60,8 +61,7 @@ def main() -> None:
         training = replace(spec.training, learning_rate=chosen["learning_rate"])
         spec = replace(spec, loss=chosen["loss"], training=training)
     code = science.of_pretraining(spec.loss, spec.backbone["name"], spec.images)
-    if args.code not in (None, code):
-        raise ValueError("the source changed after this job was planned; run the same command again")
+    science.check(args.code, code)
     for folder in (args.out, args.scratch):
         make_writable(folder)
     keep_freed_memory()

@@ -65,7 +65,7 @@ LEAD = "statement 'small-batches': "
         (LEADS + "greater\n", LEADS[: LEADS.index("direction")] + "\n", LEAD + "'direction' is missing"),
         (LEADS + "greater", LEADS + "greater\n    verdict: supported", LEAD + "unknown key 'verdict'; allowed: id"),
         (LEADS + "greater\n    threshold: 0.0", LEADS + "greater\n    threshold: .nan",
-         LEAD + "threshold: nan is not a finite number"),
+         "nan is no finite number"),
         (LEADS + "greater\n    threshold: 0.0", LEADS + "greater\n    threshold: '0'", LEAD + "threshold: '0' is"),
         (LEADS + "greater\n    threshold: 0.0\n    margin: 1.0", LEADS + "greater\n    threshold: 0.0\n    margin: 0",
          LEAD + "margin: 0 is not a finite number above 0"),
@@ -81,7 +81,8 @@ LEAD = "statement 'small-batches': "
         ("draws: 2000", "draw: 2000", "claims.yaml: unknown key 'draw'; allowed: confidence, minimum_seeds, draws"),
         ("- [dhel, simclr]", "- [dhel]", r"claims.yaml: pairs: \['dhel'\] is not a list of two losses"),
         ("\nstatements:", "\nstatements: none\nothers:", "claims.yaml: unknown key 'others'"),
-        ("confidence:", "confidence: [", "claims.yaml is not YAML: while parsing"),
+        ("confidence:", "confidence: [", "claims.yaml: not valid YAML: while parsing"),
+        ("draws:", "confidence: 0.5\ndraws:", "claims.yaml: not valid YAML: key 'confidence' occurs twice"),
     ],
 )  # fmt: skip
 def test_a_statement_that_cannot_be_judged_is_named_with_what_is_allowed(tmp_path, old, new, message):
@@ -101,7 +102,7 @@ def test_anything_else_is_refused_with_the_name_of_the_file(tmp_path, content):
     with pytest.raises(LedgerError, match=r"claims\.yaml"):
         ledger.read(path)
     path.write_bytes(b"\xff")
-    with pytest.raises(LedgerError, match="is not YAML"):
+    with pytest.raises(LedgerError, match=r"not UTF-8|not valid YAML"):
         ledger.read(path)
 
 

@@ -99,7 +99,8 @@ CHANGES = """
     evidence.tidy                            collect, join, judge, figure *, table *, published
     evidence.estimates  evidence.causes      {judged}, {hyperparameters}
     evidence.statistics                      {judged}, {hyperparameters}
-    evidence.dataset_runs  evidence.grids    {judged}, {hyperparameters}
+    evidence.dataset_runs                    {judged}, {hyperparameters}
+    evidence.grids                           {judged}, {hyperparameters}, table runs, table ablations, table negative*
     evidence.ledger                          {judged}
     evidence.verdicts  evidence.status       judge
     evidence.limits                          judge

@@ -1,7 +1,9 @@
 """The scan of what Snakemake recorded, against what Snakemake does."""
 
+import os
 import subprocess
 import sys
+from base64 import urlsafe_b64decode
 
 import pytest
 
@@ -34,8 +36,18 @@ def folder(tmp_path_factory):
 
 def test_outputs_of_snakemake_have_records_where_they_are_looked_for(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    assert len(str(records.record_of(LONG))) > 2 * records.LONGEST
+    longest = os.pathconf(folder, "PC_NAME_MAX")
+    assert len(records.record_of(LONG, longest).parts) > 2
     assert records.unrecorded(["short.txt", LONG]) == []
+
+
+def test_names_are_cut_as_the_disk_needs_it():
+    """An encrypted home has names of 143 letters at most."""
+    for longest in (143, 255):
+        *first, last = records.record_of(LONG, longest).parts
+        assert {len(part) for part in first} == {longest}
+        assert len(last) <= longest - 1
+        assert urlsafe_b64decode("".join(part[1:] for part in first) + last).decode() == LONG
 
 
 def test_files_without_record_are_found_and_absent_ones_are_not(folder, monkeypatch):
@@ -47,7 +59,7 @@ def test_files_without_record_are_found_and_absent_ones_are_not(folder, monkeypa
 def test_an_interrupted_output_is_known(folder, monkeypatch):
     """Snakemake marks it incomplete, and makes it again by itself."""
     monkeypatch.chdir(folder)
-    incomplete = folder / ".snakemake/incomplete" / records.record_of("half.txt")
+    incomplete = folder / ".snakemake/incomplete" / records.record_of("half.txt", os.pathconf(folder, "PC_NAME_MAX"))
     incomplete.parent.mkdir(parents=True, exist_ok=True)
     incomplete.touch()
     (folder / "half.txt").write_text("half")

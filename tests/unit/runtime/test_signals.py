@@ -6,6 +6,20 @@ import pytest
 from dhel_kcl.runtime.signals import REQUESTS, StopRequest
 
 
+@pytest.fixture(autouse=True)
+def a_terminal_whose_end_is_heard():
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+def test_the_end_of_a_terminal_stays_ignored_where_it_is():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with StopRequest() as stop:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert not stop()
+
+
 @pytest.mark.parametrize("number", REQUESTS)
 def test_a_request_to_stop_is_remembered_and_ends_nothing(number):
     with StopRequest() as stop:

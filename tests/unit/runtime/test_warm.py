@@ -155,6 +155,18 @@ def test_without_a_place_for_a_socket_there_is_no_process(tmp_path, monkeypatch)
     assert list(folder.iterdir()) == []
 
 
+def test_where_the_kernel_has_no_process_descriptors_steps_run_where_they_are_started(monkeypatch):
+    """Python's build may have them all the same."""
+
+    def refused(pid):
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(os, "pidfd_open", refused)
+    monkeypatch.delenv(warm.ADDRESS, raising=False)
+    assert warm.start() is None
+    assert warm.ADDRESS not in os.environ
+
+
 def test_the_command_line_runs_there_as_it_does_here(tmp_path, monkeypatch):
     """By the real process, which imports every step."""
     monkeypatch.setenv(warm.ADDRESS, "")

@@ -83,9 +83,14 @@ def test_without_a_name_it_is_the_runs_in_a_folder_that_git_ignores(finished, ex
     export(Path("out"))
     assert file.read_bytes() == before, "the same once more"
     file.write_bytes(b"another suite's")
-    with pytest.raises(FileExistsError, match=r"safetensors holds another encoder; delete it, or name another file"):
+    with pytest.raises(FileExistsError, match=r"safetensors holds something else; delete it, or name another file"):
         export(Path("out"))
     assert file.read_bytes() == b"another suite's"
+    file.unlink()
+    file.with_suffix(".md").write_text("notes")
+    with pytest.raises(FileExistsError, match=r"\.md holds something else; delete it, or name another file"):
+        export(Path("out"))
+    assert not file.exists()
     assert git(ROOT, "check-ignore", "encoders/x.safetensors")
 
 
