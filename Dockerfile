@@ -1,6 +1,7 @@
 # Builds the environment of requirements.lock with CPU builds of PyTorch:
-#   docker build --tag dhel-kcl . && docker run --rm dhel-kcl
-# Results leave the container through a mount: docker run --rm --volume "$PWD/out:/dhel-kcl/results" dhel-kcl
+#   docker build --tag dhel-kcl . && docker run --name reproduction dhel-kcl
+# What was stopped goes on: docker start --attach reproduction
+# Results: docker cp reproduction:/dhel-kcl/results . && docker cp reproduction:/dhel-kcl/paper_figures .
 # For a GPU leave PIP_EXTRA_INDEX_URL empty (--build-arg PIP_EXTRA_INDEX_URL=) and run with --gpus all.
 FROM python:3.11-slim-bookworm
 RUN apt-get update \

@@ -32,14 +32,33 @@ CODE = [block for block in blocks(PAGE) if block not in SESSIONS]
 
 
 class BaseMethod(torch.nn.Module):
-    """Stands for solo-learn's: the training step gives each view's projection and the online classifier's loss."""
+    """Stands for solo-learn's: the training step gives what `forward` gives of each view, and the online classifier's
+    loss."""
 
     def __init__(self, cfg):
         super().__init__()
-        self.projector = torch.nn.Linear(5, 4)
+
+    def forward(self, view):
+        return {"feats": view}
 
     def training_step(self, batch, batch_idx):
-        return {"z": [self.projector(view) for view in batch], "loss": torch.tensor(1.0)}
+        found = [self(view) for view in batch]
+        return {key: [each[key] for each in found] for key in found[0]} | {"loss": torch.tensor(1.0)}
+
+
+class SimCLR(BaseMethod):
+    """Stands for solo-learn's, which has the projector, and whose training step is its whole loss."""
+
+    def __init__(self, cfg):
+        super().__init__(cfg)
+        self.projector = torch.nn.Linear(5, 4)
+
+    def forward(self, view):
+        found = super().forward(view)
+        return found | {"z": self.projector(found["feats"])}
+
+    def training_step(self, batch, batch_idx):
+        return super().training_step(batch, batch_idx)["loss"]
 
 
 def test_every_block_is_run():
@@ -53,7 +72,7 @@ def test_session(session):
 
 
 def test_in_a_method_of_solo_learn():
-    names = {"BaseMethod": BaseMethod, "DHELLoss": DHELLoss}
+    names = {"BaseMethod": BaseMethod, "SimCLR": SimCLR, "DHELLoss": DHELLoss}
     exec(compile(CODE[0], "docs/losses.md", "exec"), names)
     method = names["DHEL"](SimpleNamespace(method_kwargs=SimpleNamespace(temperature=0.3)))
     z1, z2 = torch.rand(8, 5), torch.rand(8, 5)
@@ -109,9 +128,15 @@ def run(path, *start):
 def test_an_example_runs_and_what_it_asserts_holds(path):
     printed = run(path, "-W", "error")
     if path.stem == "anchor_form":  # trainings differ between processors
-        ranks = [int(number) for number in re.findall(r"(\d+)", printed.replace("of 32", ""))]
+        anchor, mean = (list(map(int, re.findall(r"\d+", line.replace("of 32", "")))) for line in printed.splitlines())
         quoted = re.search(r"effective rank of (\d+) and the passages one of (\d+), `mean` gives\s+both (\d+)", PAGE)
-        assert ranks == pytest.approx([*map(int, quoted.groups()), int(quoted[3])], abs=2)
+        assert [*anchor[:2], *mean[:2]] == pytest.approx([*map(int, quoted.groups()), int(quoted[3])], abs=2)
+        shares = (
+            r"in (\d+) % of cases with `anchor` and (\d+) % with `mean`, a passage's query in (\d+) % and\s+(\d+) %"
+        )
+        quoted = re.search(shares, PAGE)
+        found = [anchor[2], mean[2], anchor[3], mean[3]]
+        assert found == pytest.approx([*map(int, quoted.groups())], abs=4)
 
 
 def test_the_example_of_several_processes_gives_the_same_loss_in_each():

@@ -462,6 +462,14 @@ def test_the_effects_of_causes_quoted_are_those_of_their_tables(effect):
     assert f"kernel {first[0]} and {first[1]}, {then[0]} and {then[1]}." in text
 
 
+def test_the_range_of_the_temperatures_effects_quoted_is_that_of_their_table(effect):
+    simclr, dhel = (effect(TEMPERATURE, EQUAL, at).split()[0] for at in ("simclr, w = 1", "dhel-mean, w = 2"))
+    text = section(README, "What was found")
+    assert f"from τ = 0.5 to 0.05 by {simclr[1:]} (SimCLR) to {dhel[1:]} dimensions (DHEL)" in text
+    others = [effect(TEMPERATURE, EQUAL, at).split()[0] for at in ("dcl, w = 1", "dhel-mean, w = 1")]
+    assert float(simclr) < min(map(float, others)) <= max(map(float, others)) < float(dhel)
+
+
 def test_the_ranks_of_features_quoted_are_those_of_the_causes(causes):
     book, told = ledger.read(), []
     for name in STEPS_OF_CAUSES:

@@ -1,6 +1,6 @@
 """What all rules share: the checked suites, the digests of the code, the paths.
 
-Conventions: rules are verb_noun, and the step that one runs is `dhel-kcl <verb>`; every path comes from
+Conventions: rules are verb_noun and run the step `dhel-kcl <verb>` (`join_results` runs collect); every path comes from
 `dhel_kcl.study.layout`; a job's whole specification is ONE parameter, `spec`, as JSON (Snakemake compares parameters as
 a set, so two swapped values in separate parameters would go unnoticed); `code` is the digest of the science behind it.
 """
@@ -303,6 +303,6 @@ def candidates(wildcards):
 def trainings(wildcards):
     """What the speed of a suite's trainings depends on."""
     suite = SUITES[wildcards.suite]
-    first = {(run.dataset, run.batch_size): run for run in suite.runs if run.trained}
+    by_size = {(run.dataset, run.batch_size): run for run in suite.runs if run.trained}
     keys = ("backbone", "projector_dim", "augment", "batch_size", "precision", "device", "processes", "threads")
-    return json.dumps([{key: suite.pretrain_spec(run)[key] for key in keys} for run in first.values()])
+    return json.dumps([{key: suite.pretrain_spec(run)[key] for key in keys} for run in by_size.values()])

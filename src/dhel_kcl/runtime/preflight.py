@@ -4,6 +4,8 @@ What autograd keeps for the backward pass is counted for two and for four images
 the loss is counted at the run's batch size. This is the memory of the eager mode: compiled code takes less.
 """
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -13,11 +15,13 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from dhel_kcl.data.prepared import Prepared
 from dhel_kcl.files import require_space
+from dhel_kcl.training import cores
 from dhel_kcl.training.device import Place
 from dhel_kcl.training.networks import build_encoder
 from dhel_kcl.training.objective import build_networks
 from dhel_kcl.training.spec import PretrainSpec
 
+MEMORY = Path("/proc/meminfo")
 LARGE = 1_000_000
 """Parameters of an encoder from which on a run on processors is estimated too, which takes seconds."""
 MARGIN = 0.1
@@ -158,19 +162,27 @@ def free_bytes(device: torch.device) -> int | None:
     """Bytes that this process can still take on a device; None where the system does not say."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    limits = []
     try:
-        for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("MemAvailable:"):
-                limits.append(int(line.split()[1]) * 1024)
-        for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
-            if line.startswith("0::"):
-                group = Path("/sys/fs/cgroup", line.removeprefix("0::").lstrip("/"))
-                limits.append(_number(group / "memory.max") - _number(group / "memory.current"))
-    except (OSError, ValueError):  # no Linux, or no limit ("max")
-        pass
-    return min(limits, default=None)
+        words = [line.split() for line in MEMORY.read_text(encoding="utf-8").splitlines()]
+    except OSError:  # no Linux
+        return None
+    available = [1024 * int(line[1]) for line in words if line[0] == "MemAvailable:"]
+    return min([*available, *_left_in_groups()], default=None)
 
 
-def _number(path: Path) -> int:
-    return int(path.read_text(encoding="utf-8"))
+def _left_in_groups() -> Iterator[int]:
+    """Bytes by each limit on this process: of version 2 of control groups, and of version 1. What files keep in memory
+    and nobody has open counts as free."""
+    for _, controllers, path in (line.split(":", 2) for line in cores.GROUPS.read_text(encoding="utf-8").splitlines()):
+        root, limit, current, files = cores.MOUNTED, "memory.max", "memory.current", "inactive_file"
+        if controllers:
+            root, files = root / "memory", "total_inactive_file"
+            limit, current = "memory.limit_in_bytes", "memory.usage_in_bytes"
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        inside = Path(path.strip().lstrip("/"))
+        for folder in (inside, *inside.parents):  # in a container its own group is the root, whatever the path
+            with suppress(OSError, ValueError):  # no such group, or no limit ("max")
+                most, taken, details = ((root / folder / file).read_text() for file in (limit, current, "memory.stat"))
+                kept = dict(line.split() for line in details.splitlines()).get(files, 0)
+                yield int(most) - int(taken) + int(kept)

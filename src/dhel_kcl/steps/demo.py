@@ -1,4 +1,4 @@
-"""Train five losses on handwritten digits for a minute, and show accuracy, alignment, rank and spectra: a demo.
+"""Train five losses on handwritten digits within a minute, and show accuracy, alignment, rank and spectra: a demo.
 
 SimCLR, DCL, DHEL, KCL Gaussian and KCL log, each with one seed and one setting, beside raw pixels and an encoder with
 random weights; on one core, by the code of the pipeline, without Snakemake or a download. Writes below --out: demo.png

@@ -10,6 +10,7 @@ import torch
 from dhel_kcl.data import prepared
 from dhel_kcl.data.sources.digits import DESCRIPTION
 from dhel_kcl.runtime import preflight
+from dhel_kcl.training import cores
 from dhel_kcl.training.device import Group, Place
 from dhel_kcl.training.objective import Model, build_networks
 from dhel_kcl.training.optimiser import MomentumSGD
@@ -114,6 +115,41 @@ def test_a_disk_without_room_for_the_checkpoints_is_named(spec_of, monkeypatch, 
 def test_free_memory_of_this_machine_is_found():
     free = preflight.free_bytes(CPU)
     assert free is None or 1e8 < free < 1e14
+
+
+@pytest.mark.parametrize(
+    ("group", "files", "expected"),
+    [
+        ("0::/", {}, 8192),
+        ("0::/", {"memory.max": "max", "memory.current": "10", "memory.stat": ""}, 8192),
+        (
+            "0::/a",
+            {"a/memory.max": "5000", "a/memory.current": "4000", "a/memory.stat": "anon 1\ninactive_file 500"},
+            1500,
+        ),
+        ("0::/a/b", {"a/memory.max": "5000", "a/memory.current": "4000", "a/memory.stat": "inactive_file 0"}, 1000),
+        ("0::/of/the/host", {"memory.max": "5000", "memory.current": "4000", "memory.stat": ""}, 1000),
+        (
+            "4:memory:/a",
+            {"memory/a/memory.limit_in_bytes": "5000", "memory/a/memory.usage_in_bytes": "4000"}
+            | {"memory/a/memory.stat": "total_inactive_file 7"},
+            1007,
+        ),
+        ("4:cpu:/a", {"memory/a/memory.limit_in_bytes": "1"}, 8192),
+    ],
+)
+def test_free_memory_is_that_of_the_tightest_limit_without_what_files_keep(
+    monkeypatch, tmp_path, group, files, expected
+):
+    for name, content in {"meminfo": "MemTotal: 9 kB\nMemAvailable: 8 kB\n", "cgroup": f"{group}\n"}.items():
+        (tmp_path / name).write_text(content)
+    for name, content in files.items():
+        (tmp_path / "sys" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "sys" / name).write_text(content)
+    monkeypatch.setattr(preflight, "MEMORY", tmp_path / "meminfo")
+    monkeypatch.setattr(cores, "GROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(cores, "MOUNTED", tmp_path / "sys")
+    assert preflight.free_bytes(CPU) == expected
 
 
 def test_a_small_network_on_a_processor_is_not_estimated(spec_of, monkeypatch, tmp_path):
