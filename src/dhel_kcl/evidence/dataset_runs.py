@@ -44,7 +44,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Finding:
     """What the runs say on a statement.
 
     components: the estimates at each batch size or setting. averaged: whether the result is their mean, so that some of
@@ -59,7 +59,7 @@ class Judged:
     averaged: bool = False
     images: tuple[float, float] = (math.nan, math.nan)
     short: Estimate | None = None
-    retuned: "Judged | None" = None
+    retuned: "Finding | None" = None
     note: str = ""
     hindrances: tuple[str, ...] = ()
 

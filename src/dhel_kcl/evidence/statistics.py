@@ -15,7 +15,7 @@ import pandas as pd
 
 from dhel_kcl.evidence import causes, grids
 from dhel_kcl.evidence.causes import Change
-from dhel_kcl.evidence.dataset_runs import DatasetRuns, Judged, Pair
+from dhel_kcl.evidence.dataset_runs import DatasetRuns, Finding, Pair
 from dhel_kcl.evidence.estimates import Estimate, planned_df, satterthwaite
 from dhel_kcl.evidence.tidy import where
 from dhel_kcl.evidence.wording import NOT_IN_THIS_SUITE
@@ -35,7 +35,7 @@ class Statistic(Protocol):
         """The runs that it rests on, selection included."""
         ...
 
-    def estimate(self, runs: DatasetRuns, pair: Pair, column: str) -> Judged:
+    def estimate(self, runs: DatasetRuns, pair: Pair, column: str) -> Finding:
         """Estimate of the difference in a column of runs.csv."""
         ...
 
@@ -79,14 +79,14 @@ class Contrast:
     def used(self, runs: DatasetRuns, pair: Pair) -> pd.DataFrame:
         return _of_pair(runs, pair)
 
-    def estimate(self, runs: DatasetRuns, pair: Pair, column: str) -> Judged:
+    def estimate(self, runs: DatasetRuns, pair: Pair, column: str) -> Finding:
         sizes = runs.common_sizes(pair)
         if len(sizes) < self.least_sizes:
             few = len(runs.sizes) < self.least_sizes
-            return Judged(Estimate(math.nan), note="needs two batch sizes" if few else "")
+            return Finding(Estimate(math.nan), note="needs two batch sizes" if few else "")
         weights = dict(zip(sizes, self.weights(len(sizes)), strict=True))
         short = runs.over_seeds(pair, weights, column, short=True)
-        return Judged(
+        return Finding(
             runs.over_seeds(pair, weights, column),
             {f"M = {m}": runs.over_seeds(pair, {m: 1.0}, column) for m in sizes},
             self.averaged,
@@ -135,16 +135,16 @@ class OverGrid:
     def used(self, runs: DatasetRuns, pair: Pair) -> pd.DataFrame:
         return where(_of_pair(runs, pair), section="losses")
 
-    def estimate(self, runs: DatasetRuns, pair: Pair, column: str) -> Judged:
+    def estimate(self, runs: DatasetRuns, pair: Pair, column: str) -> Finding:
         keys = {size: [(method, size) for method in (pair.of, pair.against)] for size in runs.sizes}
         grids_of, there = runs.whole_grids, runs.whole_grids.keys()
         both = {size: [grids_of[key] for key in of] for size, of in keys.items() if there >= set(of)}
         hindrances = _unequal(runs, pair)
         if not both or hindrances:
-            return Judged(Estimate(math.nan, seeds=min(1, len(both))), hindrances=hindrances)
+            return Finding(Estimate(math.nan, seeds=min(1, len(both))), hindrances=hindrances)
         settings, points = grids.size(grids.asked(runs.suite, runs.dataset, pair.of))
         if lacks := self._lacks(settings, points):
-            return Judged(Estimate(math.nan), note=lacks)
+            return Finding(Estimate(math.nan), note=lacks)
         noises = [runs.noise(method, column) for method in (pair.of, pair.against)]
         share, seeds = self.share(settings if self.tuned else points), min(noise.seeds for noise in noises)
         variances = [noise.variance * share for noise in noises]
@@ -155,7 +155,7 @@ class OverGrid:
         }
         value = float(np.mean([component.value for component in components.values()]))
         result = Estimate(value, math.sqrt(sum(variances) / len(both)), df, seeds)
-        return Judged(result, components, averaged=True, note=BORROWED, hindrances=runs.without(pair, both))
+        return Finding(result, components, averaged=True, note=BORROWED, hindrances=runs.without(pair, both))
 
     def _lacks(self, settings: int, points: int) -> str:
         """Why nothing can be drawn from such a grid, if so."""
@@ -220,10 +220,10 @@ class Step:
         settings = self.settings(runs.causes.planned)
         return runs.causes.runs[runs.causes.runs.point.isin([*settings.of.flat, *settings.against.flat])]
 
-    def estimate(self, runs: DatasetRuns, pair: Pair, column: str) -> Judged:
+    def estimate(self, runs: DatasetRuns, pair: Pair, column: str) -> Finding:
         settings = self.settings(runs.causes.planned)
         if settings.common.empty:
-            return Judged(Estimate(math.nan), note=NOT_IN_THIS_SUITE)
+            return Finding(Estimate(math.nan), note=NOT_IN_THIS_SUITE)
         equal, retuned = (
             _averaged(effects(runs.causes, settings, column)) for effects in (causes.at_equal_rates, causes.retuned)
         )
@@ -236,9 +236,9 @@ class Step:
         return Estimate(0.0, error, min(seeds) - 1, min(seeds))
 
 
-def _averaged(effects: pd.DataFrame) -> Judged:
+def _averaged(effects: pd.DataFrame) -> Finding:
     """Mean over settings, of the seeds that have them all, with each setting's own effect."""
-    return Judged(causes.mean_effect(effects), causes.by_setting(effects), True, hindrances=causes.lacking(effects))
+    return Finding(causes.mean_effect(effects), causes.by_setting(effects), True, hindrances=causes.lacking(effects))
 
 
 OF_PAIRS: dict[str, Statistic] = {

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dhel_kcl.evidence import causes, grids, limits, status
-from dhel_kcl.evidence.dataset_runs import DatasetRuns, Judged, Pair
+from dhel_kcl.evidence.dataset_runs import DatasetRuns, Finding, Pair
 from dhel_kcl.evidence.estimates import Estimate, holm
 from dhel_kcl.evidence.ledger import Ledger, Statement
 from dhel_kcl.evidence.status import Present
@@ -58,7 +58,7 @@ class Case:
     statement: Statement
     dataset: str
     pair: Pair
-    judged: Judged
+    finding: Finding
     testable: bool
     used: pd.DataFrame
     planned: bool = False
@@ -72,9 +72,9 @@ class Case:
         return int((~np.isfinite(self.used[columns].to_numpy(float))).any(axis=1).sum())
 
     @property
-    def parts(self) -> list[Judged]:
+    def parts(self) -> list[Finding]:
         """The result, and the retuned one, which a verdict needs to agree."""
-        return [self.judged, *filter(None, [self.judged.retuned])]
+        return [self.finding, *filter(None, [self.finding.retuned])]
 
     @property
     def estimates(self) -> list[Estimate]:
@@ -99,9 +99,9 @@ def judge(results: Results, ledger: Ledger, present: Present) -> pd.DataFrame:
                 row |= {f"{p}_holm": adjusted, "tests": len(family)}
     for row, case in zip(rows, cases, strict=True):
         row["verdict"] = verdict(case, row.get("p_holm", math.nan), ledger)
-        if case.judged.result.blocked is None:  # in the family above, but no other p than the first
+        if case.finding.result.blocked is None:  # in the family above, but no other p than the first
             row["blocked_p_holm"] = math.nan
-        row["note"] = "; ".join([*filter(None, [case.judged.note]), *_remarks(row, case, ledger)])
+        row["note"] = "; ".join([*filter(None, [case.finding.note]), *_remarks(row, case, ledger)])
     return pd.DataFrame(rows).reindex(columns=list(COLUMNS)).sort_values("claim", kind="stable")
 
 
@@ -127,7 +127,7 @@ def verdict(case: Case, adjusted: float, ledger: Ledger) -> str:
     if hindrances(case, ledger):
         return NO_VERDICT
     alpha, statement = 1 - ledger.rules.confidence, case.statement
-    above = case.judged.result.value > statement.threshold
+    above = case.finding.result.value > statement.threshold
     found = [above] if adjusted < alpha else []
     if any(mixed(sides, found) for sides in opposed(case, ledger)):
         return MIXED
@@ -158,8 +158,8 @@ def opposed(case: Case, ledger: Ledger) -> Iterator[Sides]:
     reach for being one of many.
     """
     groups = [part.components for part in case.parts if part.averaged]
-    if case.judged.retuned:
-        groups.append({"equal rates": case.judged.result, "rates retuned": case.judged.retuned.result})
+    if case.finding.retuned:
+        groups.append({"equal rates": case.finding.result, "rates retuned": case.finding.retuned.result})
     for group in groups:
         known = {name: each for name, each in group.items() if each.seeds >= ledger.rules.minimum_seeds}
         level = 1 - (1 - ledger.rules.confidence) / max(1, len(known))
@@ -178,7 +178,7 @@ def _cases(results: Results, dataset: str, ledger: Ledger) -> Iterator[Case]:
     runs, losses = DatasetRuns(results, dataset, ledger.rules), results.methods("losses", dataset)
     for statement, pair in ledger.asked(causes.are_asked(results.suite, dataset)):
         if not pair.within(losses):
-            absent = Judged(Estimate(math.nan), note=NOT_IN_THIS_SUITE)
+            absent = Finding(Estimate(math.nan), note=NOT_IN_THIS_SUITE)
             yield Case(statement, dataset, pair, absent, testable=False, used=runs.runs.iloc[:0])
             continue
         statistic = statement.statistic
@@ -220,8 +220,8 @@ def _words(case: Case, suite: Suite, present: Present) -> Row:
 
 def _numbers(case: Case, ledger: Ledger) -> Row:
     """Estimates, intervals, p (where there can be a verdict), and whether a difference of the margin is excluded."""
-    confidence, threshold, judged = ledger.rules.confidence, case.statement.threshold, case.judged
-    result, enough = judged.result, bool(case.seeds) and not hindrances(case, ledger)
+    confidence, threshold, finding = ledger.rules.confidence, case.statement.threshold, case.finding
+    result, enough = finding.result, bool(case.seeds) and not hindrances(case, ledger)
     row: Row = {
         "estimate": result.value,
         **_interval("", result, confidence),
@@ -229,20 +229,20 @@ def _numbers(case: Case, ledger: Ledger) -> Row:
         "seeds": case.seeds,
         "minimum_seeds": ledger.rules.minimum_seeds,
         "p": both_differ(case.estimates, threshold) if enough else math.nan,
-        "components": _listed(judged, confidence),
+        "components": _listed(finding, confidence),
         "equivalent": enough and all(counts_as_none(each, case.statement, ledger) for each in case.estimates),
         "blocked_p": both_differ([each.blocked or each for each in case.estimates], threshold) if enough else math.nan,
-        "images_low": judged.images[0],
-        "images_high": judged.images[1],
+        "images_low": finding.images[0],
+        "images_high": finding.images[1],
     }
     if result.blocked is not None:
         row |= _interval("blocked_", result.blocked, confidence)
-    if judged.short is not None:
-        row |= {"short_estimate": judged.short.value} | _interval("short_", judged.short, confidence)
-    if judged.retuned is not None:
-        retuned = judged.retuned.result
+    if finding.short is not None:
+        row |= {"short_estimate": finding.short.value} | _interval("short_", finding.short, confidence)
+    if finding.retuned is not None:
+        retuned = finding.retuned.result
         row |= {"retuned_estimate": retuned.value, "retuned_p": retuned.p_value(threshold) if enough else math.nan}
-        row |= _interval("retuned_", retuned, confidence) | {"retuned_components": _listed(judged.retuned, confidence)}
+        row |= _interval("retuned_", retuned, confidence) | {"retuned_components": _listed(finding.retuned, confidence)}
     return row
 
 
@@ -265,10 +265,10 @@ def _interval(prefix: str, estimate: Estimate, confidence: float) -> Row:
     return {f"{prefix}low": low, f"{prefix}high": high}
 
 
-def _listed(judged: Judged, confidence: float) -> str:
+def _listed(finding: Finding, confidence: float) -> str:
     """Components with their intervals: "M = 16: +1.20 (+0.40 to +2.00); ..."."""
     texts = []
-    for name, each in judged.components.items():
+    for name, each in finding.components.items():
         if not math.isnan(each.value):
             texts.append(f"{name}: {with_interval(each.value, *each.interval(confidence), 2)}")
     return "; ".join(texts)
@@ -276,7 +276,7 @@ def _listed(judged: Judged, confidence: float) -> str:
 
 def _remarks(row: Row, case: Case, ledger: Ledger) -> list[str]:
     """What limits a verdict."""
-    if case.judged.note == NOT_IN_THIS_SUITE:
+    if case.finding.note == NOT_IN_THIS_SUITE:
         return []
     pending = [case.unfinished] if case.unfinished else []
     if found := hindrances(case, ledger):
@@ -297,7 +297,7 @@ def _on_size(row: Row, case: Case, ledger: Ledger) -> Iterator[str]:
     margin = f"the {2 * confidence - 1:.0%} interval lies within ±{row['margin']:g} {row['unit']}"
     if row["equivalent"]:
         yield margin
-    elif case.judged.retuned:
+    elif case.finding.retuned:
         ways = zip(("at equal rates", "at rates retuned"), case.estimates, strict=True)
         yield from (f"{way} {margin}" for way, each in ways if counts_as_none(each, case.statement, ledger))
     if row["verdict"] == NOT_DISTINGUISHABLE and not row["low"] <= threshold <= row["high"]:
@@ -306,7 +306,7 @@ def _on_size(row: Row, case: Case, ledger: Ledger) -> Iterator[str]:
 
 def _on_units(row: Row, case: Case, ledger: Ledger) -> Iterator[str]:
     """Remarks on what other units than runs would give: whole seeds, test images."""
-    if case.judged.result.blocked is None:
+    if case.finding.result.blocked is None:
         return
     blocked = row.get("blocked_p_holm", math.nan)
     if math.isnan(blocked) and not math.isnan(row.get("p_holm", math.nan)):
@@ -319,6 +319,6 @@ def _on_units(row: Row, case: Case, ledger: Ledger) -> Iterator[str]:
 
 def _on_length(row: Row, case: Case) -> Iterator[str]:
     """Remark on runs as short as the grid's."""
-    short = case.judged.short
+    short = case.finding.short
     if short is not None and (short.value > row["threshold"]) != (row["estimate"] > row["threshold"]):
         yield f"{signed(short.value, 2)} at the grid's length"

@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 
 from dhel_kcl.evidence import ledger
 from dhel_kcl.evidence.causes import Points
-from dhel_kcl.evidence.dataset_runs import DatasetRuns, Judged, Pair
+from dhel_kcl.evidence.dataset_runs import DatasetRuns, Finding, Pair
 from dhel_kcl.evidence.estimates import Estimate
 from dhel_kcl.evidence.figures import forest, panels
 from dhel_kcl.evidence.figures.forest import Effect
@@ -110,16 +110,16 @@ def blocks_of(results: Results, dataset: str, book: Ledger) -> Iterator[list[Lin
     """Of each statement a heading with the verdict, its mean effect and that of every setting."""
     runs, claims = DatasetRuns(results, dataset, book.rules), where(results.table("claims"), dataset=dataset)
     for statement in book.of_causes:
-        judged = statement.statistic.estimate(runs, Pair(), statement.column)
+        finding = statement.statistic.estimate(runs, Pair(), statement.column)
         row = where(claims, id=statement.id).iloc[0]
         # Intervals of one setting are for reading; those of the mean are the verdict's.
         both = [
-            (judged, forest.EQUAL_RATES),
-            *((retuned, forest.RETUNED) for retuned in filter(None, [judged.retuned])),
+            (finding, forest.EQUAL_RATES),
+            *((retuned, forest.RETUNED) for retuned in filter(None, [finding.retuned])),
         ]
         level = book.rules.confidence
         mean = [effect(part.result, level, look) for part, look in both]
-        settings = [(named(label), effects_at(label, both, level)) for label in judged.components]
+        settings = [(named(label), effects_at(label, both, level)) for label in finding.components]
         yield [(statement.short, []), (f"mean ({said(row.verdict, row.equivalent)})", mean), *settings]
 
 
@@ -128,11 +128,11 @@ def effect(estimate: Estimate, level: float, look: Look) -> Effect:
     return Effect(estimate.value, low, high, look)
 
 
-def effects_at(setting: str, both: list[tuple[Judged, Look]], level: float) -> list[Effect]:
+def effects_at(setting: str, both: list[tuple[Finding, Look]], level: float) -> list[Effect]:
     return [
         effect(each, level, look | {"fillstyle": "none"})
-        for judged, look in both
-        if (each := judged.components.get(setting))
+        for finding, look in both
+        if (each := finding.components.get(setting))
     ]
 
 
