@@ -2,7 +2,7 @@
 
 CLAIMS = {
     "C1": "the losses share their minimisers",
-    "C1 terms": "what the negatives alone ask for (ours)",
+    "C1 terms": "what the log-denominators alone ask for (ours)",
     "C2": "KCL's expectation is independent of the batch size",
     "C3": "better accuracy",
     "C4": "above all with small batches",

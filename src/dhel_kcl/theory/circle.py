@@ -1,8 +1,8 @@
 """Theory: what each part of a loss asks for, on the circle with two pairs (u_1, v_1), (u_2, v_2).
 
-For each loss the least values of four objectives over the four points: the alignment alone; the energy alone (mean over
-anchors of the log-denominator, with the positive where the loss has it there); the term of one anchor, u_1; the whole
-loss. Several random starts; angles are relative to u_1. `free` counts the directions at the minimum, besides the common
+For each loss the least values of two objectives over the four points: the energy alone (mean over anchors of the
+log-denominator, with the positive where the loss has it there), and the whole loss. Several random starts; angles are
+relative to u_1. `free` counts the directions at the minimum, besides the common
 rotation, along which the objective stays flat to second order: points that the objective leaves free.
 """
 
@@ -47,16 +47,14 @@ def log_denominators(u: Tensor, v: Tensor, method: str) -> Tensor:
 
 
 def objectives(method: str) -> dict[str, Objective]:
-    """The four objectives of a loss, as functions of two views (2, 2)."""
+    """The two objectives of a loss, as functions of two views (2, 2)."""
     if method == "kcl-gaussian":
 
         def kernel(x: Tensor, y: Tensor) -> Tensor:
             return KERNEL.energy((x - y).square().sum(dim=-1))
 
         return {
-            "alignment": lambda u, v: -2 * kernel(u, v).mean(),
             "energy": lambda u, v: GAMMA * (kernel(u[0], u[1]) + kernel(v[0], v[1])),
-            "one anchor": lambda u, v: -2 * kernel(u[0], v[0]) + GAMMA * kernel(u[0], u[1]),
             "whole loss": KCLLoss("gaussian", gamma=GAMMA),
         }
     whole = {
@@ -65,9 +63,7 @@ def objectives(method: str) -> dict[str, Objective]:
         "dhel-mean": DHELLoss(TEMPERATURE, "mean"),
     }[method]
     return {
-        "alignment": lambda u, v: -(u * v).sum(dim=1).mean() / TEMPERATURE,
         "energy": lambda u, v: (log_denominators(u, v, method) + log_denominators(v, u, method)).mean() / 2,
-        "one anchor": lambda u, v: log_denominators(u, v, method)[0] - (u[0] @ v[0]) / TEMPERATURE,
         "whole loss": whole,
     }
 

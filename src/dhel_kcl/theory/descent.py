@@ -69,7 +69,9 @@ def _tempered_losses(loss: LogSumExpLoss, points: Tensor) -> Tensor:
 
 def without_diagonal(matrices: Tensor) -> Tensor:
     """Sum of each row of square matrices but for its entry on the diagonal."""
-    return matrices.sum(dim=-1) - matrices.diagonal(dim1=-2, dim2=-1)
+    diagonal = torch.eye(matrices.shape[-1], dtype=torch.bool)
+    # The sum less the diagonal would lose the digits of rows that are small beside it.
+    return matrices.masked_fill(diagonal, 0).sum(dim=-1)
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def descend(objective: Callable[[Tensor], Tensor], starts: Tensor, steps: int = 
     now = evaluated(objective, starts)
     evaluations = torch.ones(len(starts), dtype=torch.int64)
     idle = torch.zeros_like(evaluations)
-    scale = 1 / dot(now.gradients, now.gradients).sqrt().clamp(min=1)
+    scale = initial_scale(now.gradients)
     memory: Memory = []
     for _ in range(steps):
         active = (now.gradients.abs().flatten(1).amax(dim=1) > STATIONARY) & (idle < IDLE)
@@ -115,7 +117,11 @@ def descend(objective: Callable[[Tensor], Tensor], starts: Tensor, steps: int = 
             break
         direction = quasi_newton(now.gradients, memory, scale)
         after, stuck = backtracked(objective, now, direction, active, evaluations)
-        idle[stuck] = IDLE
+        # Where L-BFGS leads nowhere, what it remembers is forgotten, and the next step is along the gradient.
+        remembers = sum((weight[stuck] != 0 for *_, weight in memory), torch.zeros(len(stuck), dtype=torch.int64)) > 0
+        idle[stuck[~remembers]] = IDLE
+        memory = [(step, change, weight.index_fill(0, stuck, 0.0)) for step, change, weight in memory]
+        scale = scale.index_copy(0, stuck, initial_scale(now.gradients[stuck]))
         idle = torch.where(after.values < now.values - rounding(now.values), 0, idle + 1)
         step, change = after.points - now.points, after.gradients - now.gradients
         curvature, square = dot(step, change), dot(change, change)
@@ -124,6 +130,11 @@ def descend(objective: Callable[[Tensor], Tensor], starts: Tensor, steps: int = 
         scale = torch.where(convex, curvature / square, scale)
         now = after
     return Descents(now.values, now.points, evaluations)
+
+
+def initial_scale(gradients: Tensor) -> Tensor:
+    """Of steps along the gradient: no longer than 1, shape (S,)."""
+    return 1 / dot(gradients, gradients).sqrt().clamp(min=1)
 
 
 def evaluated(objective: Callable[[Tensor], Tensor], points: Tensor) -> Stack:

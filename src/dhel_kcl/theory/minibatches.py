@@ -84,7 +84,6 @@ def judge(table: pd.DataFrame) -> list[Verdict]:
     attained_low = (low.variance - low.lower_bound).abs().max()
     attained_high = (high.variance - high.upper_bound).abs().max()
     outside = np.maximum(ends.lower_bound - ends.variance, ends.variance - ends.upper_bound).max()
-    split = ends[ends.batch_size < COUNT]
     statements = [
         ("orthogonal batches attain the lower bound; largest difference", attained_low, "<= 1e-12"),
         ("coinciding batches attain the upper bound; largest difference", attained_high, "<= 1e-12"),
@@ -95,11 +94,4 @@ def judge(table: pd.DataFrame) -> list[Verdict]:
     entries.append(verdict("C1, limits", name, gap, "<= 1e-10", gap <= 1e-10))
     name = "descents on fixed batches end between the bounds; largest distance outside"
     entries.append(verdict("C1, limits", name, max(outside, 0), f"<= {TOLERANCE:g}", outside <= TOLERANCE))
-    name = "fixed batches smaller than n leave variance, which the optimum of all n does not have; least variance"
-    entries.append(
-        verdict("C1, limits", name, split.variance.min(), f"> {TOLERANCE:g}", split.variance.min() > TOLERANCE)
-    )
-    whole = ends[ends.batch_size == COUNT].variance.max()
-    name = "one batch of all n reaches the simplex; largest variance"
-    entries.append(verdict("C1, limits", name, whole, f"<= {TOLERANCE:g}", whole <= TOLERANCE))
     return entries

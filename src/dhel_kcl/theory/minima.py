@@ -9,7 +9,7 @@ The Riesz kernel has a kink at perfect alignment, where L-BFGS stalls: it is app
 e -> 0; the gap reported is that of the kernel itself.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -58,9 +58,8 @@ def starts(count: int, dim: int, seeds: Iterable[int]) -> Tensor:
     return torch.from_numpy(np.stack(points))
 
 
-def descend_from(loss: ContrastiveLoss, count: int, dim: int, seeds: Iterable[int]) -> Descents:
-    """Descents of one loss from the random starts of these seeds."""
-    points = starts(count, dim, seeds)
+def descend_from(loss: ContrastiveLoss, points: Tensor) -> Descents:
+    """Descents of one loss from each of a stack of points (S, 2, count, dim)."""
     if not (isinstance(loss, KCLLoss) and isinstance(loss.kernel, RieszKernel)):
         return descend(partial(losses, loss), points)
     evaluations = torch.zeros(len(points), dtype=torch.int64)
@@ -70,12 +69,12 @@ def descend_from(loss: ContrastiveLoss, count: int, dim: int, seeds: Iterable[in
     return replace(end, evaluations=evaluations)
 
 
-def rows(loss: ContrastiveLoss, count: int, dim: int, seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """One row a start."""
-    ends = descend_from(loss, count, dim, seeds)
+def rows(loss: ContrastiveLoss, numbers: Iterable[int], points: Tensor) -> list[dict[str, Any]]:
+    """One row a start, of the stack `points` (S, 2, count, dim), with its number."""
+    ends = descend_from(loss, points)
     return [
-        row(loss, seed, points, int(evaluations))
-        for seed, points, evaluations in zip(seeds, ends.points, ends.evaluations, strict=True)
+        row(loss, number, end, int(evaluations))
+        for number, end, evaluations in zip(numbers, ends.points, ends.evaluations, strict=True)
     ]
 
 
@@ -140,7 +139,7 @@ def measure() -> pd.DataFrame:
     for method, dim, count, seeds in tqdm(cells, unit="cell", mininterval=1):
         optimum = "simplex" if count <= dim + 1 else "cross-polytope"
         same = {"dim": dim, "count": count, "optimum": optimum, "method": method}
-        found += [same | end for end in rows(LOSS_OF[method], count, dim, range(seeds))]
+        found += [same | end for end in rows(LOSS_OF[method], range(seeds), starts(count, dim, range(seeds)))]
     return pd.DataFrame(found)
 
 

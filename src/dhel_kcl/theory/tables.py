@@ -42,9 +42,9 @@ def gaps(results: Path) -> pd.DataFrame:
 
 
 def local_minima(results: Path) -> pd.DataFrame:
-    """By setting, how many starts reach the least value, with the exact 95 % interval of their share; where not all do,
+    """By setting, how many random starts reach the least value, with the exact 95 % interval of their share; where not all do,
     how many end in a local minimum."""
-    table = pd.read_csv(results / "local_minima.csv")
+    table = pd.read_csv(results / "local_minima.csv").query("begun == 'random'")
     columns = [*_values(table, "τ", "temperature"), *_values(table, "γ", "gamma")]
     rows: dict[str, dict[str, str]] = {}
     by = ["weight", "t", "temperature", "gamma"]

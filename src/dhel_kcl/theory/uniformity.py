@@ -90,7 +90,7 @@ def judge(table: pd.DataFrame) -> list[Verdict]:
     for rank in (*JUDGED, 8, 4):
         here = scaled[(scaled.family == "sub-sphere") & (scaled["rank"] == rank)]
         difference = (here.wasserstein_uniformity - here.uniformity).to_numpy() - baseline
-        at = f"collapse to {rank} of {DIM} dimensions"
+        at = f"collapse of uniform points to {rank} of {DIM} dimensions"
         if rank in JUDGED:
             name = f"{at}: Wasserstein uniformity moves further than uniformity; ratio of the shares of their ranges"
             ratio = here.wasserstein_uniformity.mean() / here.uniformity.mean()

@@ -2,8 +2,8 @@
 
 The InfoNCE family's growth with log(M - 1) is subtracted everywhere. Left: exact mean over all sub-batches of a fixed
 set of pairs, less that of the whole set. Middle and right: mean over batches of aligned positives with uniform anchors
-on S^127 (points, bars of two standard errors), less the limit M -> inf; lines are the expansion for large M (zero for
-KCL).
+on S^127 (points, bars of two standard errors), less the limit M -> inf, in percent of the loss's range from uniform
+anchors to total collapse; lines are the expansion for large M (zero for KCL). At one M all losses see the same anchors.
 """
 
 import pandas as pd
@@ -23,15 +23,19 @@ def draw(table: pd.DataFrame) -> Figure:
         axes[0].plot(line - line.iloc[-1], color=colour, marker=marker, markersize=3, linewidth=1)
         here = sampled[sampled.method == method]
         ax = axes[2] if method.startswith("kcl") else axes[1]
-        bars = {"yerr": 2 * here.standard_error, "linestyle": "", "elinewidth": 0.7, "capsize": 1.5}
-        ax.errorbar(here.batch_size, here["mean"] - here.limit, color=colour, marker=marker, markersize=3, **bars)
-        ax.plot(here.batch_size, here.expected - here.limit, color=colour, linewidth=0.8)
+        percent = 100 / (here.collapsed - here.limit).abs()
+        bars = {"yerr": 2 * percent * here.standard_error, "linestyle": "", "elinewidth": 0.7, "capsize": 1.5}
+        shift = percent * (here["mean"] - here.limit)
+        ax.errorbar(here.batch_size, shift, color=colour, marker=marker, markersize=3, **bars)
+        ax.plot(here.batch_size, percent * (here.expected - here.limit), color=colour, linewidth=0.8)
     axes[0].set(title=f"all sub-batches of {exact.batch_size.max()} pairs")
     axes[0].set(ylabel="mean loss − growth,\nless that of the whole set")
-    axes[1].set(title="uniform: InfoNCE family", ylabel="mean − growth − limit")
-    axes[1].set_yscale("symlog", linthresh=1e-3)
-    style.plain(axes[1].yaxis)
-    axes[2].set(title="uniform: KCL", ylabel="mean − closed form")
+    axes[1].set(title="uniform: InfoNCE family", ylabel="shift from the limit,\n% of the range")
+    axes[2].set(title="uniform: KCL")
+    for ax in axes[1:]:
+        ax.set_yscale("symlog", linthresh=0.1)
+        ax.set_ylim(-100, 100)
+        style.plain(ax.yaxis)
     axes[0].set_xlabel("batch size M")
     for ax in axes[1:]:
         ax.set_xscale("log", base=2)

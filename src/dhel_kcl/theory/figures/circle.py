@@ -23,14 +23,14 @@ PAIRS = {"1": ("#000000", "o"), "2": ("#7A7A7A", "s")}
 RADII = {"u1": 1.0, "v1": 1.15, "u2": 1.0, "v2": 1.3}
 NAMES = {"u1": "anchor 1", "v1": "its positive", "u2": "anchor 2", "v2": "positive of 2"}
 ROWS = ("simclr", "dhel-mean")
-COLUMNS = {"energy": "the negatives' term alone", "whole loss": "the whole loss"}
+COLUMNS = {"energy": "the log-denominator alone", "whole loss": "the whole loss"}
 FEW = 4
 """More places than these count as anywhere."""
 
 
 def draw(table: pd.DataFrame) -> Figure:
     table = table[table.reached]
-    title = "What the term of the negatives ties together and what it leaves free, on the circle"
+    title = "What the log-denominator alone ties together and what it leaves free, on the circle"
     fig, axes = style.grid(len(ROWS), len(COLUMNS), (style.PAGE, 6.0), title)
     for row, method in zip(axes, ROWS, strict=True):
         for ax, objective in zip(row, COLUMNS, strict=True):

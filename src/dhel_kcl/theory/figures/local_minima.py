@@ -3,8 +3,6 @@
 Bars are exact 95 % intervals. InfoNCE and KCL's other kernels, from which all arrived, are in the table `local_minima`.
 """
 
-import itertools
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -16,14 +14,15 @@ from dhel_kcl.theory.figures import shares
 from dhel_kcl.theory.titles import TITLES
 
 MARKERS = ("o", "s", "D", "^")
-"""Of the weights or scales, ascending."""
+"""Of the weights or scales, ascending; of losses they say nothing here."""
 TEMPERED, KERNEL = ("temperature", "weight", "temperature τ"), ("gamma", "t", "γ")
 """Columns of the x-axis and of the lines, and the label of the former."""
 PANELS = {"simclr": TEMPERED, "dcl": TEMPERED, "dhel-mean": TEMPERED, "kcl-gaussian": KERNEL}
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    title = "How often descent from a random start reaches the least value, by temperature and weight"
+    table = table[table.begun == "random"]
+    title = "How often descent from a random start reaches the least value, by setting"
     fig, axes = style.panels(len(PANELS), 2.6, title)
     for ax, (method, (along, by, label)) in zip(axes, PANELS.items(), strict=True):
         here = table[table.method == method]
@@ -31,13 +30,13 @@ def draw(table: pd.DataFrame) -> Figure:
         ax.set(title=TITLES[method], xlabel=label, ylim=(-0.03, 1.06))
     axes[0].set_ylabel("share of starts that arrive")
     weights, scales = (sorted(table[by].dropna().unique()) for by in ("weight", "t"))
-    named = [[f"w = {w:g}" for w in weights], [f"t = {t:g}" for t in scales]]
-    labels = [", ".join(filter(None, names)) for names in itertools.zip_longest(*named)]
+    named = [f"w = {w:g}" for w in weights], [f"KCL: t = {t:g}" for t in scales]
     lines = [
         Line2D([], [], color=style.GREY, marker=marker, markersize=3.5, linestyle="", label=label)
+        for labels in named
         for marker, label in zip(MARKERS, labels, strict=False)
     ]
-    style.legend(fig, lines)
+    style.legend(fig, lines, columns=len(lines))
     return fig
 
 

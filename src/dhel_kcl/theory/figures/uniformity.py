@@ -16,13 +16,16 @@ LOOKS = {
     "wasserstein_uniformity": ("Wasserstein uniformity", "#555555", "+"),
     "effective_rank": ("effective rank", "#999999", "."),
 }
-PANELS = {"sub-sphere": "uniform on a k-dimensional sub-sphere", "anisotropic": "anisotropic Gaussian, projected"}
+PANELS = {
+    "sub-sphere": ("uniform on a k-dimensional sub-sphere", "dimensions k (of 128)"),
+    "anisotropic": ("anisotropic Gaussian, projected", "participation ratio k of its variances"),
+}
 
 
 def draw(table: pd.DataFrame) -> Figure:
     full = table[(table.family == "sub-sphere") & (table["rank"] == table["rank"].max())]
     fig, axes = style.panels(len(PANELS), 2.7, "Which measures see collapse: how far each moves as dimensions are lost")
-    for ax, (family, title) in zip(axes, PANELS.items(), strict=True):
+    for ax, (family, (title, label)) in zip(axes, PANELS.items(), strict=True):
         for metric, (_, colour, marker) in LOOKS.items():
             start = full[metric].mean()
             by_rank = table[table.family == family].groupby("rank")[metric]
@@ -32,7 +35,7 @@ def draw(table: pd.DataFrame) -> Figure:
         ax.set_xscale("log", base=2)
         ranks = sorted(table["rank"].unique())
         ax.set_xticks(ranks, [str(rank) for rank in ranks])
-        ax.set(title=title, xlabel="dimensions k (of 128)")
+        ax.set(title=title, xlabel=label)
     axes[0].set_ylabel("shift as a share of the range")
     handles = [
         Line2D([], [], color=c, marker=m, markersize=4, linewidth=1.2, label=name) for name, c, m in LOOKS.values()
