@@ -40,7 +40,8 @@ class Column:
 
     @property
     def heading(self) -> str:
-        return f"{dataset_title(self.dataset)} ({self.suite.name})"
+        planned = self.suite.config_of(self.dataset).confirmatory
+        return f"{dataset_title(self.dataset)} ({self.suite.name}{'' if planned else ', exploratory'})"
 
     @cached_property
     def asked(self) -> set[tuple[str, str, str]]:
@@ -61,14 +62,14 @@ class Column:
         return here[here.estimate.notna() | pd.Series([key in self.asked for key in keys], here.index)]
 
     def cell(self, statement: Statement) -> str:
-        """Verdicts with their number, if there are several, and the effects."""
+        """Verdicts with their number, if there are several, and the effects: of causes at equal and at best rates."""
         asked = {key[0] for key in self.asked} if self.claims is None else set(self.rows.id)
         if statement.id not in asked:
             return NOT_ASKED
         if self.claims is None:
             return NOT_RUN
         here = where(self.rows, id=statement.id)
-        known = here.estimate.dropna()
+        known = pd.concat([here.estimate, here.retuned_estimate]).dropna()
         if known.empty:
             return NOT_RUN
         words = escape(counted(here))

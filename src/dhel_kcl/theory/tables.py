@@ -42,8 +42,8 @@ def gaps(results: Path) -> pd.DataFrame:
 
 
 def local_minima(results: Path) -> pd.DataFrame:
-    """By setting, how many random starts reach the least value, with the exact 95 % interval of their share; where not all do,
-    how many end in a local minimum."""
+    """By setting, how many random starts reach the least value, with the exact 95 % interval of their share; where not
+    all do, how many end in a local minimum."""
     table = pd.read_csv(results / "local_minima.csv").query("begun == 'random'")
     columns = [*_values(table, "τ", "temperature"), *_values(table, "γ", "gamma")]
     rows: dict[str, dict[str, str]] = {}
