@@ -135,7 +135,7 @@ def test_the_page_opens_with_the_claims_and_the_main_figures(page):
     table = page.locator(".prose table.by-claim")
     rows = [row.locator("td").all_inner_texts() for row in table.locator("tbody tr").all()]
     assert {row[0][:3] for row in rows} == {"C3:", "C4:", "C5:", "C6:", "C6 "}
-    column = [head.split("(")[-1] for head in table.locator("th").all_inner_texts()].index("smoke)")
+    column = [head.split("(")[-1] for head in table.locator("th").all_inner_texts()].index("smoke, exploratory)")
     heads, cells = (table.locator(f"{part} tr").first.locator("th, td").all() for part in ("thead", "tbody"))
     places = [[cell.bounding_box()["x"] for cell in row] for row in (heads, cells)]
     assert places[0] == places[1], "heads stand above their columns"
