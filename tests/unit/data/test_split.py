@@ -25,6 +25,19 @@ def test_split_is_disjoint_stratified_and_seeded(digits_folder):
     assert not np.array_equal(draw["test"], other["test"])
 
 
+@pytest.mark.parametrize("official", [(), ("test",), ("test", "validation")])
+def test_every_subset_is_stratified_and_random(official):
+    """Whatever its pool is, and where not all that is left is taken; images are sorted by label."""
+    parts = ["train", *official]
+    labels, part = np.tile(np.repeat([0, 1], 50), len(parts)), np.repeat([PARTS[name] for name in parts], 100)
+    sizes = {"train": 20, "validation": 10, "test": 10}
+    draws = [split.draw(labels, part.astype(np.uint8), **sizes, seed=seed) for seed in (0, 1)]
+    for name, size in sizes.items():
+        first, second = (draw[name] for draw in draws)
+        assert np.bincount(labels[first]).tolist() == [size // 2, size // 2]
+        assert not np.array_equal(first, second)
+
+
 def test_pretraining_gets_the_unlabeled_images_besides():
     labels = np.concatenate([np.arange(60) % 2, np.full(40, -1)])
     part = np.repeat(np.array([PARTS["train"], PARTS["unlabeled"]], np.uint8), [60, 40])

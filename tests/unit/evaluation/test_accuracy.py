@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from dhel_kcl.evaluation.accuracy import classification
 from dhel_kcl.evaluation.logistic import LogisticRegression
@@ -12,5 +13,7 @@ def test_accuracy_is_the_share_of_right_predictions(subsets):
     predicted = logits["test"].argmax(dim=1)
     assert result.predictions == predicted.tolist()
     assert result.scores["test"].accuracy == 100 * np.mean((predicted == labels["test"]).numpy())
+    likelihoods = logits["test"].log_softmax(dim=1)[range(50), labels["test"]]
+    assert result.scores["test"].cross_entropy == pytest.approx(-likelihoods.mean().item())
     assert result.scores["train"].accuracy > 60
     assert result.scores["test"].images == 50

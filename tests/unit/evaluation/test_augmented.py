@@ -12,13 +12,33 @@ SETTINGS = HeadSettings(
 )
 
 
+class Watched:
+    """A source that keeps what views it was asked for."""
+
+    def __init__(self, source):
+        self.source, self.seeds, self.augment = source, [], None
+
+    def views(self, batches, augment):
+        self.augment = augment
+
+        def seen():
+            for batch in batches:
+                self.seeds.append(batch.seed)
+                yield batch
+
+        return self.source.views(seen(), augment)
+
+
 def test_the_head_is_trained_as_torch_would(digits_folder):
     """Against a plain loop with torch's own optimiser and schedule, without augmentation and in the same order."""
     data = prepared.read(digits_folder)
     source, labels = open_source(data, np.arange(40), torch.device("cpu"), 0, "memory"), torch.tensor(data.labels[:40])
     head, shown = torch.nn.Linear(64, 10), []
     progress = lambda order: (shown.append(index) or index for index in order)  # noqa: E731
+    source = Watched(source)
     train_head(head, lambda views: views.flatten(1), source, labels, SETTINGS, seed=3, progress=progress)
+    assert source.augment is SETTINGS.augment
+    assert source.seeds == [3, 4, 5, 6, 7, 8], "other views at each step"
 
     generator = torch.Generator().manual_seed(3)
     reference = torch.nn.Linear(64, 10)

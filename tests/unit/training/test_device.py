@@ -16,7 +16,8 @@ def test_another_number_of_processes_than_the_spec_says_is_an_error(monkeypatch)
         device.Group(device.choose("cpu")[0], 2)
 
 
-def test_a_device_that_is_not_there_is_an_error():
+def test_a_device_that_is_not_there_is_an_error(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="torch finds no CUDA device; set device: auto or cpu"):
         device.choose("cuda")
 
