@@ -11,14 +11,20 @@ from dhel_kcl.views.augment import Augment
 from dhel_kcl.views.memory import InMemory
 
 
-def test_geometry_normalises_and_names_what_it_measured():
+def test_geometry_is_that_of_unit_vectors_and_of_their_views():
     generator = torch.Generator().manual_seed(0)
-    z, u, v = (5 * torch.randn(30, 8, generator=generator) for _ in range(3))
+    z, u, v = (5 * torch.randn(30, 8, generator=generator) + 2 for _ in range(3))
     found = geometry(z, (u, v))
     assert found.embeddings == 30
     assert found.dim == 8
     assert found.alignment == pytest.approx(metrics.alignment(metrics.unit(u), metrics.unit(v)))
-    assert found.effective_rank == pytest.approx(metrics.effective_rank(metrics.unit(z / 7)))
+    points = metrics.unit(z / 7)
+    assert found.uniformity == pytest.approx(metrics.uniformity(points))
+    assert found.wasserstein_uniformity == pytest.approx(metrics.wasserstein_uniformity(points))
+    assert found.effective_rank == pytest.approx(metrics.effective_rank(points))
+    assert found.effective_rank_centred == pytest.approx(metrics.effective_rank(points, centred=True))
+    assert found.effective_rank_centred > found.effective_rank + 0.1
+    assert found.covariance_rank == metrics.covariance_rank(points)
 
 
 @pytest.mark.parametrize("pairs", [12, 40])

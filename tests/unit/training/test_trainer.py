@@ -1,5 +1,6 @@
 import hashlib
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -7,6 +8,7 @@ from torch import nn
 
 from dhel_kcl.data import prepared, split
 from dhel_kcl.losses.dhel_loss import DHELLoss
+from dhel_kcl.training import checkpoint
 from dhel_kcl.training.backbones.compact_resnet import CompactResNet
 from dhel_kcl.training.checkpoint import Store
 from dhel_kcl.training.objective import Contrastive
@@ -126,7 +128,7 @@ def test_each_step_is_reported_and_a_request_to_stop_is_asked_for(pretrain_spec,
     assert not build(pretrain_spec).resume(store, again=True)
 
 
-def test_a_checkpoint_is_written_when_it_is_due(pretrain_spec, build, tmp_path):
+def test_a_checkpoint_is_written_when_it_is_due(pretrain_spec, build, tmp_path, monkeypatch):
     def written(seconds):
         store, run, steps = Store(tmp_path / "last.pt", "same", seconds), build(pretrain_spec), []
         store.write = lambda state, finished: steps.append((state["progress"]["done"], finished))
@@ -134,6 +136,11 @@ def test_a_checkpoint_is_written_when_it_is_due(pretrain_spec, build, tmp_path):
         return steps
 
     assert written(seconds=60) == [(18, True)]
+    clock = iter([0.0, *[61.0] * 3, *[62.0] * 100])  # one that has run past the minute, once
+    monkeypatch.setattr(checkpoint, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    once = written(seconds=60)
+    assert (len(once), once[-1]) == (2, (18, True)), "the next is due a minute later"
+    monkeypatch.undo()
     assert written(seconds=0) == [(step, step == 18) for step in range(1, 19)]
 
 
