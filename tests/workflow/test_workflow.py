@@ -130,6 +130,13 @@ def test_a_config_mistake_stops_at_parse_time(tmp_path, source):
     assert "Traceback" not in output
 
 
+def test_the_package_of_another_clone_is_refused(source):
+    """Whose code would run this clone's config, and be recorded."""
+    code, output = run(source, sys.executable, "-m", "snakemake", "--cores", "1", "-n", root=ROOT)
+    assert code == 1
+    assert f"this is the workflow of {source}, and Python's package dhel_kcl is that of {ROOT}" in output
+
+
 def test_an_unknown_default_suite_is_named(tmp_path):
     code, output = snakemake(tmp_path, "-n", "--config", "default_suite=nope", root=ROOT)
     assert code != 0

@@ -173,7 +173,11 @@ def free_bytes(device: torch.device) -> int | None:
 def _left_in_groups() -> Iterator[int]:
     """Bytes by each limit on this process: of version 2 of control groups, and of version 1. What files keep in memory
     and nobody has open counts as free."""
-    for _, controllers, path in (line.split(":", 2) for line in cores.GROUPS.read_text(encoding="utf-8").splitlines()):
+    try:
+        groups = [line.split(":", 2) for line in cores.GROUPS.read_text(encoding="utf-8").splitlines()]
+    except OSError:  # a kernel without them
+        return
+    for _, controllers, path in groups:
         root, limit, current, files = cores.MOUNTED, "memory.max", "memory.current", "inactive_file"
         if controllers:
             root, files = root / "memory", "total_inactive_file"

@@ -150,6 +150,8 @@ def test_free_memory_is_that_of_the_tightest_limit_without_what_files_keep(
     monkeypatch.setattr(cores, "GROUPS", tmp_path / "cgroup")
     monkeypatch.setattr(cores, "MOUNTED", tmp_path / "sys")
     assert preflight.free_bytes(CPU) == expected
+    (tmp_path / "cgroup").unlink()
+    assert preflight.free_bytes(CPU) == 8192, "a kernel without control groups"
 
 
 def test_a_small_network_on_a_processor_is_not_estimated(spec_of, monkeypatch, tmp_path):

@@ -38,6 +38,18 @@ def test_batch_sizes_grow_with_the_number_of_images(root, digits, sizes):
     assert list(suite.settings("mine").batch_sizes) == sizes
 
 
+def test_images_without_a_class_count_for_the_length_of_a_training(root, monkeypatch):
+    """Which sees them too."""
+    folder = lay_out_photographs(root / "photos", {"": 60})
+    without = NewSuite.of("mine", folder, 32)
+    monkeypatch.setattr(type(without.found), "count", lambda listing, part: 5000 if part == "unlabeled" else 0)
+    text = without.text("an hour")
+    images = without.train + 5000
+    epochs = yaml.safe_load(text)["training"]["epochs"]
+    assert epochs == round(200_000 / images)
+    assert f"# {epochs * images:,} images seen in a training." in text
+
+
 def test_the_file_says_what_it_is_and_what_it_costs(root):
     folder = lay_out_photographs(root / 'with "quotes": and ü', {"": 60})
     text = NewSuite.of("mine", folder, 32).text("an hour")
