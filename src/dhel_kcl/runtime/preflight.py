@@ -187,6 +187,7 @@ def _left_in_groups() -> Iterator[int]:
         inside = Path(path.strip().lstrip("/"))
         for folder in (inside, *inside.parents):  # in a container its own group is the root, whatever the path
             with suppress(OSError, ValueError):  # no such group, or no limit ("max")
-                most, taken, details = ((root / folder / file).read_text() for file in (limit, current, "memory.stat"))
+                paths = (root / folder / file for file in (limit, current, "memory.stat"))
+                most, taken, details = (path.read_text(encoding="utf-8") for path in paths)
                 kept = dict(line.split() for line in details.splitlines()).get(files, 0)
                 yield int(most) - int(taken) + int(kept)
