@@ -16,4 +16,5 @@ def test_accuracy_is_the_share_of_right_predictions(subsets):
     likelihoods = logits["test"].log_softmax(dim=1)[range(50), labels["test"]]
     assert result.scores["test"].cross_entropy == pytest.approx(-likelihoods.mean().item())
     assert result.scores["train"].accuracy > 60
+    assert 0 < result.scores["train"].cross_entropy < np.log(4)
     assert result.scores["test"].images == 50

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dhel_kcl.evaluation.embed import FrozenNetwork
-from dhel_kcl.evaluation.geometry import geometry, negative_variance
+from dhel_kcl.evaluation.geometry import evaluate, geometry, negative_variance
 from dhel_kcl.geometry import metrics
 from dhel_kcl.views.augment import Augment
 from dhel_kcl.views.memory import InMemory
@@ -25,6 +25,15 @@ def test_geometry_is_that_of_unit_vectors_and_of_their_views():
     assert found.effective_rank_centred == pytest.approx(metrics.effective_rank(points, centred=True))
     assert found.effective_rank_centred > found.effective_rank + 0.1
     assert found.covariance_rank == metrics.covariance_rank(points)
+
+
+def test_geometry_is_of_plain_test_embeddings_and_alignment_of_their_views():
+    generator = torch.Generator().manual_seed(0)
+    plain, first, second = ({space: torch.randn(30, 8, generator=generator) for space in "zh"} for _ in range(3))
+    spec = SimpleNamespace(training_pairs=0)
+    found = evaluate(SimpleNamespace(spec=spec, spaces={"test": plain}, test_views=(first, second)))
+    assert found == {space: geometry(plain[space], (first[space], second[space])) for space in "zh"}
+    assert found["z"] != found["h"]
 
 
 @pytest.mark.parametrize("pairs", [12, 40])

@@ -4,10 +4,7 @@ from dataclasses import asdict
 import pytest
 
 from dhel_kcl.evaluation.spec import EvaluationSpec
-from dhel_kcl.study.config import suite_names
-from dhel_kcl.study.suite import Suite
 from dhel_kcl.views.augment import Augment
-from tests.pipeline import ROOT
 
 AUGMENT = json.loads(json.dumps(asdict(Augment(crop_scale=[0.6, 1.0], flip=0.5))))
 HEAD = {"epochs": 2, "batch_size": 50, "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 1e-4, "augment": AUGMENT}
@@ -20,15 +17,6 @@ def test_a_spec_is_recorded_as_it_was_given(evaluation_spec, augmented):
     assert json.dumps(spec.as_dict()) == given
     assert spec.augment.flip == 0.5
     assert spec.augmented is None or spec.augmented.augment == spec.augment
-
-
-@pytest.mark.parametrize("name", suite_names(ROOT))
-def test_the_spec_of_a_suite_is_recorded_as_the_suite_has_it(name):
-    """By which collect knows whether an evaluation is that of the config."""
-    suite = Suite.load(ROOT, name)
-    for dataset in suite.datasets:
-        asked = suite.evaluation_spec(dataset)
-        assert json.loads(json.dumps(EvaluationSpec.read(json.dumps(asked)).as_dict())) == asked
 
 
 def test_a_wrong_key_is_named(evaluation_spec):

@@ -395,7 +395,7 @@ def test_the_specs_that_runs_are_held_against_are_those_that_steps_write(name):
         for spec in (suite.evaluation_spec(dataset), suite.evaluation_spec(dataset) | {"augmented": None}):
             assert json.loads(json.dumps(EvaluationSpec.of(spec).as_dict())) == spec
     for run in suite.runs:
-        if run.trained and not run.takes_selected:
+        if run.trained:
             spec = suite.pretrain_spec(run)
             assert json.loads(json.dumps(PretrainSpec.of(spec).as_dict())) == spec
 

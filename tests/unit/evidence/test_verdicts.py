@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dhel_kcl.evidence import verdicts
 from dhel_kcl.evidence.estimates import Estimate
-from dhel_kcl.evidence.tidy import Results, where
+from dhel_kcl.evidence.tidy import Results, pack, where
 from dhel_kcl.evidence.verdicts import both_differ, family_size
 from tests.synthetic import (
     BOOK,
@@ -494,6 +495,22 @@ def test_a_lead_that_other_test_images_could_undo_is_noted(tmp_path, suite):
     assert row.verdict == "supported"
     assert row.images_low < 0 < row.images_high
     assert "interval over test images includes 0" in row.note
+
+
+def test_the_interval_over_test_images_is_around_the_effect_in_points(tmp_path, suite):
+    """Also where the seed that selected, which is not judged, has every image wrong."""
+    results = results_of(tmp_path / "results", suite, effect("test_accuracy", 4.0), {"test_accuracy": 0.02})
+    row = ruled(results, "accuracy")
+    assert 0 < row.images_low < row.estimate < row.images_high
+    assert 0.5 < row.images_high - row.images_low < 8
+    path = tmp_path / "results/predictions.csv"
+    table = pd.read_csv(path)
+    selecting = table.seed == suite.settings("digits").seeds.grid
+    assert 0 < selecting.sum() < len(table)
+    table.loc[selecting, "correct"] = pack(np.zeros(table.images.iloc[0], bool))
+    table.to_csv(path, index=False)
+    again = ruled(Results(tmp_path / "results", suite), "accuracy")
+    assert (again.images_low, again.images_high) == (row.images_low, row.images_high)
 
 
 def test_the_order_of_rows_does_not_decide(tmp_path):

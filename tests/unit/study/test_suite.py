@@ -1,5 +1,4 @@
 import copy
-import json
 from collections import Counter
 
 import pytest
@@ -12,7 +11,6 @@ from dhel_kcl.study.choices import Setting
 from dhel_kcl.study.config import suite_names
 from dhel_kcl.study.mistakes import ConfigError
 from dhel_kcl.study.suite import Suite, dataset_title
-from dhel_kcl.training.spec import PretrainSpec
 from dhel_kcl.views.augment import Augment
 from tests.pipeline import ROOT
 from tests.unit.study.conftest import edited
@@ -167,15 +165,6 @@ def test_specs():
         "device": "cpu",
         "threads": 1,
     }
-
-
-@pytest.mark.parametrize("name", suite_names(ROOT))
-def test_the_steps_read_the_specs(name):
-    suite = Suite.load(ROOT, name)
-    for run in suite.runs:
-        assert json.loads(json.dumps(PretrainSpec.of(suite.pretrain_spec(run)).as_dict()))["loss"] == run.loss
-    for dataset in suite.datasets:
-        assert EvaluationSpec.of(suite.evaluation_spec(dataset)).images == suite.evaluation_spec(dataset)["images"]
 
 
 def test_losses_of_a_spec():

@@ -99,16 +99,18 @@ def test_everything_that_a_result_depends_on_tells_runs_apart(pretrain_spec, dig
     spec, data, drawn = PretrainSpec.of(pretrain_spec), prepared.read(digits_folder), split.read(split_file)
     other = split.read(split_file) | {"pretrain": drawn["pretrain"][::-1]}
     momentum = replace(spec, training=replace(spec.training, momentum=0.8))
+    images = replace(data, manifest=replace(data.manifest, sha256=data.manifest.sha256 | {"images.npy": "0" * 64}))
     found = [
         fingerprint(spec, data, drawn, "code"),
         fingerprint(replace(spec, seed=1), data, drawn, "code"),
         fingerprint(momentum, data, drawn, "code"),
+        fingerprint(spec, images, drawn, "code"),
         fingerprint(spec, data, other, "code"),
         fingerprint(spec, data, drawn, "other code"),
     ]
     monkeypatch.setattr(torch, "__version__", "0.1")
     found.append(fingerprint(spec, data, drawn, "code"))
-    assert len(set(found)) == 6
+    assert len(set(found)) == 7
     monkeypatch.undo()
     again = {name: np.array(index) for name, index in drawn.items()}
     assert fingerprint(PretrainSpec.of(pretrain_spec), prepared.read(digits_folder), again, "code") == found[0]

@@ -1,5 +1,6 @@
 import hashlib
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -177,3 +178,33 @@ def test_building_a_run_leaves_no_choice_to_who_builds_it(pretrain_spec, build):
         runs.append(build(pretrain_spec))
     first, second = (run.trainer.state_dict()["model"] for run in runs)
     assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize(("precision", "inside"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_a_step_computes_in_the_precision_of_its_place(pretrain_spec, build, place, precision, inside):
+    run, seen = build(pretrain_spec), []
+    run.trainer.place = replace(place, precision=precision)
+    run.trainer.networks.encoder.stem[0].register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    run.trainer.step(torch.rand(32, 1, 8, 8), torch.zeros(16, dtype=torch.int64), 0.1)
+    assert seen == [inside]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_the_encoder_alone_is_compiled_where_the_spec_asks_for_it(pretrain_spec, build, monkeypatch, asked):
+    compiled = []
+    monkeypatch.setattr(nn.Module, "compile", lambda module: compiled.append(module))
+    run = build(pretrain_spec | {"compile": asked})
+    assert compiled == [run.trainer.networks.encoder] * asked
+
+
+def test_each_view_comes_with_the_label_of_its_image(pretrain_spec, build, digits_folder, split_file, place):
+    run, data, rows = build(pretrain_spec), prepared.read(digits_folder), split.read(split_file)["pretrain"]
+    for step, (_, labels) in enumerate(run.images.batches(run.schedule, 0, place)):
+        assert labels.tolist() == data.labels[rows[run.schedule.batch(step).index]].tolist()
+
+
+def test_a_statistic_that_is_not_finite_is_found_before_it_is_saved(pretrain_spec, build, tmp_path):
+    run = build(pretrain_spec)
+    assert run.trainer.is_finite()
+    run.trainer.networks.encoder.get_buffer("stem.1.running_var")[0] = torch.inf
+    assert not run.trainer.is_finite()
