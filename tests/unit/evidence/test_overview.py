@@ -45,3 +45,11 @@ def test_a_grid_has_verdicts_effects_and_what_was_not_run(judged):
     assert '<a href="#claims">supported</a><br>+5.' in cells["rank of z"]
     assert "<td>–</td>" in cells["rank of z"], "no loss is selected among causes"
     assert "<td>not run</td>" in cells["temperature: lowest - highest"]
+
+
+def test_a_grid_shows_effects_at_equal_and_at_retuned_rates(judged):
+    suite, ledger = judged
+    ledger = ledger[ledger.id == "weight"].head(1).assign(estimate=2.0, retuned_estimate=-7.0)
+    (column,) = overview.columns(suite, ledger)
+    statement = next(each for each in overview.ledger.read().statements if each.id == "weight")
+    assert column.cell(statement).endswith("<br>−7.0 to +2.0 dimensions")

@@ -115,6 +115,25 @@ def test_transfers_are_compared_by_the_same_probe(tables):
     assert across.loc[("STL-10", "DCL"), "CIFAR-100"] == "not run"
 
 
+def test_a_transfer_that_nobody_asks_for_is_an_empty_cell(tmp_path):
+    """Grey encoders can't take colour, and may not be asked to take all that is grey."""
+
+    def change(content):
+        split = {"split": {"train": 1000, "validation": 100, "test": 400}}
+        content["datasets"] = {name: split for name in ("digits", "fashion_mnist", "cifar10")}
+        content["transfer"] = {"batch_size": 16, "datasets": {"digits": {}, "cifar10": {}}}
+
+    results = results_of(tmp_path / "results", suite_of(tmp_path, change))
+    across = make(TABLES["transfer"], results).set_index(["trained on", "loss"])
+    titles = ["digits", "Fashion-MNIST", "CIFAR-10"]
+    empty = {title: (across.loc[title, titles] == "").all().tolist() for title in titles}
+    assert empty == {
+        "digits": [False, True, True],
+        "Fashion-MNIST": [False, False, True],
+        "CIFAR-10": [True, True, False],
+    }
+
+
 def test_every_point_of_the_causes_has_its_row(tables, results_of_several):
     points = tables["causes_points"]
     suite = results_of_several.suite

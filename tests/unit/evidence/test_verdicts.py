@@ -347,6 +347,14 @@ def test_a_verdict_that_treats_batch_sizes_as_independent_says_when_whole_seeds_
     assert "with whole seeds as the unit not distinguishable" in alone.note
 
 
+def test_where_batch_sizes_share_no_seeds_it_is_said(tmp_path):
+    suite = suite_of(tmp_path, lambda content: (small(content), content.update(seeds={"selected": list(range(1, 13))})))
+    apart = lambda run: run.role == "selected" and (run.batch_size == 16) == run.seed % 2  # noqa: E731
+    row = ruled(results_of(tmp_path / "results", suite, effect("test_accuracy", 3.0), without=apart), "accuracy")
+    assert row.verdict == "supported"
+    assert "no two seeds were run at every batch size" in row.note
+
+
 def by_step(positive=0.0, cross_view=0.0, weight=0.0, temperature=0.0):
     """Rank by the steps from SimCLR to DHEL's sum, each with its effect."""
 

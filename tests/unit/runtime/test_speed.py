@@ -1,3 +1,6 @@
+import json
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -47,6 +50,19 @@ def test_a_speed_is_measured_once_for_a_device_and_code(monkeypatch, tmp_path):
     monkeypatch.setattr(speed.science, "of_pretraining", lambda loss, backbone, images: "other code")
     speed.measured([TRAINING], CPU, cache)
     assert len(measured) == 3, "the code changed"
+
+
+def test_a_second_process_waits_and_finds_the_first_ones_speeds(monkeypatch, tmp_path):
+    cache, measured = tmp_path / "throughput.json", []
+    monkeypatch.setattr(speed.TrainingBenchmark, "measure", lambda benchmark, place, seconds: measured.append(seconds))
+    with ThreadPoolExecutor() as second:
+        with speed._alone(cache):
+            rates = second.submit(speed.measured, [TRAINING], CPU, cache)
+            with pytest.raises(TimeoutError):
+                rates.result(timeout=0.3)
+            cache.write_text(json.dumps({speed._entry(TRAINING, CPU): 5.0}))
+        assert rates.result(timeout=10) == {TRAINING.key: 5.0}
+    assert not measured
 
 
 def test_of_batch_sizes_the_smallest_and_the_largest_are_measured(monkeypatch, tmp_path):
