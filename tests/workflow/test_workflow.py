@@ -143,6 +143,14 @@ def test_an_unknown_default_suite_is_named(tmp_path):
     assert re.search(r"default_suite: unknown suite 'nope'; allowed: .*digits, .*smoke", output)
 
 
+def test_snakemake_looks_for_jobs_when_one_ends_and_not_all_the_time(copy):
+    code, output = snakemake(copy, "--verbose", "--forcerun", "tabulate_results", "draw_figure", "--", "smoke")
+    assert code == 0, output
+    jobs = planned(output)["total"]
+    assert jobs > 15
+    assert jobs / 2 <= output.count("Ready jobs: ") <= jobs + 1
+
+
 def test_damaged_data_stop_the_job_and_lose_nothing(copy):
     images = copy / "data/digits/images.npy"
     images.write_bytes(images.read_bytes()[:-1] + b"\x07")

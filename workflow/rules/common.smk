@@ -28,6 +28,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.resources import Resource
 from snakemake.settings.enums import Quietness
+from snakemake.settings.types import MaxJobsPerTimespan
 from snakemake.utils import available_cpu_count
 from snakemake_interface_executor_plugins.settings import ExecMode
 
@@ -133,6 +134,10 @@ def begin_run():
     if workflow.exec_mode != ExecMode.DEFAULT:  # a single job, which another Snakemake sent to a cluster's node
         return
     warn_of_gpus()
+    # Where jobs a second are limited, Snakemake starts a timer whenever it looks for jobs, to look again when that ends.
+    # They add up, one a job: after a hundred jobs that takes most of a core. Its default limits nothing here.
+    if vars(workflow.scheduling_settings.max_jobs_per_timespan) == vars(MaxJobsPerTimespan(100)):
+        workflow.scheduler.job_rate_limiter = None
     STARTED["warm"] = warm.start()
     asked, dag = workflow.output_settings, workflow.dag
     if not (asked.verbose or asked.printshellcmds or {Quietness.ALL, Quietness.PROGRESS} & set(asked.quiet or ())):
