@@ -2,7 +2,7 @@
 
 A statistic compares two losses, the first less the second, or the two sides of a possible cause. Each has `testable`,
 which asks the suite alone, `estimate`, which asks its runs, and `planned`, which asks how precise it will be;
-docs/claims.md derives them. A new one is an entry in `STATISTICS`.
+docs/claims.md derives them. A new one is an entry in `OF_PAIRS` or `OF_CAUSES`.
 """
 
 import math

@@ -1,9 +1,9 @@
 """Compare a rerun's runs.csv with that of a commit, against stated tolerances.
 
-Compared are the means over seeds of each selected setting and floor. On the machine and versions that made the
-committed results the differences are 0. On others float32 sums round differently and training amplifies that: the
-tolerances are about three standard deviations between seeds, not rounding errors. Selection may then pick another grid
-point, whose geometry is another: it is named, and only its accuracy compared.
+Compared are the means over seeds of each selected setting, point of the causes and floor. On the machine and versions
+that made the committed results the differences are 0. On others float32 sums round differently and training amplifies
+that: the tolerances are about three standard deviations between seeds, not rounding errors. Selection may then pick
+another grid point, whose geometry is another: it is named, and only its accuracy compared.
 
 Example:
     dhel-kcl compare --root . --suite digits
@@ -60,8 +60,12 @@ class Comparison:
 
 
 def selected(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row a selected setting or floor of a runs.csv: means over seeds, number of seeds, parameters."""
-    shown = runs[runs.selected.astype(bool)]
+    """One row a selected setting, point of the causes or floor of a runs.csv: means over seeds, number of seeds,
+    parameters. A point is named by loss and parameters, since a loss has several."""
+    causes = runs.section == "causes"
+    shown = runs[causes | runs.selected.astype(bool)]
+    point = shown.method + " " + shown.parameters.astype(str)
+    shown = shown.assign(method=shown.method.where(shown.section != "causes", point))
     grouped = shown.groupby(SETTING, sort=False)
     columns = [name for name in TOLERANCES if name in shown]
     return grouped[columns].mean().assign(seeds=grouped.size(), parameters=grouped.parameters.first())
@@ -113,6 +117,8 @@ def main() -> None:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; run `snakemake --cores all {args.suite}` to make it")
     committed = selected(pd.read_csv(io.StringIO(shown(path, args.revision))))
+    if committed.empty:
+        raise ValueError(f"{path}: in {args.revision} it has no row to compare")
     found = compare(committed, selected(pd.read_csv(path)))
     print("\n".join([f"{path} against {args.revision}", *found.lines()]))
     if found.beyond:

@@ -85,7 +85,8 @@ def export(run: Path, folder: Path | None, out: Path) -> None:
     Raises DamagedError for weights other than those that training wrote, ValueError for another data set's folder.
     """
     spec = PretrainSpec.read(str(run / "spec.json"))
-    data = prepared.read(folder or Path(layout.data_folder(spec.dataset)))
+    folder = folder or Path(layout.data_folder(spec.dataset))
+    data = prepared.read(folder)
     if (name := data.manifest.description.name) != spec.dataset:
         raise ValueError(f"{run} is of {spec.dataset}, and {folder} holds {name}: give --data of {spec.dataset}")
     known = facts(run, spec, data)

@@ -22,6 +22,8 @@ def main() -> None:
     parser.add_argument("--pilot", required=True, type=Path, help="folder of a pilot's tidy tables, with runs.csv")
     args = parser.parse_args()
     suite, book = Suite.load(args.root, args.suite), ledger.read()
+    if not (runs := args.pilot / "runs.csv").is_file():
+        raise FileNotFoundError(f"{runs} is missing; give --pilot the folder of results such as results/digits")
     pilot = Results(args.pilot, suite)
     spreads = {column: Spreads.measured(pilot, column) for column in {each.column for each in book.statements}}
     seen = list(sights(suite, book, spreads))

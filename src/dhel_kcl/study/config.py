@@ -56,7 +56,7 @@ def load_suite(root: Path, name: str) -> SuiteConfig:
     path, content = _content(root, name)
     _checked(SuiteConfig, path, content)  # before anything is inherited, so that a mistake is named where it stands
     suite = _checked(SuiteConfig, path, _completed(content))
-    if found := list(itertools.islice(contradictions(suite), MOST)):
+    if found := list(itertools.islice(dict.fromkeys(contradictions(suite)), MOST)):
         raise ConfigError("\n".join(f"{path}: {text}" for text in found))
     return suite
 

@@ -61,14 +61,15 @@ def _of_names(suite: SuiteConfig, dataset: str) -> Iterator[str]:
         for name, entry in entries.items():
             where = f"{key}.{name}"
             if (other := titles.setdefault(entry.title or name, where)) != where:
-                yield f"{where}.title: {entry.title!r} is that of {other}, too; choose another"
+                yield f"{where}.title: {(entry.title or name)!r} is that of {other}, too; choose another"
 
 
 def _of_transfer(suite: SuiteConfig) -> Iterator[str]:
     if suite.transfer is None:
         return
-    if all(suite.transfer.batch_size not in settings.batch_sizes for settings in suite.datasets.values()):
-        yield f"transfer.batch_size: {suite.transfer.batch_size} is not one of batch_sizes {list(suite.batch_sizes)}"
+    sizes = sorted({size for settings in suite.datasets.values() for size in settings.batch_sizes})
+    if suite.transfer.batch_size not in sizes:
+        yield f"transfer.batch_size: {suite.transfer.batch_size} is not one of batch_sizes {sizes}"
     for target, asked in suite.transfer.datasets.items():
         key = f"transfer.datasets.{target}"
         if target in suite.datasets:

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from dhel_kcl.steps.compare import SETTING, compare, selected, shown
-from tests.pipeline import git
+from dhel_kcl.study.suite import Suite
+from tests.pipeline import ROOT, git
 
 
 def of_dhel(seeds=5, parameters="t=1", **means):
@@ -47,6 +48,17 @@ def test_another_selected_setting_is_compared_by_its_accuracy_alone():
         "test_accuracy: largest difference 0, tolerance 2",
         "d.losses.dhel.M16: t=1 selected before, t=2 now",
     ]
+
+
+def test_every_point_of_the_causes_is_compared():
+    committed = selected(pd.read_csv(ROOT / "results/digits_causes/runs.csv"))
+    points = len(Suite.load(ROOT, "digits_causes").runs) / committed.seeds.mean()
+    assert len(committed) == pytest.approx(points)
+    rerun = committed.copy()
+    rerun.iloc[3, rerun.columns.get_loc("test_accuracy")] += 3
+    (beyond,) = compare(committed, rerun).beyond
+    assert beyond.startswith("digits.causes.simclr temperature=")
+    assert ".M64.test_accuracy: " in beyond
 
 
 def test_what_is_not_in_git_is_named_with_what_is_missing(tmp_path):

@@ -21,6 +21,9 @@ def test_a_planned_suite_is_told_what_it_can_see(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", [*arguments[:4], "smoke", *arguments[5:]])
     with pytest.raises(ValueError, match=r"suite smoke can judge no statement: too few seeds, or losses of the ledger"):
         power.main()
+    monkeypatch.setattr("sys.argv", [*arguments[:-1], "results/nowhere"])
+    with pytest.raises(FileNotFoundError, match=r"nowhere/runs\.csv is missing; give --pilot the folder of results"):
+        power.main()
     monkeypatch.setattr("sys.argv", arguments)
     write(pilot.folder, pilot.runs[pilot.runs.role == "grid"])
     with pytest.raises(ValueError, match=r"pilot/runs\.csv has no two runs that differ in their seed alone"):

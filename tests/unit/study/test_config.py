@@ -617,6 +617,14 @@ def test_a_mistake_of_the_suite_is_not_repeated_for_each_data_set(root):
         config.load_suite(root, "smoke")
     assert str(error.value).endswith("smoke.yaml: training.epochs: 0 is less than the minimum of 1")
     assert len(str(error.value).splitlines()) == 1
+    edited(root, "epochs: 0", "epochs: 1")
+    another = "{split: {train: 100, validation: 40, test: 60, seed: 0}, augment: {flip: 0.5}}"
+    edited(root, "  digits:\n", f"  fashion_mnist: {another}\n  digits:\n")
+    config.load_suite(root, "smoke")
+    edited(root, "title: DHEL,", "title: SimCLR,")
+    with pytest.raises(ConfigError) as error:
+        config.load_suite(root, "smoke")
+    assert len(str(error.value).splitlines()) == 1
 
 
 def test_a_config_can_not_be_changed(root):
