@@ -21,6 +21,6 @@ def refuse(results: Results) -> None:
         if twice.any():
             row = ", ".join(f"{key} {table[key][twice.idxmax()]}" for key in keys)
             raise ValueError(
-                f"{results.folder / name}.csv has two rows of {row}; run `snakemake --cores all {results.suite.name}` "
-                "to make it anew"
+                f"{results.folder / name}.csv has two rows of {row}; delete it and run `snakemake --cores all "
+                f"{results.suite.name}` to make it anew, or restore it with `git checkout`"
             )

@@ -37,8 +37,8 @@ class Work:
     """Work of one kind: how many jobs do it, how many of them are done, and what each takes.
 
     kind: "training"; "plain" or "augmented" images of an evaluation, whose one job does both. images: views of a
-    training or images of an evaluation. benchmark: what their rate is measured for. spent: seconds that the trainings
-    took that are done, by their own records.
+    training or images of an evaluation. benchmark: what the rate of one process is measured for. spent: seconds that
+    the trainings took that are done, by their own records. processes: that share a job, each with a rate of its own.
     """
 
     dataset: str
@@ -50,6 +50,7 @@ class Work:
     images: int
     benchmark: Benchmark
     spent: float = 0.0
+    processes: int = 1
 
     @property
     def left(self) -> int:
@@ -74,7 +75,8 @@ def of_trainings(suite: Suite, precision: str) -> list[Work]:
         records = [read_json(_record(run)) for run in runs if _record(run).is_file()]
         spent = sum(record["training_seconds"] for record in records)
         benchmark = training_benchmark(suite, runs[0], precision)
-        works.append(Work(dataset, what, "training", size, len(runs), len(records), images, benchmark, spent))
+        jobs, processes = (len(runs), len(records)), suite.settings(dataset).processes
+        works.append(Work(dataset, what, "training", size, *jobs, images, benchmark, spent, processes))
     return works
 
 
@@ -188,7 +190,8 @@ class Hours:
         return "core-hours" if self.of_cores else "GPU-hours"
 
     def rate(self, work: Work) -> float:
-        return self.rates[work.benchmark.key]
+        """Images a second of one job."""
+        return self.rates[work.benchmark.key] * work.processes
 
     def each(self, work: Work) -> float:
         """Hours of one job."""
@@ -196,7 +199,8 @@ class Hours:
 
     def left(self, work: Work) -> float:
         """Hours of the unit of all jobs that are to do."""
-        return work.left / self.rate(work) / 3600 * (work.benchmark.threads if self.of_cores else 1)
+        units = work.processes * (work.benchmark.threads if self.of_cores else 1)
+        return work.left / self.rate(work) / 3600 * units
 
 
 def text(suite: Suite, works: Sequence[Work], hours: Hours | None) -> str:

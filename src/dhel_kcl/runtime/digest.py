@@ -51,7 +51,7 @@ class Import:
 
 @dataclass(frozen=True)
 class Source:
-    """A module's text, taken apart. `name` is dotted, inside the package: "losses.dhel"."""
+    """A module's text, taken apart. `name` is dotted, inside the package: "losses.dhel_loss"."""
 
     name: str
     path: Path

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from dhel_kcl.files import read_json, write_json
 from dhel_kcl.runtime import science
-from dhel_kcl.runtime.provenance import environment
+from dhel_kcl.runtime.provenance import processor
 from dhel_kcl.training import cores, device
 from dhel_kcl.training.spec import PretrainSpec
 from dhel_kcl.training.throughput import SECONDS, embedded_per_second, views_per_second
@@ -142,8 +142,7 @@ class EmbeddingBenchmark:
 
 def name_of(place: torch.device) -> str:
     """The model of a device."""
-    name: str = device.name(place) or environment()["processor"]
-    return name
+    return device.name(place) or processor()
 
 
 def measured(benchmarks: Iterable[Benchmark], place: torch.device, cache: Path) -> dict[str, float]:

@@ -81,6 +81,10 @@ def main() -> None:
         check(args.check, tree, target)
         return
     if args.evidence:
+        if not args.out.is_file():
+            raise FileNotFoundError(
+                f"{args.out} is missing; restore it with `git checkout`, or run the suite: {target}"
+            )
         write_json(args.out, read_json(args.out) | {"evidence": tree["evidence"]})
         return
     if suite and suite.is_joint:

@@ -30,5 +30,6 @@ def test_a_row_that_is_there_twice_is_named(tmp_path, name):
     tidy.write(folder / f"{name}.csv", pd.concat([table, again]))
     section, method = table.section.iloc[1], table.method.iloc[1]
     named = re.escape(f"{name}.csv has two rows of dataset digits, section {section}, method {method}, batch_size ")
-    with pytest.raises(ValueError, match=f"{named}.*; run `snakemake --cores all digits` to make it anew"):
+    remedy = "delete it and run `snakemake --cores all digits` to make it anew, or restore it with `git checkout`"
+    with pytest.raises(ValueError, match=f"{named}.*; {remedy}"):
         duplicates.refuse(results)

@@ -75,3 +75,15 @@ def test_the_hours_are_the_images_over_the_measured_rate(done):
     on_gpu = cost.text(DIGITS, works, replace(hours, of_cores=False))
     assert f"{expected / 2:.2g}" in next(line for line in on_gpu.splitlines() if line.startswith("all ")).split()
     assert "GPU-hours to do" in on_gpu
+
+
+def test_processes_share_a_job_and_not_its_hours_of_gpus():
+    suite = Suite.load(ROOT, "rehearsal")
+    (dataset,) = [name for name in suite.datasets if suite.settings(name).processes == 2]
+    shared = [work for work in cost.of_trainings(suite, "fp32") if work.dataset == dataset]
+    assert shared
+    hours = cost.Hours({work.benchmark.key: 1000.0 for work in shared}, of_cores=False)
+    for work in shared:
+        assert hours.each(work) == pytest.approx(work.images / 2000 / 3600)
+        assert hours.left(work) == pytest.approx(work.left / 1000 / 3600)
+        assert f"{2000:,}" in cost.text(suite, [work], hours)

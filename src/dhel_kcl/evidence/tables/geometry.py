@@ -25,7 +25,7 @@ def tabulate(results: Results) -> pd.DataFrame:
             for method, size in results.cells(dataset):
                 group = where(here, method=method, batch_size=size)
                 if len(group) and group[f"{space}_alignment"].isna().all():
-                    continue  # raw pixels have no z
+                    continue  # raw pixels and the supervised network have no z
                 row = {"data set": dataset_title(dataset), "space": space, "M": "-" if method in FLOORS else size}
                 row["loss"] = results.suite.title(method)
                 for metric, (header, digits) in METRICS.items():
