@@ -1,6 +1,7 @@
 """Damaged, foreign and malicious files: refused by name with the remedy, never run as code, no bare traceback."""
 
 import contextlib
+import copy
 import shutil
 import sys
 from pathlib import Path
@@ -11,8 +12,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dhel_kcl.data import split
-from dhel_kcl.files import DamagedError, write_json
+from dhel_kcl.data import prepared, split
+from dhel_kcl.files import DamagedError, read_json, write_json
 from dhel_kcl.steps import collect, pretrain, select
 from dhel_kcl.study.config import ConfigError
 from dhel_kcl.study.suite import Suite
@@ -29,25 +30,38 @@ MANY = settings(max_examples=CASES, deadline=None, suppress_health_check=list(He
 STATE = {"step": 3, "log": [], "sums": {}, "last": {}, "seconds": 1.0, "model": {"w": torch.arange(50.0)}}
 
 
-@pytest.mark.parametrize("what", ["spec", "code"])
+@pytest.mark.parametrize("what", ["spec", "data", "split", "code", "torch"])
 def test_the_checkpoint_of_another_interrupted_run_is_refused(
     pretrain_spec, digits_folder, split_file, tmp_path, monkeypatch, what
 ):
-    def main(content):
-        monkeypatch.setattr(sys, "argv", ["pretrain", *options(content, digits_folder, split_file, tmp_path)])
+    def main(content, data, split_path):
+        monkeypatch.setattr(sys, "argv", ["pretrain", *options(content, data, split_path, tmp_path)])
         pretrain.main()
 
     content = pretrain_spec | {"training": pretrain_spec["training"] | {"epochs": 1}}
-    main(content)
+    main(content, digits_folder, split_file)
     checkpoint, kept = tmp_path / "scratch/last.pt", (tmp_path / "out/encoder.safetensors").read_bytes()
     interrupted = checkpoint.read_bytes().replace(b" finished\n", b"\n", 1)
     checkpoint.write_bytes(interrupted)
+    data, split_path = digits_folder, split_file
     if what == "spec":
-        content = content | {"seed": 1}
-    else:
+        content = copy.deepcopy(content)
+        content["training"]["momentum"] = 0.8
+    elif what == "data":
+        data = shutil.copytree(digits_folder, tmp_path / "data")
+        manifest = read_json(data / "manifest.json")
+        manifest["sha256"]["images.npy"] = "0" * 64
+        write_json(data / "manifest.json", manifest)
+    elif what == "split":
+        split_path = tmp_path / "other.npz"
+        reversed_order = {name: index[::-1] for name, index in split.read(split_file).items()}
+        split.write(split_path, reversed_order, split.Origin.of(prepared.read(digits_folder).manifest))
+    elif what == "code":
         monkeypatch.setattr(pretrain.science, "of_pretraining", lambda loss, backbone, images: "0123")
+    else:
+        monkeypatch.setattr(torch, "__version__", "0.1")
     with pytest.raises(ValueError, match=r"last\.pt is of another config, data set, code or torch version; delete"):
-        main(content)
+        main(content, data, split_path)
     assert checkpoint.read_bytes() == interrupted
     assert (tmp_path / "out/encoder.safetensors").read_bytes() == kept
 

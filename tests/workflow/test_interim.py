@@ -7,8 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dhel_kcl.evidence.tidy import Results
+from dhel_kcl.files import DamagedError
 from dhel_kcl.steps import collect
 from dhel_kcl.study import layout
+from dhel_kcl.study.suite import Suite
 from tests.pipeline import COMBINED, ROOT, edit, jobs
 
 
@@ -39,6 +42,34 @@ def test_real_runs_are_gathered_as_they_were(gather, project):
     assert [Path("out", name).read_bytes() for name in files] == [
         (project / "results/smoke" / name).read_bytes() for name in files
     ]
+
+
+def test_absent_runs_are_left_out_of_a_partial_gathering_alone(gather, runs):
+    everything = gather()
+    pd.testing.assert_frame_equal(gather("--partial"), everything)
+    shutil.rmtree(runs / "simclr_m16_selected/seed1")
+    (runs / "random/seed0/geometry.json").unlink()
+    rest = gather("--partial")
+    gone = (everything.method == "random") | ((everything.method == "simclr") & (everything.role == "selected"))
+    pd.testing.assert_frame_equal(rest, everything[~gone].reset_index(drop=True), check_dtype=False)
+    with pytest.raises(FileNotFoundError):
+        gather()
+
+
+def test_a_damaged_real_run_is_refused_complete_or_not(gather, runs):
+    predictions = runs / "supervised/seed0/predictions.csv"
+    text = predictions.read_text()
+    predictions.write_text(text[: text.rstrip().rindex("\n") + 1])
+    for options in ((), ("--partial",)):
+        with pytest.raises(DamagedError, match=r"supervised/seed0/predictions\.csv is damaged"):
+            gather(*options)
+
+
+def test_predictions_give_the_accuracy(gather, tmp_path):
+    runs = gather()
+    correct = Results(tmp_path / "out", Suite.load(ROOT, "smoke")).correct
+    mean = runs[(runs.method == "simclr") & (runs.section == "final")].test_accuracy.mean()
+    assert 100 * correct["digits", "simclr", 16].mean() == pytest.approx(mean)
 
 
 def test_a_changed_statement_is_judged_anew(clone):

@@ -28,7 +28,6 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.resources import Resource
 from snakemake.settings.enums import Quietness
-from snakemake.settings.types import MaxJobsPerTimespan
 from snakemake.utils import available_cpu_count
 from snakemake_interface_executor_plugins.settings import ExecMode
 
@@ -135,8 +134,9 @@ def begin_run():
         return
     warn_of_gpus()
     # Where jobs a second are limited, Snakemake starts a timer whenever it looks for jobs, to look again when that ends.
-    # They add up, one a job: after a hundred jobs that takes most of a core. Its default limits nothing here.
-    if vars(workflow.scheduling_settings.max_jobs_per_timespan) == vars(MaxJobsPerTimespan(100)):
+    # They add up, one a job: after 65 jobs that took half a core. Its default, 100 a second, limits nothing here.
+    limiter = workflow.scheduler.job_rate_limiter
+    if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
         workflow.scheduler.job_rate_limiter = None
     STARTED["warm"] = warm.start()
     asked, dag = workflow.output_settings, workflow.dag

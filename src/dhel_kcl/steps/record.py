@@ -83,7 +83,7 @@ def main() -> None:
     if args.evidence:
         if not args.out.is_file():
             raise FileNotFoundError(
-                f"{args.out} is missing; restore it with `git checkout`, or run the suite: {target}"
+                f"{args.out} is missing; restore it with `git checkout`, or run `snakemake --cores all {target}`"
             )
         write_json(args.out, read_json(args.out) | {"evidence": tree["evidence"]})
         return

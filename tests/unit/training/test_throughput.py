@@ -28,4 +28,5 @@ def test_a_rate_is_measured_with_the_packages_own_steps(pretrain_spec):
     spec = PretrainSpec.of(pretrain_spec)
     trained = throughput.views_per_second(spec, 1, 8, CPU, seconds=0.2)
     embedded = throughput.embedded_per_second(spec.backbone, Augment(), (64, 1, 8, 8), 1, CPU, seconds=0.2)
-    assert min(trained, embedded) > 0
+    assert 1 < trained < 1e7
+    assert 1 < embedded < 1e7
