@@ -33,7 +33,7 @@ reproduce: install ## everything of the default suite, from the data to the figu
 	@if test -e .git; then echo dvc repro; dvc repro; else \
 	    echo "no Git repository here, so DVC cannot version the results: snakemake --cores all"; snakemake --cores all; fi
 
-test: install ## all tests
+test: install ## the tests that CI runs
 	pytest --numprocesses 2 --dist loadfile
 
 test-fast: install ## the unit tests without the slow ones, two minutes on two cores

@@ -386,7 +386,7 @@ class SuiteConfig(Section):
     """Arithmetic of the network while training; losses, metrics and evaluation are in float32 or better in any case.
     auto: bf16 where the device computes in it, else fp32."""
     compile: bool = False
-    """Compile the encoder with torch.compile, which takes a minute; see benchmarks/README.md for when it pays."""
+    """Compile the encoder with torch.compile, which takes minutes; see benchmarks/README.md for when it pays."""
     device: Annotated[str, OneOf(("auto", "cpu", "cuda"))] = "auto"
     """Where runs are trained and evaluated. auto: a CUDA device if there is one."""
     threads: Count = 1
