@@ -7,7 +7,6 @@ Example:
     python benchmarks/absolute.py --output absolute.csv
 """
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from timing import finish
 
 from dhel_kcl.geometry.metrics import unit, wasserstein_uniformity
 from dhel_kcl.runtime import cli
@@ -76,7 +76,7 @@ CASES: list[tuple[str, float, Callable[[], float]]] = [
 def main() -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("--rounds", default=5, type=int, help="repetitions")
-    parser.add_argument("--output", default=argparse.SUPPRESS, help="CSV of the result")
+    parser.add_argument("--output", type=Path, help="CSV of the result")
     args = parser.parse_args()
     rows = []
     for what, limit, measurement in CASES:
@@ -86,9 +86,7 @@ def main() -> None:
             continue
         rows.append({"what": what, "seconds": middle, "seconds_low": low, "seconds_high": high, "limit": limit})
     table = pd.DataFrame(rows)
-    print(table.to_markdown(index=False, floatfmt=".3g"))
-    if "output" in args:
-        table.to_csv(args.output, index=False)
+    finish(table, args.output)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ Example:
     python benchmarks/augment.py --output augment.csv
 """
 
-import argparse
+from pathlib import Path
 
 import pandas as pd
 import torch
 from baselines import pictures, pil_pipeline
-from timing import COLUMNS, compare
+from timing import COLUMNS, compare, finish
 
 from dhel_kcl.runtime import cli
 from dhel_kcl.views.augment import Augment
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--views", default=512, type=int, help="views in a batch")
     parser.add_argument("--size", default=32, type=int, help="height and width of an image")
     parser.add_argument("--rounds", default=5, type=int, help="alternations, ten times as many are made")
-    parser.add_argument("--output", default=argparse.SUPPRESS, help="CSV of the result")
+    parser.add_argument("--output", type=Path, help="CSV of the result")
     args = parser.parse_args()
 
     torch.set_num_threads(1)
@@ -43,9 +43,7 @@ def main() -> None:
     what = f"augmentation, {args.views} views of {args.size}x{args.size}x3"
     row = {"what": what, "baseline": "torchvision's transforms of PIL images", "threads": 1, **times, "target": 6}
     table = pd.DataFrame([row], columns=COLUMNS)
-    print(table.to_markdown(index=False, floatfmt=".3g"))
-    if "output" in args:
-        table.to_csv(args.output, index=False)
+    finish(table, args.output)
 
 
 if __name__ == "__main__":

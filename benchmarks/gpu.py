@@ -98,8 +98,8 @@ class Case:
         return 2 * self.spec.batch_size
 
     @property
-    def views_of_a_run(self) -> int:
-        return self.views * self.spec.steps(IMAGES[self.name])
+    def steps_of_a_run(self) -> int:
+        return self.spec.steps(IMAGES[self.name])
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Row:
         low, middle, high = np.quantile(times, [0.25, 0.5, 0.75]).tolist()
         on_gpu = place.device.type == "cuda"
         peak = torch.cuda.max_memory_allocated(place.device) if on_gpu else resident_peak()
-        hours = case.views_of_a_run * middle / case.views / 3600 if whole and not case.quick else None
+        hours = case.steps_of_a_run * middle / 3600 if whole and not case.quick else None
         return cls(case.name, way, place.precision, middle, low, high, len(times), case.views / middle, peak, hours)
 
 

@@ -8,20 +8,19 @@ Example:
     python benchmarks/losses.py --output losses.csv
 """
 
-import argparse
 import multiprocessing
-import resource
 import sys
 import time
 from collections.abc import Callable
 from functools import cache, partial
+from pathlib import Path
 
 import pandas as pd
 import torch
 from baselines import exp_then_log_dhel
 from lightly.loss import DCLLoss as LightlyDCLLoss
 from lightly.loss import NTXentLoss
-from timing import COLUMNS, compare, seconds
+from timing import COLUMNS, compare, finish, seconds
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
@@ -30,6 +29,7 @@ from dhel_kcl.losses.dhel_loss import DHELLoss
 from dhel_kcl.losses.kcl_loss import KCLLoss
 from dhel_kcl.losses.simclr_loss import SimCLRLoss
 from dhel_kcl.runtime import cli
+from dhel_kcl.runtime.allocator import resident_peak
 from dhel_kcl.training import device
 
 DIM, TEMPERATURE, GAMMA = 128, 0.3, 16.0
@@ -156,10 +156,7 @@ def growth(name: str, small: int, large: int, place: torch.device) -> dict[str, 
 
 
 def peak_megabytes(place: torch.device) -> float:
-    if place.type == "cuda":
-        return torch.cuda.max_memory_allocated() / 1e6
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1e6 if sys.platform == "darwin" else 1e6 / 1024)
+    return (torch.cuda.max_memory_allocated() if place.type == "cuda" else resident_peak()) / 1e6
 
 
 def main() -> None:
@@ -169,20 +166,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="alternations; ten times as many up to 1,024")
     parser.add_argument("--large", type=int, default=32768, help="batch size for memory, against 4,096 for time")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"], help="where")
-    parser.add_argument("--output", default=argparse.SUPPRESS, help="CSV of the speed table")
-    parser.add_argument("--memory", default=argparse.SUPPRESS, help="CSV of the memory table")
+    parser.add_argument("--output", type=Path, help="CSV of the speed table")
+    parser.add_argument("--memory", type=Path, help="CSV of the memory table")
     args = parser.parse_args()
 
     place, _ = device.choose(args.device)
     # Memory first: a child's peak starts at its parent's.
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         memory = pd.DataFrame([pool.apply(growth, (name, 4096, args.large, place)) for name, *_ in PAIRS])
-    print(memory.to_markdown(index=False, floatfmt=".1f"), end="\n\n")
-    table = speed(args.batch_sizes, args.threads, args.rounds, place)
-    print(table.to_markdown(index=False, floatfmt=".3g"))
-    for name, content in (("output", table), ("memory", memory)):
-        if name in args:
-            content.to_csv(getattr(args, name), index=False)
+    finish(memory, args.memory)
+    finish(speed(args.batch_sizes, args.threads, args.rounds, place), args.output)
 
 
 if __name__ == "__main__":

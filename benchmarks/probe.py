@@ -7,12 +7,12 @@ Example:
     python benchmarks/probe.py --output probe.csv
 """
 
-import argparse
+from pathlib import Path
 
 import pandas as pd
 import torch
 from baselines import plain_probe
-from timing import COLUMNS, compare
+from timing import COLUMNS, compare, finish
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--images", default=45_000, type=int, help="training images")
     parser.add_argument("--dim", default=128, type=int, help="features")
     parser.add_argument("--rounds", default=5, type=int, help="alternations")
-    parser.add_argument("--output", default=argparse.SUPPRESS, help="CSV of the result")
+    parser.add_argument("--output", type=Path, help="CSV of the result")
     args = parser.parse_args()
 
     torch.set_num_threads(1)
@@ -49,9 +49,7 @@ def main() -> None:
     what = f"linear probe, {args.images:,} x {args.dim}, {CLASSES} classes"
     row = {"what": what, "baseline": "L-BFGS to a gradient of 1e-7", "threads": 1, **times, "target": 8}
     table = pd.DataFrame([row], columns=COLUMNS)
-    print(table.to_markdown(index=False, floatfmt=".3g"))
-    if "output" in args:
-        table.to_csv(args.output, index=False)
+    finish(table, args.output)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ Example:
     python benchmarks/step.py --profile
 """
 
-import argparse
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 from baselines import PlainLoop, TwoViews, pictures, pil_pipeline
-from timing import COLUMNS, Elsewhere, alternate, ratio, seconds, synchronize
+from timing import COLUMNS, Elsewhere, alternate, finish, ratio, seconds, synchronize
 from torch import Tensor
 from torch.profiler import profile, record_function
 from torch.utils.data import DataLoader
@@ -199,7 +198,7 @@ def main() -> None:
     parser.add_argument("--rounds", default=5, type=int, help="alternations; ten times as many for compact_resnet")
     parser.add_argument("--compile", action="store_true", help="time torch.compile too, which takes minutes")
     parser.add_argument("--profile", action="store_true", help="print where the time of a step goes, and stop")
-    parser.add_argument("--output", default=argparse.SUPPRESS, help="CSV of the result")
+    parser.add_argument("--output", type=Path, help="CSV of the result")
     args = parser.parse_args()
 
     keep_freed_memory()  # as pretraining does
@@ -216,9 +215,7 @@ def main() -> None:
         rounds = args.rounds if name == "resnet18" else 10 * args.rounds
         rows += measure(name, args.threads, place, precision, rounds, args.compile)
     table = pd.DataFrame(rows, columns=COLUMNS)
-    print(table.to_markdown(index=False, floatfmt=".3g"))
-    if "output" in args:
-        table.to_csv(args.output, index=False)
+    finish(table, args.output)
 
 
 if __name__ == "__main__":

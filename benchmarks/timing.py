@@ -4,14 +4,25 @@ import multiprocessing
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:  # a machine that has PyTorch alone times its GPU, too
+    import pandas as pd
+
 COLUMNS = ["what", "baseline", "threads", "ours_s", "baseline_s", "ratio", "ratio_low", "ratio_high", "target"]
 """Of every table: median seconds, the median and quartiles of the rounds' ratios, and the least ratio aimed for."""
+
+
+def finish(table: "pd.DataFrame", output: Path | None) -> None:
+    """Show a benchmark's table, and write it as CSV where that is asked for."""
+    print(table.to_markdown(index=False, floatfmt=".3g"))
+    if output:
+        table.to_csv(output, index=False)
 
 
 def compare(ours: Callable[[], object], baseline: Callable[[], object], rounds: int) -> dict[str, Any]:

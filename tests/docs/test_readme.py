@@ -306,7 +306,9 @@ def test_the_minimisers_quoted_are_those_of_the_theory(measured, starts):
     elsewhere = at_most(max(gaps))
     row = " ".join(rows(README, "Claim by claim")[0])
     assert f"{settings} settings, 8 pairs in 4 dimensions" in row
-    assert f"the {settings} settings, {len(starts) // settings} starts each; batches | reach the minimum: DHEL" in README
+    assert (
+        f"the {settings} settings, {len(starts) // settings} starts each; batches | reach the minimum: DHEL" in README
+    )
     assert f"Of {len(starts) // settings} a setting, 8 pairs in 4 dimensions" in section(RESULTS, "Theory")
     assert f"largest gap to the least value {elsewhere}; {gap}" in row
     assert f"for all ten losses, to {elsewhere} of the closed-form value" in section(RESULTS, "Theory")

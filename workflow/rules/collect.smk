@@ -34,7 +34,7 @@ rule collect_results:
         root=repository,
         spec=suite_spec,
         code=science.of_step("collect"),
-        out=lambda w: layout.RESULTS.format(**w),
+        out=results_of,
     shell:
         "dhel-kcl collect --root {params.root:q} --suite {wildcards.suite} --out {params.out:q} > {log:q} 2>&1"
 
@@ -54,6 +54,6 @@ rule join_results:
         spec=suite_spec,
         code=science.of_step("join"),
         joined=joined_tables,
-        out=lambda w: layout.RESULTS.format(**w),
+        out=results_of,
     shell:
         "dhel-kcl collect --root {params.root:q} --suite {wildcards.suite} --out {params.out:q} > {log:q} 2>&1"

@@ -123,6 +123,8 @@ WHERE_RESULTS_ARE = (
     f"Tables are in {layout.RESULTS} and {Path(layout.TABLE).parent}, figures in {Path(layout.FIGURE).parent}; "
     "`make report` puts all on one page."
 ).replace("{suite}", "<suite>")
+# A table's forms, besides the one that the report shows.
+BESIDE_HTML = [name for name in FORMATS if name != "html"]
 # What lives as long as this Snakemake: the warm process, which ends when its standard input is closed.
 STARTED = {}
 PRETRAINING = {"pretrain_encoder", "pretrain_later"}
@@ -177,6 +179,15 @@ def run_of(wildcards):
     if folder not in runs:
         raise WorkflowError(f"{folder} is not a run of suite {wildcards.suite}")
     return runs[folder]
+
+
+def results_of(wildcards):
+    return layout.RESULTS.format(**wildcards)
+
+
+def stem(wildcards, output):
+    """Path of an output without its ending, where a step writes several files of one name."""
+    return Path(output[0]).with_suffix("")
 
 
 def explain(wildcards):

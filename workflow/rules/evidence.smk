@@ -21,7 +21,7 @@ rule judge_claims:
         code=science.of_step("judge"),
         # A run that was trained by another plan, or by other statements, confirms nothing.
         planned=json.dumps(provenance.planned()),
-        results=lambda w: layout.RESULTS.format(**w),
+        results=results_of,
     shell:
         "dhel-kcl judge --root {params.root:q} --suite {wildcards.suite} --results {params.results:q} --out {output:q} "
         "> {log:q} 2>&1"
@@ -38,7 +38,7 @@ rule tabulate_results:
             subcategory=lambda w: shelf(w.table, "tables", 1).format(**w),
             labels=lambda w: label("tabulate_results", w),
         ),
-        expand(layout.TABLE, format=[name for name in FORMATS if name != "html"], allow_missing=True),
+        expand(layout.TABLE, format=BESIDE_HTML, allow_missing=True),
     log:
         f"{layout.SUITE_LOGS}/tables/{{table}}.log",
     localrule: True
@@ -47,8 +47,8 @@ rule tabulate_results:
         spec=suite_spec,
         code=lambda w: science.of_exhibit(TABLES[w.table]),
         note=lambda w: earlier_code(w.suite),
-        results=lambda w: layout.RESULTS.format(**w),
-        out=lambda w, output: Path(output[0]).with_suffix(""),
+        results=results_of,
+        out=stem,
     shell:
         "dhel-kcl tabulate --root {params.root:q} --suite {wildcards.suite} --results {params.results:q} "
         "--name {wildcards.table} --note={params.note:q} --out {params.out:q} > {log:q} 2>&1"
@@ -73,8 +73,8 @@ rule draw_figure:
         root=repository,
         spec=suite_spec,
         code=lambda w: science.of_exhibit(FIGURES[w.figure]),
-        results=lambda w: layout.RESULTS.format(**w),
-        out=lambda w, output: Path(output[0]).with_suffix(""),
+        results=results_of,
+        out=stem,
     shell:
         "dhel-kcl draw --root {params.root:q} --suite {wildcards.suite} --results {params.results:q} "
         "--name {wildcards.figure} --out {params.out:q} > {log:q} 2>&1"
@@ -100,7 +100,7 @@ rule tabulate_published:
     localrule: True
     params:
         code=science.of_step("published"),
-        out=lambda w, output: Path(output[0]).with_suffix(""),
+        out=stem,
     shell:
         "dhel-kcl tabulate --published --out {params.out:q} > {log:q} 2>&1"
 

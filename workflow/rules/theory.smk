@@ -19,7 +19,7 @@ if not FROM_TABLES:
         threads: 1
         params:
             code=lambda w: science.of_theory(w.experiment),
-            out=lambda w, output: Path(output[0]).with_suffix(""),
+            out=stem,
         shell:
             "dhel-kcl compute --name {wildcards.experiment} --code {params.code} --out {params.out:q} "
             "--record {output.record:q} > {log:q} 2>&1"
@@ -70,7 +70,7 @@ rule draw_theory:
     params:
         code=lambda w: science.of_theory_figure(w.experiment),
         results=lambda w, input: Path(input[0]).parent,
-        out=lambda w, output: Path(output[0]).with_suffix(""),
+        out=stem,
     shell:
         "dhel-kcl draw --theory --results {params.results:q} --name {wildcards.experiment} --out {params.out:q} "
         "> {log:q} 2>&1"
@@ -87,14 +87,14 @@ rule tabulate_theory:
             subcategory=lambda w: "tables" if w.theory_table in ("gaps", "local_minima") else "theory",
             labels=lambda w: label("tabulate_theory", w),
         ),
-        expand(layout.THEORY_TABLE, format=[name for name in FORMATS if name != "html"], allow_missing=True),
+        expand(layout.THEORY_TABLE, format=BESIDE_HTML, allow_missing=True),
     log:
         f"{layout.THEORY_LOGS}/tables/{{theory_table}}.log",
     localrule: True
     params:
         code=science.of_step("theory tables"),
         results=lambda w, input: Path(input[0]).parent,
-        out=lambda w, output: Path(output[0]).with_suffix(""),
+        out=stem,
     shell:
         "dhel-kcl tabulate --theory --results {params.results:q} --name {wildcards.theory_table} --out {params.out:q} "
         "> {log:q} 2>&1"

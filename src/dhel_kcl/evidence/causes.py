@@ -110,8 +110,8 @@ def planned(suite: Suite, dataset: str) -> pd.DataFrame:
     training whose seeds stand under two names."""
     rows = []
     usual = suite.settings(dataset).training
-    for method in suite.methods_of(dataset).values() if are_asked(suite, dataset) else ():
-        for point in method.grid if method.section == "causes" else ():
+    for method in (each for each in suite.methods_of(dataset).values() if each.section == "causes"):
+        for point in method.grid:
             training = usual.changed(point.training)
             row: dict[str, Any] = {"method": method.name, "parameters": point.parameters, "seeds": method.seeds}
             row |= {"length": _length(training, method.batch_sizes[0])}

@@ -157,7 +157,7 @@ class DatasetRuns:
             return math.nan, math.nan
         of, against = ([correct[*key, size] for size in weights] for key in keys)
         values = 100 * sum(w * (a - b) for w, a, b in zip(weights.values(), of, against, strict=True))
-        return image_interval(np.asarray(values), self.rules.confidence, self.rules.draws, seed=0)
+        return image_interval(np.asarray(values), self.rules.confidence, self.rules.draws)
 
     @cached_property
     def whole_grids(self) -> dict[tuple[str, int], pd.DataFrame]:

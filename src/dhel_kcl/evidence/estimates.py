@@ -88,12 +88,12 @@ def expected_best_of(count: int, values: Sequence[float]) -> float:
     return sum(math.comb(len(values) - 1 - k, count - 1) * value for k, value in enumerate(values)) / total
 
 
-def image_interval(values: NDArray[np.float64], level: float, draws: int, seed: int) -> tuple[float, float]:
+def image_interval(values: NDArray[np.float64], level: float, draws: int) -> tuple[float, float]:
     """Percentile bootstrap interval of the mean over images, shape (N,): other test images, the same encoders.
 
     Few distinct values occur, so the numbers of times that each is drawn are drawn instead of N images.
     """
     distinct, counts = np.unique(values, return_counts=True)
-    drawn = np.random.default_rng(seed).multinomial(len(values), counts / len(values), size=draws)
+    drawn = np.random.default_rng(0).multinomial(len(values), counts / len(values), size=draws)
     low, high = np.quantile(drawn @ distinct / len(values), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

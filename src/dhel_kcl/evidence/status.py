@@ -25,9 +25,9 @@ class Present:
     claims: str
 
     @classmethod
-    def read(cls, root: Path, claims: Path = LEDGER) -> "Present":
+    def read(cls, root: Path) -> "Present":
         """Of the repository below `root`."""
-        return cls(*(sha256(path)[:DIGITS] if path.is_file() else "" for path in (root / ANALYSIS_PLAN, claims)))
+        return cls(*(sha256(path)[:DIGITS] if path.is_file() else "" for path in (root / ANALYSIS_PLAN, LEDGER)))
 
 
 def objections(statement: Statement, confirmatory: bool, runs: pd.DataFrame, present: Present) -> Iterator[str]:

@@ -19,13 +19,11 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(description=description, formatter_class=Formatter)
 
 
-def suite_parser(description: str | None, tables: bool = True) -> argparse.ArgumentParser:
-    """`parser` of a step that works on a whole suite, with `tables` from the suite's tidy tables."""
+def suite_parser(description: str | None) -> argparse.ArgumentParser:
+    """`parser` of a step that works on a whole suite."""
     result = parser(description)
     result.add_argument("--root", default=Path(), type=Path, help="repository folder, whose config is read")
     result.add_argument("--suite", required=True, help="name of the suite")
-    if tables:
-        result.add_argument("--results", required=True, type=Path, help="folder of the suite's tidy tables")
     return result
 
 

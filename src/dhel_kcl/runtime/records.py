@@ -9,8 +9,9 @@ STATE = Path(".snakemake")
 
 
 def record_of(file: str, longest: int) -> Path:
-    """Where Snakemake keeps the record of an output, below .snakemake/metadata (or incomplete), on a disk whose names
-    have so many letters at most: one component's are an @, but for the last, and what fits of the record's name."""
+    """Where Snakemake keeps the record of an output, below .snakemake/metadata (or incomplete): a file of its name in
+    base64. Where that has more letters than the `longest` name a disk allows, it is cut into pieces that fit: folders
+    whose names begin with @, and the file."""
     name, fits = urlsafe_b64encode(file.encode()).decode(), longest - 1
     pieces = [name[start : start + fits] for start in range(0, len(name), fits)]
     return Path(*(f"@{piece}" for piece in pieces[:-1]), pieces[-1])

@@ -66,7 +66,7 @@ class Benchmark(Protocol):
         """That it takes here."""
         ...
 
-    def measure(self, place: torch.device, seconds: float = SECONDS) -> float:
+    def measure(self, place: torch.device, seconds: float) -> float:
         """Images a second."""
 
 
@@ -106,7 +106,7 @@ class TrainingBenchmark:
     def threads(self) -> int:
         return self.spec.threads
 
-    def measure(self, place: torch.device, seconds: float = SECONDS) -> float:
+    def measure(self, place: torch.device, seconds: float) -> float:
         return views_per_second(self.spec, self.channels, self.side, place, seconds)
 
 
@@ -136,7 +136,7 @@ class EmbeddingBenchmark:
         name: str = self.encoder["name"]
         return name
 
-    def measure(self, place: torch.device, seconds: float = SECONDS) -> float:
+    def measure(self, place: torch.device, seconds: float) -> float:
         return embedded_per_second(self.encoder, self.augment, self.shape, self.threads, place, seconds)
 
 

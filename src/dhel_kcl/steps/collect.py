@@ -11,8 +11,7 @@ Writes into --out:
 
 Of a joint suite they are those of the suites that it joins, as far as these are there, one after the other. Of others
 it reads the runs and the plan below results/runs/<suite> and the splits below data/splits/<suite>, in the working
-directory. With --partial, runs that are not complete are left out, so that a suite can be looked at while it runs;
-damaged and foreign ones are refused in either case.
+directory.
 
 Example:
     dhel-kcl collect --root . --suite digits --out results/digits
@@ -30,19 +29,20 @@ from dhel_kcl.study.suite import Suite
 
 
 def main() -> None:
-    parser = cli.suite_parser(__doc__, tables=False)
+    parser = cli.suite_parser(__doc__)
     parser.add_argument("--out", required=True, type=Path, help="folder to write")
-    parser.add_argument("--partial", action="store_true", help="leave out runs that are not complete")
     args = parser.parse_args()
-    suite = Suite.load(args.root, args.suite)
-    if suite.is_joint:
-        tables = joined(parts_there(suite))
-    else:
-        tables = collect(suite, partial(science.of_run, suite), args.partial)
+    gather(Suite.load(args.root, args.suite), args.out)
+
+
+def gather(suite: Suite, out: Path, partly: bool = False) -> None:
+    """Write a suite's tidy tables into the folder `out`. Of runs that are not complete it raises FileNotFoundError, or,
+    if the suite may be run `partly`, leaves them out; damaged and foreign ones are refused in either case."""
+    tables = joined(parts_there(suite)) if suite.is_joint else collect(suite, partial(science.of_run, suite), partly)
     for name, table in tables.items():
-        tidy.write(args.out / f"{name}.csv", table)
-    runs = tidy.Results(args.out, suite).runs if suite.is_joint else tables["runs"]
-    write_json(args.out / "metrics.json", summary(runs, suite))
+        tidy.write(out / f"{name}.csv", table)
+    runs = tidy.Results(out, suite).runs if suite.is_joint else tables["runs"]
+    write_json(out / "metrics.json", summary(runs, suite))
 
 
 def parts_there(suite: Suite) -> list[tidy.Results]:

@@ -110,7 +110,7 @@ def shown(path: Path, revision: str) -> str:
 
 
 def main() -> None:
-    parser = cli.suite_parser(__doc__, tables=False)
+    parser = cli.suite_parser(__doc__)
     parser.add_argument("--revision", default="HEAD", help="commit to compare with")
     args = parser.parse_args()
     path = args.root / layout.TIDY.format(suite=Suite.load(args.root, args.suite).name, table="runs")

@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument(
         "--streamed",
         action=argparse.BooleanOptionalAction,
-        help=f"whether your own images stay files, which else holds above {LARGEST_IN_MEMORY} pixels",
+        help=f"leave your own images as files; if nothing is said, they are where --size is above {LARGEST_IN_MEMORY}",
     )
     parser.add_argument("--out", required=True, type=Path, help="folder to write")
     args = parser.parse_args()

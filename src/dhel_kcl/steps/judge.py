@@ -19,9 +19,13 @@ from dhel_kcl.study.suite import Suite
 
 def main() -> None:
     parser = cli.suite_parser(__doc__)
+    parser.add_argument("--results", required=True, type=Path, help="folder of the suite's tidy tables")
     parser.add_argument("--out", required=True, type=Path, help="file to write (claims.csv)")
     args = parser.parse_args()
-    results = tidy.Results(args.results, Suite.load(args.root, args.suite))
+    write(tidy.Results(args.results, Suite.load(args.root, args.suite)), args.root, args.out)
+
+
+def write(results: tidy.Results, root: Path, out: Path) -> None:
+    """Write the ledger of a suite's results, judged by the plan below `root`."""
     duplicates.refuse(results)
-    table = judge(results, ledger.read(), Present.read(args.root))
-    tidy.write(args.out, table)
+    tidy.write(out, judge(results, ledger.read(), Present.read(root)))

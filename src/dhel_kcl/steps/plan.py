@@ -24,7 +24,7 @@ LONG = 24
 
 
 def main() -> None:
-    parser = cli.suite_parser(__doc__, tables=False)
+    parser = cli.suite_parser(__doc__)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="device to measure on (default: the suite's)")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--out", type=Path, help="file to write (plan.csv)")

@@ -18,7 +18,7 @@ from dhel_kcl.study.suite import Suite
 
 
 def main() -> None:
-    parser = cli.suite_parser(__doc__, tables=False)
+    parser = cli.suite_parser(__doc__)
     parser.add_argument("--pilot", required=True, type=Path, help="folder of a pilot's tidy tables, with runs.csv")
     args = parser.parse_args()
     suite, book = Suite.load(args.root, args.suite), ledger.read()

@@ -20,9 +20,8 @@ DATA_FILES = ("manifest.json", "images.npy", "labels.npy", "part.npy")
 SPLIT = "data/splits/{suite}/{dataset}.npz"
 
 SUITE_RUNS = "results/runs/{suite}"
-CONFIGURATION = f"{SUITE_RUNS}/{{dataset}}/{{run}}"
-"""Runs that differ in nothing but the seed."""
-RUN = f"{CONFIGURATION}/seed{{seed}}"
+RUN = f"{SUITE_RUNS}/{{dataset}}/{{run}}/seed{{seed}}"
+"""A folder each; those of a configuration differ in nothing but the seed."""
 RUN_FILE = f"{RUN}/{{file}}"
 """What a run leaves, of TRAINED and EVALUATED."""
 TRAINED = ("spec.json", "log.csv", "encoder.safetensors", "projector.safetensors", "provenance.json")

@@ -1,9 +1,9 @@
 """Theory: what each part of a loss asks for, on the circle with two pairs (u_1, v_1), (u_2, v_2).
 
-For each loss the least values of two objectives over the four points: the energy alone (mean over anchors of the
-log-denominator, with the positive where the loss has it there), and the whole loss. Several random starts; angles are
-relative to u_1. `free` counts the directions at the minimum, besides the common
-rotation, along which the objective stays flat to second order: points that the objective leaves free.
+For each loss, descents from several random starts on two objectives over the four points: the energy alone (mean over
+anchors of the log-denominator, with the positive where the loss has it there), and the whole loss. Angles are relative
+to u_1. `free` counts the directions, besides the common rotation, along which the objective stays flat to second order
+at the minimum: points that it leaves free.
 """
 
 import math
@@ -126,19 +126,19 @@ def judge(table: pd.DataFrame) -> list[Verdict]:
     coupled_free = energy[energy.method.isin(COUPLED)].free.max()
     name = "two pairs on the circle: all four losses have the same minimiser, aligned and opposite; largest angle off"
     return [
-        verdict("C1", name, error, f"<= {NEAR:g} rad", error <= NEAR),
+        verdict("C1", name, error, "<=", NEAR, "rad"),
         verdict(
             "C1 terms",
             "SimCLR's log-denominator alone drives positives apart; least angle between positives (rad)",
             apart,
-            "> 1",
-            apart > 1,
+            ">",
+            1,
         ),
         verdict(
             "C1 terms",
             "the log-denominators of SimCLR and DCL alone leave no point free of the others; directions left free",
             coupled_free,
-            "= 0",
-            coupled_free == 0,
+            "=",
+            0,
         ),
     ]

@@ -85,13 +85,13 @@ def judge(table: pd.DataFrame) -> list[Verdict]:
     attained_high = (high.variance - high.upper_bound).abs().max()
     outside = np.maximum(ends.lower_bound - ends.variance, ends.variance - ends.upper_bound).max()
     statements = [
-        ("orthogonal batches attain the lower bound; largest difference", attained_low, "<= 1e-12"),
-        ("coinciding batches attain the upper bound; largest difference", attained_high, "<= 1e-12"),
+        ("orthogonal batches attain the lower bound; largest difference", attained_low, 1e-12),
+        ("coinciding batches attain the upper bound; largest difference", attained_high, 1e-12),
+        (
+            "descents on fixed batches make every batch optimal; largest gap of their mean loss",
+            ends.gap.abs().max(),
+            1e-10,
+        ),
+        ("descents on fixed batches end between the bounds; largest distance outside", max(outside, 0), TOLERANCE),
     ]
-    entries = [verdict("C1, limits", name, value, threshold, value <= 1e-12) for name, value, threshold in statements]
-    gap = ends.gap.abs().max()
-    name = "descents on fixed batches make every batch optimal; largest gap of their mean loss"
-    entries.append(verdict("C1, limits", name, gap, "<= 1e-10", gap <= 1e-10))
-    name = "descents on fixed batches end between the bounds; largest distance outside"
-    entries.append(verdict("C1, limits", name, max(outside, 0), f"<= {TOLERANCE:g}", outside <= TOLERANCE))
-    return entries
+    return [verdict("C1, limits", name, measured, "<=", bound) for name, measured, bound in statements]

@@ -155,8 +155,8 @@ def judge(table: pd.DataFrame) -> list[Verdict]:
         gap = best[(best.optimum == optimum) & (best.method.isin(KERNEL) == kernels)].gap.abs().max()
         family = "KCL" if kernels else f"InfoNCE, SimCLR, DCL, DHEL at τ = {TEMPERATURE:g}"
         name = f"{family}: the best descent ends at the {optimum}'s value ({known}); largest gap"
-        entries.append(verdict("C1", name, gap, f"<= {REACHED:g}", gap <= REACHED))
+        entries.append(verdict("C1", name, gap, "<=", REACHED))
     distance = best[["misalignment", "distance_to_optimum"]].to_numpy().max()
     name = "all losses share these minimisers: aligned positives, dot products of the optimal set; largest error"
-    entries.append(verdict("C1", name, distance, f"<= {NEAR:g}", distance <= NEAR))
+    entries.append(verdict("C1", name, distance, "<=", NEAR))
     return entries

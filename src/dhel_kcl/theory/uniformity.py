@@ -94,11 +94,11 @@ def judge(table: pd.DataFrame) -> list[Verdict]:
         if rank in JUDGED:
             name = f"{at}: Wasserstein uniformity moves further than uniformity; ratio of the shares of their ranges"
             ratio = here.wasserstein_uniformity.mean() / here.uniformity.mean()
-            entries.append(verdict("C7", name, ratio, "> 1", ratio > 1))
+            entries.append(verdict("C7", name, ratio, ">", 1))
             score = difference.mean() / difference.std()
             name = f"{at}: difference of those shares over its standard deviation at N = {POINTS}"
-            entries.append(verdict("C7", name, score, "> 2", score > 2))
+            entries.append(verdict("C7", name, score, ">", 2))
         else:
             name = f"{at}: Wasserstein uniformity moves further here too; difference of the shares"
-            entries.append(verdict("C7, limits", name, difference.mean(), "> 0", difference.mean() > 0))
+            entries.append(verdict("C7, limits", name, difference.mean(), ">", 0))
     return entries

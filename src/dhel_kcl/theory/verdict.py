@@ -1,8 +1,11 @@
 """A statement about what an experiment measured, and whether it holds."""
 
+import operator
 from dataclasses import dataclass
 
 from dhel_kcl.presentation.verdict_words import CONTRADICTED, SUPPORTED
+
+RELATIONS = {"<": operator.lt, "<=": operator.le, "=": operator.eq, ">": operator.gt}
 
 
 @dataclass(frozen=True)
@@ -16,5 +19,8 @@ class Verdict:
     verdict: str
 
 
-def verdict(claim: str, statement: str, measured: float, threshold: str, holds: bool) -> Verdict:
+def verdict(claim: str, statement: str, measured: float, relation: str, bound: float, unit: str = "") -> Verdict:
+    """Whether what was measured is in a relation of `RELATIONS` to a bound; the unit is that of both."""
+    holds = RELATIONS[relation](measured, bound)
+    threshold = f"{relation} {bound:g} {unit}".rstrip()
     return Verdict(claim, statement, float(measured), threshold, SUPPORTED if holds else CONTRADICTED)

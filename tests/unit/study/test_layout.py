@@ -45,7 +45,7 @@ def test_patterns_have_one_name_for_one_thing():
 def test_functions_fill_the_patterns(run):
     values = {"suite": "smoke", "dataset": run.dataset, "run": run.name, "seed": run.seed}
     assert layout.run_folder(run) == layout.RUN.format(**values)
-    assert layout.run_folder(run).startswith(f"{layout.CONFIGURATION.format(**values)}/")
+    assert layout.run_folder(run).startswith(f"{layout.SUITE_RUNS.format(**values)}/")
     assert layout.transfer(run, "stl10") == layout.TRANSFER.format(**values, target="stl10")
 
 

@@ -12,8 +12,8 @@ from dhel_kcl.study.suite import Suite
 
 def _tries_settings(suite: Suite) -> bool:
     """Whether a loss has a choice between settings, besides that of its learning rate."""
-    asked = [grids.asked(suite, run.dataset, run.method) for run in suite.runs if run.section == "losses"]
-    return any(grids.size(points)[0] > 1 for points in asked)
+    compared = [(dataset, method) for dataset in suite.datasets for method in suite.settings(dataset).losses]
+    return any(grids.size(grids.asked(suite, *each))[0] > 1 for each in compared)
 
 
 def _was_planned(suite: Suite) -> bool:

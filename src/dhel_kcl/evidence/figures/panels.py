@@ -14,8 +14,8 @@ FLOOR_LINES: dict[str, Any] = {"pixels": ":", "random": "--", "supervised": "-."
 
 
 def look(method: str, suite: Suite) -> dict[str, Any]:
-    """Colour and marker of a loss, the same in every figure of the suite; of a kind that is no entry's name, the
-    first that is nobody's."""
+    """Colour and marker of a loss, the same in every figure of the suite. A name that is no entry's, as
+    that of a kind of losses, has the first that no entry has."""
     others = [name for name in suite.methods if name not in style.LOOKS]
     position = others.index(method) if method in others else len(others)
     colour, marker = style.LOOKS.get(method) or style.OTHERS[position % len(style.OTHERS)]

@@ -28,15 +28,14 @@ def _compares_negatives(suite: Suite) -> bool:
 
 def _has_grids(suite: Suite) -> bool:
     """Whether there is a choice between settings."""
-    grids = {(run.dataset, run.method, run.batch_size) for run in suite.runs if (run.section, run.role) == MAIN_GRID}
-    return any(len(suite.candidates(*grid)) > 1 for grid in grids)
+    methods = [method for dataset in suite.datasets for method in suite.methods_of(dataset).values()]
+    return any(each.section == "losses" and len(each.grid) > 1 for each in methods)
 
 
 def _is_beside_others(suite: Suite) -> bool:
     return compares(suite) and bool(read_published(suite.datasets))
 
 
-MAIN_GRID = ("losses", "grid")
 TABLES = {
     "claims_summary": Exhibit("evidence.tables.claims", "summary", judges),
     "claims": Exhibit("evidence.tables.claims", "tabulate", judges),
