@@ -57,7 +57,7 @@ def test_what_a_suite_has_so_far_looks_as_it_will(gather, project, runs, monkeyp
     shutil.rmtree(runs / "random")
     interim.main()
     table = pd.read_csv("interim/tables/linear_evaluation.csv", keep_default_na=False).set_index("loss")
-    assert table.loc["random encoder", "M = 16"] == "not run"
+    assert table.loc["floor: random encoder", "M = 16"] == "not run"
 
 
 def test_absent_runs_are_left_out_of_a_partial_gathering_alone(gather, runs):
