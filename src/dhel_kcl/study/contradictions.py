@@ -67,8 +67,11 @@ def _of_names(suite: SuiteConfig, dataset: str) -> Iterator[str]:
 def _of_transfer(suite: SuiteConfig) -> Iterator[str]:
     if suite.transfer is None:
         return
-    sizes = sorted({size for settings in suite.datasets.values() for size in settings.batch_sizes})
-    if suite.transfer.batch_size not in sizes:
+    selecting = [settings for settings in suite.datasets.values() if settings.losses and settings.seeds.selected]
+    sizes = sorted({size for settings in selecting for size in settings.batch_sizes})
+    if not selecting:
+        yield "transfer: is of the runs of losses with seeds.selected, and there are none; add some or leave it out"
+    elif suite.transfer.batch_size not in sizes:
         yield f"transfer.batch_size: {suite.transfer.batch_size} is not one of batch_sizes {sizes}"
     for target, asked in suite.transfer.datasets.items():
         key = f"transfer.datasets.{target}"

@@ -118,6 +118,11 @@ from tests.unit.study.conftest import edited
             "transfer.batch_size: 64 is not one of batch_sizes [16]",
         ),
         (
+            "seeds: {grid: 0, selected: [1]",
+            "transfer: {batch_size: 16, datasets: {digits: {}}}\nseeds: {grid: 0, selected: []",
+            "transfer: is of the runs of losses with seeds.selected, and there are none; add some or leave it out",
+        ),
+        (
             "ablations:",
             "leave_out: [ablation]\nablations:",
             "leave_out.0: 'ablation' is unknown (did you mean 'ablations'",
