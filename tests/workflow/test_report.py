@@ -217,9 +217,9 @@ def test_of_the_claims_a_page_shows_the_effects_and_folds_the_rest(page):
     page.evaluate("showResult('paper_figures/smoke/claims.html')")
     frame = page.frame_locator(".result iframe")
     heads = frame.locator("th").all_inner_texts()
-    short = ["claim", "data set", "statement", "estimate", "95 % interval", "unit", "p (Holm)", "verdict", ""]
+    short = ["claim", "data set", "statement", "estimate", "95 % interval", "unit", "p (Holm)", "verdict", "status", ""]
     assert heads == short
-    note = frame.locator("dt", has_text="status").first
+    note = frame.locator("dt", has_text="why").first
     assert not note.is_visible()
     frame.locator("summary").first.click()
     assert note.is_visible()

@@ -72,9 +72,14 @@ class Column:
         known = pd.concat([here.estimate, here.retuned_estimate]).dropna()
         if known.empty:
             return NOT_RUN
-        words = escape(counted(here))
+        words = escape(counted(here) + self._unplanned(here))
         linked = f'<a href="{escape(self.link)}">{words}</a>' if self.link else words
         return f"{linked}<br>{effects(known)} {escape(statement.unit)}"
+
+    def _unplanned(self, claims: pd.DataFrame) -> str:
+        """How many of some claims are exploratory in a suite that was planned; the heading says it of others."""
+        count = (claims.status == EXPLORATORY).sum() if self.suite.config_of(self.dataset).confirmatory else 0
+        return f" ({EXPLORATORY if count == len(claims) else f'{count} {EXPLORATORY}'})" * bool(count)
 
 
 def columns(suite: Suite, claims: pd.DataFrame | None, link: str = "") -> list[Column]:

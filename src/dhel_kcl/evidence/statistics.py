@@ -23,7 +23,7 @@ from dhel_kcl.study.suite import Suite
 
 Spread = Callable[[int], float]
 """Standard deviation of a run over seeds at a batch size."""
-BORROWED = "one seed a grid point, noise of the selected settings"
+BORROWED = "one seed a grid point, noise of the selected settings: too narrow an interval if other points are noisier"
 
 
 class Statistic(Protocol):

@@ -14,7 +14,7 @@ from dhel_kcl.evidence.estimates import Estimate, holm
 from dhel_kcl.evidence.ledger import Ledger, Statement
 from dhel_kcl.evidence.status import Present
 from dhel_kcl.evidence.tidy import Results
-from dhel_kcl.evidence.wording import NOT_IN_THIS_SUITE, signed, with_interval
+from dhel_kcl.evidence.wording import NOT_IN_THIS_SUITE, signed, with_interval, within_the_margin
 from dhel_kcl.presentation.verdict_words import (
     CONFIRMATORY,
     CONTRADICTED,
@@ -149,20 +149,20 @@ def hindrances(case: Case, ledger: Ledger) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def opposed(case: Case, ledger: Ledger) -> Iterator[Sides]:
+def opposed(case: Case, ledger: Ledger, sharing: bool = True) -> Iterator[Sides]:
     """For each group of estimates that should agree, which lie on either side of the threshold by intervals of their
     own: batch sizes or settings, and the two ways to set the learning rate.
 
     The estimates of a group share the error of 1 - confidence (Bonferroni), so that a group whose true values all lie
     on one side seldom looks mixed. Statements share nothing: "mixed" takes a verdict away, and must not be harder to
-    reach for being one of many.
+    reach for being one of many. Without `sharing` the intervals are those that the ledger shows.
     """
     groups = [part.components for part in case.parts if part.averaged]
     if case.finding.retuned:
         groups.append({"equal rates": case.finding.result, "rates retuned": case.finding.retuned.result})
     for group in groups:
         known = {name: each for name, each in group.items() if each.seeds >= ledger.rules.minimum_seeds}
-        level = 1 - (1 - ledger.rules.confidence) / max(1, len(known))
+        level = 1 - (1 - ledger.rules.confidence) / (max(1, len(known)) if sharing else 1)
         ends = {name: each.interval(level) for name, each in known.items()}
         above = [name for name, (low, _) in ends.items() if low > case.statement.threshold]
         yield above, [name for name, (_, high) in ends.items() if high < case.statement.threshold]
@@ -288,20 +288,30 @@ def _remarks(row: Row, case: Case, ledger: Ledger) -> list[str]:
 
 def _on_size(row: Row, case: Case, ledger: Ledger) -> Iterator[str]:
     """Remarks on where the effect lies."""
-    threshold, confidence = row["threshold"], ledger.rules.confidence
-    for above, below in opposed(case, ledger):
-        if row["verdict"] == MIXED and (above or below):
-            yield "; ".join(
-                f"{word} at {', '.join(names)}" for word, names in (("above", above), ("below", below)) if names
-            )
+    threshold, confidence, is_mixed = row["threshold"], ledger.rules.confidence, row["verdict"] == MIXED
+    for above, below in opposed(case, ledger, sharing=is_mixed):
+        sides = [f"{word} at {', '.join(names)}" for word, names in (("above", above), ("below", below)) if names]
+        if is_mixed and sides:
+            yield "; ".join(sides)
+        elif len(sides) == 2:
+            yield f"by {confidence:.0%} intervals each {' and '.join(sides)}, though not by such for all at once"
     margin = f"the {2 * confidence - 1:.0%} interval lies within ±{row['margin']:g} {row['unit']}"
-    if row["equivalent"]:
-        yield margin
-    elif case.finding.retuned:
+    if within_the_margin(row["verdict"], row["equivalent"]):
+        yield ", ".join([margin, *_beyond(case)])
+    elif case.finding.retuned and not row["equivalent"]:
         ways = zip(("at equal rates", "at rates retuned"), case.estimates, strict=True)
         yield from (f"{way} {margin}" for way, each in ways if counts_as_none(each, case.statement, ledger))
     if row["verdict"] == NOT_DISTINGUISHABLE and not row["low"] <= threshold <= row["high"]:
         yield f"p = {row['p']:.2g} alone, {row['p_holm']:.2g} among all statements"
+
+
+def _beyond(case: Case) -> Iterator[str]:
+    """Components of a mean that lie beyond the margin, though it does not."""
+    threshold, margin = case.statement.threshold, case.statement.margin
+    parts = [part.components.items() for part in case.parts if part.averaged]
+    names = [name for part in parts for name, each in part if abs(each.value - threshold) > margin]
+    if names:
+        yield f"outside of which are the estimates at {', '.join(dict.fromkeys(names))}"
 
 
 def _on_units(row: Row, case: Case, ledger: Ledger) -> Iterator[str]:

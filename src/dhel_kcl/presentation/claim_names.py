@@ -6,7 +6,7 @@ CLAIMS = {
     "C2": "KCL's expectation is independent of the batch size",
     "C3": "better accuracy",
     "C4": "above all with small batches",
-    "C5": "less dependent on hyperparameters",
+    "C5": "less dependent on hyperparameters (judged by accuracy untuned)",
     "C6": "less dimensional collapse",
     "C6 causes": "decoupling, weight or temperature (ours)",
     "C7": "the Wasserstein metric sees collapse",

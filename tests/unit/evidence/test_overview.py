@@ -47,6 +47,19 @@ def test_a_grid_has_verdicts_effects_and_what_was_not_run(judged):
     assert "<td>not run</td>" in cells["temperature: lowest - highest"]
 
 
+def test_a_grid_marks_what_is_exploratory_in_a_planned_suite(judged):
+    """The heading says it of a suite that was not planned."""
+    _, ledger = judged
+    planned, rows = Suite.load(ROOT, "digits_causes"), ledger[ledger.id == "weight"].head(1)
+    statement = next(each for each in overview.ledger.read().statements if each.id == "weight")
+    for suite, status, marked in (
+        (planned, "exploratory", True), (planned, "confirmatory", False), (judged[0], "exploratory", False)
+    ):  # fmt: skip
+        (column,) = overview.columns(suite, rows.assign(status=status, dataset=suite.datasets[0]))
+        assert (" (exploratory)<br>" in column.cell(statement)) == marked
+        assert (", exploratory)" in column.heading) == (suite is judged[0])
+
+
 def test_a_grid_shows_effects_at_equal_and_at_retuned_rates(judged):
     suite, ledger = judged
     ledger = ledger[ledger.id == "weight"].head(1).assign(estimate=2.0, retuned_estimate=-7.0)

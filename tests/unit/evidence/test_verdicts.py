@@ -290,6 +290,9 @@ def test_an_average_that_hides_opposite_effects_is_mixed(tmp_path, suite, at_64,
     row = ruled(results_of(tmp_path / "results", suite, truth, {"z_effective_rank": 0.2}), "rank")
     assert row.verdict == expected
     assert ("above at M = 16; below at M = 64" in row.note) == (expected == "mixed")
+    alone = "by 95% intervals each above at M = 16 and below at M = 64, though not by such for all at once"
+    beyond = "the 90% interval lies within ±4 dimensions, outside of which are the estimates at M = 16"
+    assert [text in row.note for text in (alone, beyond)] == [at_64 == -0.1] * 2
     assert [entry.split(":")[0] for entry in row.components.split("; ")] == ["M = 16", "M = 64"]
 
 

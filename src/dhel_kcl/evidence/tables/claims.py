@@ -20,7 +20,7 @@ from dhel_kcl.study.suite import dataset_title
 
 VERDICTS = (SUPPORTED, CONTRADICTED, MIXED, NOT_DISTINGUISHABLE, NO_VERDICT, NOT_RUN)
 
-IN_SHORT = ("claim", "data set", "statement", "estimate", "95 % interval", "unit", "verdict", "p (Holm)")
+IN_SHORT = ("claim", "data set", "statement", "estimate", "95 % interval", "unit", "verdict", "status", "p (Holm)")
 """Columns that the table's page shows at once."""
 
 
@@ -55,7 +55,8 @@ def tabulate(results: Results) -> pd.DataFrame:
             "p (Holm)": ["< 0.0001" if p < 1e-4 else number(p, ".2g") for p in table.p_holm],
             "seeds": [number(count, ".0f") for count in table.seeds.where(known)],
             "verdict": list(map(said, table.verdict, table.equivalent)),
-            "status": _with_reason(table.status, table.status_reason),
+            "status": table.status,
+            "why": _texts(table.status_reason),
             "limits": _texts(table.limits),
             "note": _texts(table.note),
         }
@@ -83,7 +84,3 @@ def _intervals(low: pd.Series, high: pd.Series) -> list[str]:
 def _estimates(values: pd.Series, low: pd.Series, high: pd.Series) -> list[str]:
     pairs = zip(values, _intervals(low, high), strict=True)
     return [number(value, "+.2f") + f" ({interval})" * bool(interval) for value, interval in pairs]
-
-
-def _with_reason(status: pd.Series, reason: pd.Series) -> list[str]:
-    return [f"{word}: {why}" if why else word for word, why in zip(status, _texts(reason), strict=True)]
