@@ -24,7 +24,7 @@ from dhel_kcl.evidence.status import Present
 from dhel_kcl.evidence.tables import TABLES
 from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.evidence.verdicts import judge
-from dhel_kcl.evidence.wording import signed, with_interval, within_the_margin
+from dhel_kcl.evidence.wording import said, signed, with_interval, within_the_margin
 from dhel_kcl.files import read_json
 from dhel_kcl.runtime import cost
 from dhel_kcl.runtime.origins import differences, of_suite
@@ -238,6 +238,35 @@ def test_the_verdicts_quoted_of_encoders_are_those_of_the_main_comparison():
         assert quoted[claim][3] == f"{unit}, {effects(pairs, titles)}"
         (status,) = set(pairs.status)
         assert quoted[claim][4] == verdict(pairs) + ("" if status == "confirmatory" else f" ({status})")
+
+
+PLANNED = {"accuracy": 2, "untuned-rate": 2, "rank": 1}
+"""The confirmatory statements of the main comparison, and the decimals of their effects."""
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    """Ledger of the main comparison, its runs, and the titles of its losses."""
+    folder = ROOT / f"results/{MAIN}"
+    titles = {name: of.title for name, of in Suite.load(ROOT, MAIN).config.losses.items()}
+    return pd.read_csv(folder / "claims.csv"), pd.read_csv(folder / "runs.csv"), titles
+
+
+def told(row, decimals):
+    """Effect of a statement with its interval, and its verdict in words."""
+    effect = with_interval(row.estimate, row.low, row.high, decimals).replace("-", "−")
+    return f"{effect}: {said(row.verdict, row.equivalent)}"
+
+
+def test_the_planned_statements_quoted_are_those_of_the_main_comparison(comparison):
+    claims, _, titles = comparison
+    planned = claims[claims.status == "confirmatory"]
+    assert set(planned.id) == PLANNED.keys()
+    for (against, of), pair in planned.groupby(["against", "of"]):
+        by_id = pair.set_index("id")
+        cells = [told(by_id.loc[identifier], decimals) for identifier, decimals in PLANNED.items()]
+        assert f"| {titles[of]} less {titles[against]} | {' | '.join(cells)} |" in RESULTS
+    assert table(f"paper_figures/{MAIN}/linear_evaluation.md") in RESULTS
 
 
 def test_the_verdicts_quoted_of_causes_are_those_of_their_suite():
