@@ -1,7 +1,7 @@
 """A whole training step - views, network, DHEL, SGD - against the plain loop, and against itself on constant views.
 
-The settings are those of the suites `cifar10` (M = 256, two threads) and `fashion` (Fashion-MNIST, M = 64, one
-thread, as its jobs have); images are random. Precision is bf16 where the device multiplies in it. The plain loop has a
+The settings are those of the suites `cifar10` (M = 256, two threads) and `cifar10_laptop` (M = 64, one thread, as its
+jobs have); images are random. Precision is bf16 where the device multiplies in it. The plain loop has a
 process of its own; on one thread it makes its views there, else in two workers of a DataLoader.
 
 Example:
@@ -39,7 +39,7 @@ ROOT = Path(__file__).parents[1]
 # Suite, data set, batch size, shape of an image, usual threads; least ratio to the plain loop and to constant views.
 CASES = {
     "resnet18": ("cifar10", "cifar10", 256, (3, 32, 32), 2, 2.5, 0.95),
-    "compact_resnet": ("fashion", "fashion_mnist", 64, (1, 28, 28), 1, None, 0.8),
+    "compact_resnet": ("cifar10_laptop", "cifar10", 64, (3, 32, 32), 1, None, 0.8),
 }
 IMAGES, RATE = 4096, 0.01
 SECTIONS = ("augmentation", "forward", "projector and loss", "backward", "optimizer")

@@ -6,7 +6,7 @@ from dhel_kcl.evidence.tidy import COLUMNS, Results, judged, pack, unpack, where
 from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT
 
-COMMITTED = ("digits", "cifar10_variance", "fashion")
+COMMITTED = ("digits", "cifar10_variance")
 SUITES = {name: Results(ROOT / f"results/{name}", Suite.load(ROOT, name)) for name in (*COMMITTED, "digits_causes")}
 
 
