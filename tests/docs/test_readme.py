@@ -346,6 +346,11 @@ def test_the_ranks_and_accuracies_quoted_of_the_main_comparison_are_those_of_its
     above = accuracy.loc["simclr"] - floors["pixels"]
     assert f"SimCLR is {above[64]:.1f} points above raw pixels at M = 64 and {above[256]:.1f} at M = 256" in text
     assert above.min() > 15
+    gain = pd.read_csv(ROOT / f"paper_figures/{MAIN}/robustness.csv").set_index(["loss", "M"])[
+        "gain if selected on test"
+    ]
+    assert f"for KCL log at M = 64 is {gain['KCL log', 64]:.1f} points below the best setting on test" in text
+    assert f"of the others that is at most {gain.drop(('KCL log', 64)).max():.1f}." in text
     scalings = (means.unit_test_accuracy - means.standardised_test_accuracy).abs()
     assert f"the two scalings differ by at most {scalings.max():.1f} points in the mean" in " ".join(CLAIMS.split())
     assert round(floors["pixels"] - floors["random"]) == 1
