@@ -303,6 +303,15 @@ def test_the_effects_quoted_of_the_main_comparison_are_those_of_its_ledger(compa
     }  # fmt: skip
     untuned = [whole("untuned-rate", "dhel", against) for against in ("simclr", "dcl")]
     assert f"give DHEL {untuned[0]} points over SimCLR and {untuned[1]} over DCL" in text
+    signs = {
+        (of, against): [
+            math.copysign(1, float(part.split(" ")[0].replace("−", "-"))) for part in parts("rank", of, against)
+        ]
+        for of, against in claims.loc["rank"].index
+    }
+    same = {pair: first for pair, (first, second) in signs.items() if first == second}
+    below = [("kcl-gaussian", "simclr"), ("kcl-gaussian", "dcl"), ("kcl-log", "dcl")]
+    assert same == {("dhel", "simclr"): 1} | dict.fromkeys(below, -1)
     for exploratory in ("untuned", "worst-setting"):
         assert set(claims.verdict[exploratory]) == {"not distinguishable"}
 
