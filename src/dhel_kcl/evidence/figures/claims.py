@@ -18,9 +18,9 @@ from dhel_kcl.evidence.figures import forest, panels
 from dhel_kcl.evidence.figures.forest import Effect
 from dhel_kcl.evidence.ledger import Statement
 from dhel_kcl.evidence.tidy import Results, where
-from dhel_kcl.evidence.wording import said
+from dhel_kcl.evidence.wording import said, signed
 from dhel_kcl.presentation import style
-from dhel_kcl.presentation.verdict_words import EXPLORATORY
+from dhel_kcl.presentation.verdict_words import EXPLORATORY, MIXED
 from dhel_kcl.study.suite import dataset_title
 
 
@@ -43,7 +43,17 @@ class Line:
         effect = Effect(value, low, high, self.look | forest.FILLINGS[row.verdict])
         effect.draw(ax, line)
         if spoken:
-            forest.beside(ax, line, f"{effect.words}  {said(row.verdict, row.equivalent)}")
+            apart = opposites(row.components) if row.verdict == MIXED else ""
+            forest.beside(ax, line, f"{effect.words}  {said(row.verdict, row.equivalent)}{apart}")
+
+
+def opposites(components: str) -> str:
+    """What a mean of two estimates hides, from the column of claims.csv: ": +1.1 at M = 64, −1.1 at M = 256"."""
+    parts = [part.split(": ") for part in components.split("; ")]
+    if len(parts) != 2:
+        return ""
+    found = [f"{signed(float(estimate.split()[0]), 1)} at {place}" for place, estimate in parts]
+    return ": " + ", ".join(found).replace("-", "−")
 
 
 Block = tuple[Statement, list[Line]]
