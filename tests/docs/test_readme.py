@@ -442,6 +442,24 @@ def test_the_weights_that_were_lost_are_those_of_one_processor(comparison):
     assert "after 234 of 246 runs" in section(RESULTS, "CIFAR-10 with a small network")
 
 
+def test_the_runs_beside_which_another_processor_is_set_are_those_of_the_main_comparison(comparison):
+    """And the mean difference in accuracy follows from the table."""
+    _, runs, titles = comparison
+    page = (ROOT / "benchmarks/README.md").read_text()
+    row = r"^\| ([^|,]+), M = (\d+), (\d+) epochs, seed (\d) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|"
+    quoted = re.findall(row, page, re.MULTILINE)
+    assert len(quoted) == 11
+    titled = (
+        runs[runs.selected].assign(title=runs.method.map(titles)).set_index(["title", "batch_size", "epochs", "seed"])
+    )
+    for title, *at, accuracy, _, rank in quoted:
+        run = titled.loc[(title, *map(int, at))]
+        assert (accuracy, rank) == (f"{run.test_accuracy:.2f}", f"{run.z_effective_rank:.1f}")
+    changes = [float(there) - float(here) for *_, epochs, _, here, there, _ in quoted if epochs == "12"]
+    assert f"EPYC less Xeon is {np.mean(changes):+.2f} (" in page
+    assert f"single runs differ by up to {np.abs(changes).max():.1f} points" in page
+
+
 def test_equal_updates_are_asked_at_the_settings_that_the_main_comparison_selected(comparison):
     """At M = 64, but for the rate."""
     runs = comparison[1].query("section == 'final' and batch_size == 64")
