@@ -393,6 +393,7 @@ def test_the_findings_of_the_main_comparison_in_the_readme_are_those_of_its_ledg
     assert re.findall(r": ([+-]\d\.\d)", accuracy.components["dhel", "simclr"]) == ["+1.0", "-0.0"]
     assert (rank.verdict["dhel", "simclr"], f"{rank.estimate['dhel', 'simclr']:.0f}") == ("supported", "10")
     assert "Its rank is 10 above SimCLR's;" in text
+    assert not (accuracy.verdict == "supported").any(), "so no gain is supported"
     kernels = accuracy.estimate[["kcl-gaussian", "kcl-log"]]
     assert f"KCL is {-kernels.max():.1f} to {-kernels.min():.1f} points lower, significantly in 3 of 4 pairs." in text
     assert {f"{untuned.estimate['dhel', against]:.1f}" for against in ("simclr", "dcl")} == {"0.9"}
