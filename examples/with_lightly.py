@@ -9,7 +9,7 @@ from dhel_kcl.losses import KCLLoss
 torch.manual_seed(0)
 backbone = nn.Sequential(nn.Conv2d(3, 16, 3, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 model = nn.Sequential(backbone, SimCLRProjectionHead(input_dim=16, hidden_dim=32, output_dim=16))
-criterion = KCLLoss("gaussian", t=2.0, gamma=16.0)  # was NTXentLoss(temperature=0.5)
+criterion = KCLLoss("gaussian", t=1.0, gamma=4.0)  # was NTXentLoss(temperature=0.5); tune gamma
 optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
 images = torch.rand(16, 3, 32, 32)
 for _step in range(5):

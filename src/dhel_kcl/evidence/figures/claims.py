@@ -34,26 +34,37 @@ class Line:
     prefix: str = ""
 
     def draw(self, ax: Axes, line: int, claims: pd.DataFrame, spoken: bool) -> None:
-        """The effect among the verdicts on one statement and data set, in words too if `spoken`."""
+        """The effect among the verdicts on one statement and data set, in words too if `spoken`.
+
+        Of parts on both sides of the threshold each is drawn, since their mean would look like no difference.
+        """
         row = of_pair(claims, self.pair).iloc[0]
         value, low, high = (row[f"{self.prefix}{name}"] for name in ("estimate", "low", "high"))
         if pd.isna(value):
             forest.say_why_empty(ax, line, row.verdict)
             return
         effect = Effect(value, low, high, self.look | forest.FILLINGS[row.verdict])
-        effect.draw(ax, line)
+        parts = values_of(row[f"{self.prefix}components"]) if row.verdict == MIXED else {}
+        apart = bool(parts) and min(parts.values()) < row.threshold < max(parts.values())
+        if apart:
+            forest.draw_parts(ax, line, list(parts.values()), effect.look)
+        else:
+            effect.draw(ax, line)
         if spoken:
-            apart = opposites(row.components) if row.verdict == MIXED else ""
-            forest.beside(ax, line, f"{effect.words}  {said(row.verdict, row.equivalent)}{apart}")
+            verdict = said(row.verdict, row.equivalent)
+            short = apart and len(parts) == 2
+            forest.beside(ax, line, f"{verdict}: {at_each(parts)}" if short else f"{effect.words}  {verdict}")
 
 
-def opposites(components: str) -> str:
-    """What a mean of two estimates hides, from the column of claims.csv: ": +1.1 at M = 64, −1.1 at M = 256"."""
-    parts = [part.split(": ") for part in components.split("; ")]
-    if len(parts) != 2:
-        return ""
-    found = [f"{signed(float(estimate.split()[0]), 1)} at {place}" for place, estimate in parts]
-    return ": " + ", ".join(found).replace("-", "−")
+def values_of(components: str) -> dict[str, float]:
+    """At each batch size or setting, from the column of claims.csv: "M = 64: +1.05 (+0.18 to +1.92); ..."."""
+    parts = [part.split(": ") for part in components.split("; ") if part]
+    return {name: float(effect.split()[0]) for name, effect in parts}
+
+
+def at_each(parts: dict[str, float]) -> str:
+    """ "+1.1 at M = 64, −1.1 at M = 256"."""
+    return ", ".join(f"{signed(value, 1)} at {name}" for name, value in parts.items()).replace("-", "−")
 
 
 Block = tuple[Statement, list[Line]]

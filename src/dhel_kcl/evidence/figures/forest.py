@@ -33,7 +33,7 @@ FILLINGS: dict[str, dict[str, Any]] = {
 IN_WORDS = {
     SUPPORTED: "filled",
     CONTRADICTED: "half filled",
-    MIXED: "pale",
+    MIXED: "pale, at each M or setting",
     NOT_DISTINGUISHABLE: "open",
     NO_VERDICT: "open, faint",
 }
@@ -65,6 +65,12 @@ class Effect:
     def words(self) -> str:
         """ "+1.2 (+0.4 to +2.0)"."""
         return with_interval(self.value, self.low, self.high, 1).replace("-", "−")
+
+
+def draw_parts(ax: Axes, line: float, parts: Sequence[float], look: dict[str, Any]) -> None:
+    """Effects that a mean would hide, at batch sizes or settings, without intervals."""
+    ax.hlines(line, min(parts), max(parts), color=look["color"], linestyle=":", linewidth=1)
+    ax.plot(parts, [line] * len(parts), linestyle="", markersize=4, **look)
 
 
 def margins(ax: Axes, blocks: Sequence[tuple[Statement, int]]) -> None:

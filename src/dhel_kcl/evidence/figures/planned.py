@@ -9,4 +9,4 @@ from dhel_kcl.presentation.verdict_words import CONFIRMATORY
 
 def draw(results: Results) -> Figure:
     blocks = [block for block in blocks_of(results) if block[0].kind == CONFIRMATORY]
-    return drawn(results, blocks, "The planned comparisons: differences with 95 % intervals")
+    return drawn(results, blocks, "The planned comparisons: differences, 95 % intervals, corrected verdicts")
