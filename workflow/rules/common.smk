@@ -17,7 +17,7 @@ from dhel_kcl.evidence.published import PUBLISHED
 from dhel_kcl.evidence.tables import TABLES, tables_of
 from dhel_kcl.files import sha256
 from dhel_kcl.presentation.table_files import FORMATS
-from dhel_kcl.runtime import cli, digest, job_progress, origins, provenance, records, science, warm
+from dhel_kcl.runtime import cli, digest, job_progress, origins, provenance, science, snakemake_metadata, warm
 from dhel_kcl.study import layout
 from dhel_kcl.study.config import ConfigError, load_global, own_images, suite_names
 from dhel_kcl.study.suite import FLOORS, Suite
@@ -58,11 +58,11 @@ if DEFAULT_SUITE not in SUITES:
     raise WorkflowError(f"config/config.yaml: default_suite: {cli.unknown('suite', str(DEFAULT_SUITE), list(SUITES))}")
 
 if workflow.exec_mode == ExecMode.DEFAULT:
-    for file in records.unrecorded(
+    if files := snakemake_metadata.unrecorded(
         layout.versioned([suite for suite in SUITES.values() if not suite.is_joint], EXPERIMENTS)
     ):
         raise WorkflowError(
-            f"{file} is there, but nothing in .snakemake/metadata says how it was made. "
+            f"{files[0]} is there, but nothing in .snakemake/metadata says how it was made. "
             "Go back to the last versioned results with `dvc pull --force`, or delete the file (or all of "
             "results/runs) to compute it anew."
         )
