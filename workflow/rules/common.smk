@@ -1,8 +1,9 @@
 """What all rules share: the checked suites, the digests of the code, the paths.
 
-Conventions: rules are verb_noun and run the step `dhel-kcl <verb>` (`join_results` runs collect); every path comes from
-`dhel_kcl.study.layout`; a job's whole specification is ONE parameter, `spec`, as JSON (Snakemake compares parameters as
-a set, so two swapped values in separate parameters would go unnoticed); `code` is the digest of the science behind it.
+Conventions: rules are verb_noun and run the step `dhel-kcl <verb>` (`join_results` runs collect); every path that rules
+share comes from `dhel_kcl.study.layout`; a job's whole specification is ONE parameter, `spec`, as JSON (Snakemake
+compares parameters as a set, so two swapped values in separate parameters would go unnoticed); `code` is the digest of
+the science behind it.
 """
 
 import json
@@ -199,8 +200,8 @@ def are_there(files):
     return all(Path(file).is_file() for file in files)
 
 
-def run_records(name, dataset):
-    """What the runs of a suite on one data set leave."""
+def completed_runs(name, dataset):
+    """Files that say that the runs of a suite on one data set are complete."""
     suite = SUITES[name]
     return [file for run in suite.runs if run.dataset == dataset for file in layout.completed(suite, run)]
 
@@ -216,7 +217,7 @@ def suite_results(name):
     """Everything of a suite. Run records are named too: Git restores only tables and figures, and a bare clone
     must plan the runs."""
     suite = SUITES[name]
-    runs = [] if suite.is_joint else [file for dataset in suite.datasets for file in run_records(name, dataset)]
+    runs = [] if suite.is_joint else [file for dataset in suite.datasets for file in completed_runs(name, dataset)]
     rest = [layout.METRICS, layout.SUITE_PROVENANCE]
     return [*runs, *evidence(name), *expand(rest, suite=name)]
 
@@ -263,7 +264,7 @@ def split_arguments(wildcards):
 def records_of(wildcards):
     """What the runs of a suite record of themselves."""
     suite = SUITES[wildcards.suite]
-    return [] if suite.is_joint else [f"{run.folder}/provenance.json" for run in suite.runs if run.trained]
+    return [] if suite.is_joint else layout.run_records(suite)
 
 
 def joined_tables(wildcards):

@@ -96,9 +96,6 @@ def main() -> None:
         runs = {RUNS_OF.format(name): read_json(path)["runs"] for name, path in recorded.items() if path.is_file()}
         write_json(args.out, {"of": target} | runs | {name: tree[name] for name in ("tidy", "evidence")})
         return
-    if suite:
-        records = [Path(run.folder, "provenance.json") for run in suite.runs if run.trained]
-    else:
-        records = [Path(layout.theory_record(name)) for name in EXPERIMENTS]
-    tree["runs"] |= {"made": circumstances(records)}
+    records = layout.run_records(suite) if suite else [layout.theory_record(name) for name in EXPERIMENTS]
+    tree["runs"] |= {"made": circumstances(map(Path, records))}
     write_json(args.out, {"of": target} | tree)
