@@ -66,7 +66,7 @@ report: install ## report.html, one page with every figure and table
 compare: install ## a rerun's results against those of a commit (REVISION=HEAD), with tolerances
 	dhel-kcl compare --suite $(SUITE) --revision $(REVISION)
 
-check: install ## whether the committed results were computed with the code in the tree
+check: install ## whether committed results, of a suite (SUITE=digits) and of the theory, were computed with the code in the tree
 	dhel-kcl record --root . --suite $(SUITE) --check results/$(SUITE)/provenance.json
 	dhel-kcl record --theory --check results/theory/provenance.json
 

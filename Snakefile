@@ -79,7 +79,7 @@ else:
             name:
                 part
             input:
-                run_records(*PARTS[part]),
+                completed_runs(*PARTS[part]),
 
     # Any name that is no target's.
     rule explain_target:

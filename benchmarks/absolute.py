@@ -1,7 +1,7 @@
 """Times that have no baseline but a limit: the exact Wasserstein distance, imports, Snakemake's planning.
 
-Imports are timed beyond that of torch, and `snakemake -n` for the paper's suite with nothing computed and for the
-default target where all its results are there.
+Imports are timed beyond that of torch, and `snakemake -n` for the paper's four suites with nothing computed and for
+the default target where all its results are there.
 
 Example:
     python benchmarks/absolute.py --output absolute.csv

@@ -1,8 +1,9 @@
 """What all rules share: the checked suites, the digests of the code, the paths.
 
-Conventions: rules are verb_noun and run the step `dhel-kcl <verb>` (`join_results` runs collect); every path comes from
-`dhel_kcl.study.layout`; a job's whole specification is ONE parameter, `spec`, as JSON (Snakemake compares parameters as
-a set, so two swapped values in separate parameters would go unnoticed); `code` is the digest of the science behind it.
+Conventions: rules are verb_noun and run the step `dhel-kcl <verb>` (`join_results` runs collect); every path that rules
+share comes from `dhel_kcl.study.layout`; a job's whole specification is ONE parameter, `spec`, as JSON (Snakemake
+compares parameters as a set, so two swapped values in separate parameters would go unnoticed); `code` is the digest of
+the science behind it.
 """
 
 import json
@@ -17,7 +18,7 @@ from dhel_kcl.evidence.published import PUBLISHED
 from dhel_kcl.evidence.tables import TABLES, tables_of
 from dhel_kcl.files import sha256
 from dhel_kcl.presentation.table_files import FORMATS
-from dhel_kcl.runtime import cli, digest, job_progress, origins, provenance, records, science, warm
+from dhel_kcl.runtime import cli, digest, job_progress, origins, provenance, science, snakemake_metadata, warm
 from dhel_kcl.study import layout
 from dhel_kcl.study.config import ConfigError, load_global, own_images, suite_names
 from dhel_kcl.study.suite import FLOORS, Suite
@@ -58,11 +59,11 @@ if DEFAULT_SUITE not in SUITES:
     raise WorkflowError(f"config/config.yaml: default_suite: {cli.unknown('suite', str(DEFAULT_SUITE), list(SUITES))}")
 
 if workflow.exec_mode == ExecMode.DEFAULT:
-    for file in records.unrecorded(
+    if files := snakemake_metadata.unrecorded(
         layout.versioned([suite for suite in SUITES.values() if not suite.is_joint], EXPERIMENTS)
     ):
         raise WorkflowError(
-            f"{file} is there, but nothing in .snakemake/metadata says how it was made. "
+            f"{files[0]} is there, but nothing in .snakemake/metadata says how it was made. "
             "Go back to the last versioned results with `dvc pull --force`, or delete the file (or all of "
             "results/runs) to compute it anew."
         )
@@ -199,8 +200,8 @@ def are_there(files):
     return all(Path(file).is_file() for file in files)
 
 
-def run_records(name, dataset):
-    """What the runs of a suite on one data set leave."""
+def completed_runs(name, dataset):
+    """Files that say that the runs of a suite on one data set are complete."""
     suite = SUITES[name]
     return [file for run in suite.runs if run.dataset == dataset for file in layout.completed(suite, run)]
 
@@ -216,7 +217,7 @@ def suite_results(name):
     """Everything of a suite. Run records are named too: Git restores only tables and figures, and a bare clone
     must plan the runs."""
     suite = SUITES[name]
-    runs = [] if suite.is_joint else [file for dataset in suite.datasets for file in run_records(name, dataset)]
+    runs = [] if suite.is_joint else [file for dataset in suite.datasets for file in completed_runs(name, dataset)]
     rest = [layout.METRICS, layout.SUITE_PROVENANCE]
     return [*runs, *evidence(name), *expand(rest, suite=name)]
 
@@ -263,7 +264,7 @@ def split_arguments(wildcards):
 def records_of(wildcards):
     """What the runs of a suite record of themselves."""
     suite = SUITES[wildcards.suite]
-    return [] if suite.is_joint else [f"{run.folder}/provenance.json" for run in suite.runs if run.trained]
+    return [] if suite.is_joint else layout.run_records(suite)
 
 
 def joined_tables(wildcards):

@@ -98,7 +98,7 @@ def findings():
     return {suite.config.title: overview.finding(suite, said) for suite, said in ledgers if said is not None}
 
 
-def planned():
+def not_run_yet():
     """Titles of suites that were planned and have not run."""
     return [suite.config.title for suite in told() if verdicts(suite.name) is None]
 

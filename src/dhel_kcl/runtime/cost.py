@@ -72,7 +72,7 @@ def of_trainings(suite: Suite, precision: str) -> list[Work]:
             groups.setdefault((run.dataset, what, run.batch_size, images), []).append(run)
     works = []
     for (dataset, what, size, images), runs in groups.items():
-        records = [read_json(_record(run)) for run in runs if _record(run).is_file()]
+        records = [read_json(file) for run in runs if (file := Path(layout.run_record(run))).is_file()]
         spent = sum(record["training_seconds"] for record in records)
         benchmark = training_benchmark(suite, runs[0], precision)
         jobs, processes = (len(runs), len(records)), suite.settings(dataset).processes
@@ -96,11 +96,6 @@ def of_evaluations(suite: Suite) -> Iterator[Work]:
             if files and images:
                 benchmark = embedding_benchmark(suite, source, target)
                 yield Work(source, what, kind, None, len(files), done, images, benchmark)
-
-
-def _record(run: Run) -> Path:
-    """File that a finished training leaves."""
-    return Path(run.folder, "provenance.json")
 
 
 def training_benchmark(suite: Suite, run: Run, precision: str) -> TrainingBenchmark:
@@ -160,7 +155,7 @@ def disk(suite: Suite) -> list[Space]:
 
     for part in suite.parts:
         runs = [run for run in part.runs if run.trained]
-        done = [run for run in runs if _record(run).is_file()]
+        done = [run for run in runs if Path(layout.run_record(run)).is_file()]
         spaces.append(Space(layout.SUITE_RUNS.format(suite=part.name), kept(runs), kept(done)))
         spaces.append(Space(f"scratch/{part.name}, checkpoints", scratch(runs), scratch(done)))
     return spaces

@@ -59,9 +59,6 @@ class Benchmark(Protocol):
     def batch_size(self) -> int: ...
 
     @property
-    def backbone(self) -> str: ...
-
-    @property
     def threads(self) -> int:
         """That it takes here."""
         ...
@@ -98,11 +95,6 @@ class TrainingBenchmark:
         return self.spec.batch_size
 
     @property
-    def backbone(self) -> str:
-        name: str = self.spec.backbone["name"]
-        return name
-
-    @property
     def threads(self) -> int:
         return self.spec.threads
 
@@ -130,11 +122,6 @@ class EmbeddingBenchmark:
     @property
     def batch_size(self) -> int:
         return self.shape[0]
-
-    @property
-    def backbone(self) -> str:
-        name: str = self.encoder["name"]
-        return name
 
     def measure(self, place: torch.device, seconds: float) -> float:
         return embedded_per_second(self.encoder, self.augment, self.shape, self.threads, place, seconds)
@@ -190,5 +177,5 @@ def _alone(cache: Path) -> Iterator[None]:
 
 def _entry(benchmark: Benchmark, place: torch.device) -> str:
     """Name of a benchmark's speed in the cache."""
-    code = science.of_pretraining(LOSS, benchmark.backbone, "memory")
+    code = science.of_step("plan")  # that of the rule that asks
     return f"{name_of(place)}, torch {torch.__version__}, code {code[:12]}, {benchmark.key}"

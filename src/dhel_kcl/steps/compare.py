@@ -21,6 +21,8 @@ from dhel_kcl.study import layout
 from dhel_kcl.study.suite import Suite
 
 SETTING = ["dataset", "section", "method", "batch_size"]
+NEEDED = (*SETTING, "selected", "parameters")
+"""Columns of a runs.csv that say which of its rows are compared with which."""
 TOLERANCES = {
     "test_accuracy": 2.0,  # percentage points
     "validation_accuracy": 2.0,  # percentage points
@@ -109,6 +111,14 @@ def shown(path: Path, revision: str) -> str:
         raise ValueError(f"{path} is not in {revision}: {error}{lacking if error.no_repository else ''}") from error
 
 
+def committed_runs(path: Path, revision: str) -> pd.DataFrame:
+    """The runs.csv at `path` as a commit has it. Raises ValueError if that can't be compared with."""
+    runs = pd.read_csv(io.StringIO(shown(path, revision)))
+    if lacking := [name for name in NEEDED if name not in runs]:
+        raise ValueError(f"{path}: in {revision} it has no column {lacking[0]!r}; name a later commit with --revision")
+    return runs
+
+
 def main() -> None:
     parser = cli.suite_parser(__doc__)
     parser.add_argument("--revision", default="HEAD", help="commit to compare with")
@@ -116,7 +126,7 @@ def main() -> None:
     path = args.root / layout.TIDY.format(suite=Suite.load(args.root, args.suite).name, table="runs")
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; run `snakemake --cores all {args.suite}` to make it")
-    committed = selected(pd.read_csv(io.StringIO(shown(path, args.revision))))
+    committed = selected(committed_runs(path, args.revision))
     if committed.empty:
         raise ValueError(f"{path}: in {args.revision} it has no row to compare")
     found = compare(committed, selected(pd.read_csv(path)))

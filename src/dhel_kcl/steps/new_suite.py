@@ -38,6 +38,7 @@ def main() -> None:
     new = NewSuite.of(args.name, args.images.expanduser(), args.size)
     try:
         write_text(path, new.text("not measured"))
+        # In the repository's folder, where Snakemake's plan of the suite looks for them.
         spent = measured(Suite.load(args.root, args.name), args.root / layout.THROUGHPUT)
         write_text(path, new.text(spent))
     except BaseException:  # a suite that is not complete would stop all others

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from dhel_kcl.files import read_json, write_json
+from dhel_kcl.files import read_json, reading, write_json
 from dhel_kcl.runtime import cli
 from dhel_kcl.runtime.origins import ORIGINS, RUNS_OF, Origins, changed, of_suite, of_theory
 from dhel_kcl.runtime.provenance import history_of_plan
@@ -30,8 +30,9 @@ def circumstances(records: Iterable[Path]) -> dict[str, dict[str, int]]:
     seen: dict[str, Counter[str]] = {key: Counter() for key in RECORDED}
     for path in records:
         record = read_json(path)
-        for key in RECORDED:
-            value = record[key]
+        with reading(path, "delete its folder and run again to rebuild it"):
+            values = {key: record[key] for key in RECORDED}
+        for key, value in values.items():
             text = " ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
             seen[key][text] += 1
     return {key: dict(count) for key, count in seen.items()}
@@ -56,11 +57,11 @@ def check(path: Path, tree: Origins, target: str) -> None:
     raise ValueError(f"{path}: computed with an earlier version of: {found}. Run {remedy}")
 
 
-def say_what_was_planned(path: Path, suite: Suite | None) -> None:
+def say_what_was_planned(path: Path, suite: Suite) -> None:
     """Of each suite that was planned: whether the revisions of its runs, by the record at `path`, contain the plan."""
-    for part in suite.parts if suite and path.is_file() else []:
+    for part in suite.parts:
         if part.config.confirmatory:
-            runs = read_json(path).get(RUNS_OF.format(part.name) if suite and suite.is_joint else "runs", {})
+            runs = read_json(path).get(RUNS_OF.format(part.name) if suite.is_joint else "runs", {})
             for sentence in history_of_plan(runs.get("made", {}).get("git_revision", {})):
                 print(f"{part.name}: {sentence}")
 
@@ -73,11 +74,14 @@ def main() -> None:
     action.add_argument("--check", type=Path, help="provenance.json to compare with the tree")
     parser.add_argument("--evidence", action="store_true", help="write ledger, tables and figures anew, keep the rest")
     args = parser.parse_args()
+    if args.evidence and not args.out:
+        parser.error("--evidence goes with --out")
 
     suite = Suite.load(args.root, args.suite) if args.suite else None
     tree, target = (of_suite(suite), suite.name) if suite else (of_theory(), "theory")
     if args.check:
-        say_what_was_planned(args.check, suite)
+        if suite and args.check.is_file():
+            say_what_was_planned(args.check, suite)
         check(args.check, tree, target)
         return
     if args.evidence:
@@ -92,9 +96,6 @@ def main() -> None:
         runs = {RUNS_OF.format(name): read_json(path)["runs"] for name, path in recorded.items() if path.is_file()}
         write_json(args.out, {"of": target} | runs | {name: tree[name] for name in ("tidy", "evidence")})
         return
-    if suite:
-        records = [Path(run.folder, "provenance.json") for run in suite.runs if run.trained]
-    else:
-        records = [Path(layout.theory_record(name)) for name in EXPERIMENTS]
-    tree["runs"] |= {"made": circumstances(records)}
+    records = layout.run_records(suite) if suite else [layout.theory_record(name) for name in EXPERIMENTS]
+    tree["runs"] |= {"made": circumstances(map(Path, records))}
     write_json(args.out, {"of": target} | tree)

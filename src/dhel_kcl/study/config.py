@@ -17,7 +17,7 @@ from dhel_kcl.study.schema import MERGED, REPLACED, GlobalConfig, JointConfig, O
 from dhel_kcl.study.section import Section
 from dhel_kcl.study.values import OWN_NAME
 
-FOLDERS = ("published", "runs", "unfinished")
+FOLDERS = ("published", "runs")
 """What lies beside the folders of suites, in results/ or results/runs/."""
 AnySection = TypeVar("AnySection", bound=Section)
 

@@ -1,4 +1,4 @@
-"""docs/configuration.md: a table of every key that a config file may have, from `config` and `choices`."""
+"""docs/configuration.md: a table of every key that a config file may have, from `schema` and `choices`."""
 
 import json
 from collections.abc import Iterator, Mapping

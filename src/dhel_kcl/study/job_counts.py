@@ -18,14 +18,10 @@ def steps(suite: Suite, run: Run, sizes: Mapping[str, int] | None = None) -> int
 
     sizes: images by subset where a split was drawn; those of the catalogue, which are approximate for some data sets,
     otherwise.
-    Raises ValueError for a batch larger than the training set.
     """
     if run.method in ("pixels", "random"):
         return 0
     images = (sizes or subset_sizes(suite, run.dataset))["train" if run.method == "supervised" else "pretrain"]
-    if run.batch_size > images:
-        where = f"{suite.name}, {run.dataset}"
-        raise ValueError(f"{where}: batch size {run.batch_size} is larger than the training set of {images} images")
     return suite.training(run).steps(run.batch_size, images)
 
 

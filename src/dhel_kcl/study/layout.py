@@ -1,4 +1,4 @@
-"""Every path and file name of the study, relative to the folder that it runs in.
+"""Every path that rules share, relative to the folder that they run in.
 
 Patterns have {wildcards}, which Snakemake's rules take as they are and `str.format` fills; functions give the concrete
 path of a run, where its name follows from the config.
@@ -91,6 +91,16 @@ def run_files(run: "Run") -> list[str]:
     """What a run leaves, but for its transfers."""
     files = TRAINED + EVALUATED if run.trained else EVALUATED
     return [f"{run_folder(run)}/{file}" for file in files]
+
+
+def run_record(run: "Run") -> str:
+    """File that a finished training records itself in."""
+    return f"{run_folder(run)}/provenance.json"
+
+
+def run_records(suite: "Suite") -> list[str]:
+    """Those of all of a suite's trainings."""
+    return [run_record(run) for run in suite.runs if run.trained]
 
 
 def transfer(run: "Run", target: str) -> str:

@@ -91,9 +91,11 @@ class NewSuite:
 
     @classmethod
     def of(cls, name: str, folder: Path, size: int) -> "NewSuite":
-        """Raises ValueError for a name that is taken or no name, and for images that are too few or do not fit."""
-        if name in CATALOGUE or name == "splits" or not re.fullmatch(OWN_NAME, name):
-            raise ValueError(f"{name!r} is taken, or is no name for a suite; use a-z, 0-9 and _")
+        """Raises ValueError for a public data set's name, no name, and images that are too few or do not fit."""
+        if name in CATALOGUE:
+            raise ValueError(f"{name!r} is the name of a public data set; choose another")
+        if name == "splits" or not re.fullmatch(OWN_NAME, name):
+            raise ValueError(f"{name!r} is no name for a suite; use a-z, 0-9 and _ (but not splits)")
         found = listing(folder)
         counts = {part: found.count(part) for part in PARTS}
         least, every = len(found.classes), counts["train"]

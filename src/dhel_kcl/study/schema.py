@@ -113,7 +113,7 @@ class Length(Section):
     """How long a training is: epochs or updates, one of the two."""
 
     epochs: Count | None = None
-    """Passes over the training images; excludes `updates`. Of `training` without either, 200."""
+    """Passes over the training images; excludes `updates`."""
     updates: Annotated[int | dict[int, int], ByBatchSize()] | None = None
     """Steps of the optimiser instead of epochs, whatever the number of images: one number, or one for each batch size,
     as in {"64": 2800, "256": 700}."""
@@ -149,7 +149,7 @@ class Length(Section):
 
 
 class Training(Length):
-    """SGD with a cosine schedule."""
+    """SGD with a cosine schedule, of 200 epochs where neither `epochs` nor `updates` is given."""
 
     learning_rate: Positive = 1.0
     """Peak rate at the reference batch size, scaled linearly in M."""

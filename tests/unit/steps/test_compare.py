@@ -3,7 +3,7 @@ import io
 import pandas as pd
 import pytest
 
-from dhel_kcl.steps.compare import SETTING, compare, selected, shown
+from dhel_kcl.steps.compare import SETTING, committed_runs, compare, selected, shown
 from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT, git
 
@@ -72,3 +72,20 @@ def test_what_is_not_in_git_is_named_with_what_is_missing(tmp_path):
     git(tmp_path, "commit", "--quiet", "--allow-empty", "--message", "nothing")
     with pytest.raises(ValueError, match=r"runs.csv is not in HEAD: .*path 'runs.csv' exists on disk, but not in"):
         shown(path, "HEAD")
+
+
+def test_a_table_of_old_without_what_is_compared_is_named(tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text("dataset,method,batch_size\ndigits,dhel,16\n", encoding="utf-8")
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "add", "--all")
+    git(tmp_path, "commit", "--quiet", "--message", "old")
+    lacking = r"runs\.csv: in HEAD it has no column 'section'; name a later commit with --revision$"
+    with pytest.raises(ValueError, match=lacking):
+        committed_runs(path, "HEAD")
+    columns = "dataset,section,method,batch_size,selected,parameters"
+    path.write_text(f"{columns}\nd,losses,dhel,16,True,t=1\n", encoding="utf-8")
+    git(tmp_path, "commit", "--quiet", "--all", "--message", "new")
+    assert len(selected(committed_runs(path, "HEAD"))) == 1
+    with pytest.raises(ValueError, match="in HEAD~ it has no column 'section'"):
+        committed_runs(path, "HEAD~")

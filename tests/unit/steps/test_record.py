@@ -1,5 +1,8 @@
+import json
+
 import pytest
 
+from dhel_kcl.files import DamagedError
 from dhel_kcl.steps import record
 from tests.pipeline import ROOT
 
@@ -11,3 +14,34 @@ def test_evidence_is_not_written_into_a_record_that_is_not_there(tmp_path, monke
     with pytest.raises(FileNotFoundError, match=r"provenance\.json is missing; restore it with `git checkout`, or run"):
         record.main()
     assert not out.exists()
+
+
+def test_evidence_is_written_and_not_checked(tmp_path, monkeypatch, capsys):
+    command = ["record", "--theory", "--evidence", "--check", str(tmp_path / "provenance.json")]
+    monkeypatch.setattr("sys.argv", command)
+    with pytest.raises(SystemExit, match="2"):
+        record.main()
+    assert capsys.readouterr().err.endswith("error: --evidence goes with --out\n")
+
+
+@pytest.mark.parametrize("lacking", record.RECORDED)
+def test_a_runs_record_without_a_key_is_named_with_the_remedy(tmp_path, lacking):
+    path = tmp_path / "provenance.json"
+    path.write_text(json.dumps({key: "here" for key in record.RECORDED if key != lacking}), encoding="utf-8")
+    message = rf"provenance\.json is damaged \(KeyError: '{lacking}'\); delete its folder and run again to rebuild it$"
+    with pytest.raises(DamagedError, match=message):
+        record.circumstances([path])
+
+
+def test_circumstances_are_counted(tmp_path):
+    records = []
+    for number, threads in enumerate([1, 1, 2]):
+        content = dict.fromkeys(record.RECORDED, "same") | {
+            "versions": {"torch": "2", "numpy": "3"},
+            "threads": threads,
+        }
+        records.append(tmp_path / f"{number}.json")
+        records[-1].write_text(json.dumps(content), encoding="utf-8")
+    found = record.circumstances(records)
+    assert found["threads"] == {"1": 2, "2": 1}
+    assert found["versions"] == {"torch=2 numpy=3": 3}

@@ -60,6 +60,8 @@ def test_what_a_run_leaves():
     assert trained[True] == {*layout.TRAINED, *layout.EVALUATED}
     assert trained[False] == {*layout.EVALUATED}
     assert set(layout.WEIGHTS) < set(layout.TRAINED)
+    of_trained = [file for run in SMOKE.runs if run.trained for file in layout.run_files(run)]
+    assert layout.run_records(SMOKE) == [file for file in of_trained if file.endswith("/provenance.json")]
 
 
 @pytest.mark.parametrize("suite", [SMOKE, REHEARSAL], ids=["smoke", "rehearsal"])

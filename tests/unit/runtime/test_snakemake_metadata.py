@@ -7,7 +7,7 @@ from base64 import urlsafe_b64decode
 
 import pytest
 
-from dhel_kcl.runtime import records
+from dhel_kcl.runtime import snakemake_metadata
 
 pytestmark = pytest.mark.slow  # they start Snakemake
 
@@ -37,14 +37,14 @@ def folder(tmp_path_factory):
 def test_outputs_of_snakemake_have_records_where_they_are_looked_for(folder, monkeypatch):
     monkeypatch.chdir(folder)
     longest = os.pathconf(folder, "PC_NAME_MAX")
-    assert len(records.record_of(LONG, longest).parts) > 2
-    assert records.unrecorded(["short.txt", LONG]) == []
+    assert len(snakemake_metadata.record_of(LONG, longest).parts) > 2
+    assert snakemake_metadata.unrecorded(["short.txt", LONG]) == []
 
 
 def test_names_are_cut_as_the_disk_needs_it():
     """An encrypted home has names of 143 letters at most."""
     for longest in (143, 255):
-        *first, last = records.record_of(LONG, longest).parts
+        *first, last = snakemake_metadata.record_of(LONG, longest).parts
         assert {len(part) for part in first} == {longest}
         assert len(last) <= longest - 1
         assert urlsafe_b64decode("".join(part[1:] for part in first) + last).decode() == LONG
@@ -53,14 +53,15 @@ def test_names_are_cut_as_the_disk_needs_it():
 def test_files_without_record_are_found_and_absent_ones_are_not(folder, monkeypatch):
     monkeypatch.chdir(folder)
     (folder / "copied.txt").write_text("by hand")
-    assert records.unrecorded(["short.txt", "copied.txt", "absent.txt"]) == ["copied.txt"]
+    assert snakemake_metadata.unrecorded(["short.txt", "copied.txt", "absent.txt"]) == ["copied.txt"]
 
 
 def test_an_interrupted_output_is_known(folder, monkeypatch):
     """Snakemake marks it incomplete, and makes it again by itself."""
     monkeypatch.chdir(folder)
-    incomplete = folder / ".snakemake/incomplete" / records.record_of("half.txt", os.pathconf(folder, "PC_NAME_MAX"))
+    record = snakemake_metadata.record_of("half.txt", os.pathconf(folder, "PC_NAME_MAX"))
+    incomplete = folder / ".snakemake/incomplete" / record
     incomplete.parent.mkdir(parents=True, exist_ok=True)
     incomplete.touch()
     (folder / "half.txt").write_text("half")
-    assert records.unrecorded(["half.txt"]) == []
+    assert snakemake_metadata.unrecorded(["half.txt"]) == []
