@@ -401,6 +401,15 @@ def test_the_settings_quoted_of_the_main_comparison_are_those_selected(compariso
     assert gammas == {
         ("kcl-gaussian", 64): "4", ("kcl-gaussian", 256): "4", ("kcl-log", 64): "4", ("kcl-log", 256): "16",
     }  # fmt: skip
+    scales = {at: of.split(" t=")[-1].removeprefix("t=").split()[0] for at, of in settings.items() if "gamma" in of}
+    assert {at: float(t) for at, t in scales.items()} == {
+        ("kcl-gaussian", 64): 1, ("kcl-gaussian", 256): 1, ("kcl-log", 64): 1, ("kcl-log", 256): 2,
+    }  # fmt: skip
+    told = "SimCLR τ = {} and {}, DCL {} and {}, DHEL `sum` {} and {}, KCL Gaussian t = 1 and γ = 4 at both, "
+    told += "KCL log t = 1 and γ = 4, then t = 2 and γ = 16."
+    at = [(name, size) for name in ("simclr", "dcl", "dhel") for size in (64, 256)]
+    losses = (ROOT / "docs/losses.md").read_text(encoding="utf-8")
+    assert told.format(*(taus[each] for each in at)) in section(losses, "In your own loop")
     rates = settings.str.extract(r"learning_rate=([\d.]+)")[0]
     assert ((rates == "0.1").sum(), len(rates)) == (5, 10)
     text = section(RESULTS, "CIFAR-10 with a small network")
