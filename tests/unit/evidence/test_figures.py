@@ -129,6 +129,16 @@ def test_effects_that_a_mixed_mean_hides_are_drawn_and_said():
     assert claims.values_of("") == {}
 
 
+def test_the_two_effects_of_a_cause_have_one_verdict():
+    results = Results(ROOT / "results/digits_causes", Suite.load(ROOT, "digits_causes"))
+    (ax,) = make(FIGURES["planned"], results).axes
+    said = [text.get_text() for text in ax.texts]
+    assert said.count("supported") == 4
+    effects = [text for text in said if text != "supported"]
+    assert len(effects) == 8
+    assert all(re.fullmatch(r"\+\d+\.\d \(\+\d+\.\d to \+\d+\.\d\)", text) for text in effects)
+
+
 def test_losses_that_no_claim_is_about_are_said_to_be(tmp_path):
     """They have run; it is the ledger that asks nothing of them."""
 

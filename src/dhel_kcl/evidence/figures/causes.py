@@ -47,7 +47,8 @@ def draw(results: Results) -> Figure:
     longest = max(sum(map(len, found)) for found in blocks.values())
     fig = style.blank(
         (style.PAGE, 1.5 + len(datasets) * max(3.6, 0.6 + forest.LINE * longest)),
-        "What each step from SimCLR to DHEL does to the effective rank of z, and rank against alignment and accuracy",
+        "What each step from SimCLR to DHEL does to the effective rank of z (bars: 95 % intervals), and rank against "
+        "alignment and accuracy",
     )
     names: list[Any] = [[f"{dataset} effects", f"{dataset} {column}"] for dataset in datasets for column in AGAINST]
     axes = fig.subplot_mosaic(names, width_ratios=[1, 0.9])

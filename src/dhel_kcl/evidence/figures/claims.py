@@ -33,8 +33,13 @@ class Line:
     look: dict[str, Any]
     prefix: str = ""
 
+    @property
+    def of_cause(self) -> bool:
+        return self.pair == Pair()
+
     def draw(self, ax: Axes, line: int, claims: pd.DataFrame, spoken: bool) -> None:
-        """The effect among the verdicts on one statement and data set, in words too if `spoken`.
+        """The effect among the verdicts on one statement and data set, in words too if `spoken`: with its verdict, but
+        for causes, whose two effects share one.
 
         Of parts on both sides of the threshold each is drawn, since their mean would look like no difference.
         """
@@ -51,9 +56,10 @@ class Line:
         else:
             effect.draw(ax, line)
         if spoken:
-            verdict = said(row.verdict, row.equivalent)
-            short = apart and len(parts) == 2
-            forest.beside(ax, line, f"{verdict}: {at_each(parts)}" if short else f"{effect.words}  {verdict}")
+            verdict, short = said(row.verdict, row.equivalent), apart and len(parts) == 2
+            words = at_each(parts) if short else effect.words
+            told = f"{verdict}: {words}" if short else f"{words}  {verdict}"
+            forest.beside(ax, line, words if self.of_cause else told)
 
 
 def values_of(components: str) -> dict[str, float]:
@@ -138,6 +144,9 @@ def draw_blocks(ax: Axes, blocks: list[Block], claims: pd.DataFrame, named: bool
     for statement, rows in blocks:
         headings.append(len(labels))
         here = where(claims, id=statement.id)
+        if spoken and rows[0].of_cause and here.estimate.notna().any():
+            (both,) = here.itertuples()
+            forest.beside(ax, len(labels), said(both.verdict, both.equivalent))
         labels.append(statement.short + " (exploratory)" * (EXPLORATORY in set(here.status)))
         for row in rows:
             if len(here):  # causes are asked on some data sets only
@@ -149,5 +158,5 @@ def draw_blocks(ax: Axes, blocks: list[Block], claims: pd.DataFrame, named: bool
 
 def looks(blocks: list[Block]) -> list[Artist]:
     """Legend entries of the two ways to set learning rates; losses stand in words before their lines."""
-    rows = {row.label: row.look for statement, found in blocks for row in found if row.pair == Pair()}
+    rows = {row.label: row.look for statement, found in blocks for row in found if row.of_cause}
     return [forest.handle(look, label) for label, look in rows.items()]

@@ -15,7 +15,7 @@ from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.geometry import sphere
 from dhel_kcl.presentation import style
 
-TITLE = "How uniform the embeddings z are: similarities of pairs of test images, by loss"
+TITLE = "How uniform the embeddings z are: similarities of pairs of test images, by loss (shaded: 1 SD over seeds)"
 UNIFORM: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": 1}
 
 

@@ -10,7 +10,7 @@ from dhel_kcl.evidence.figures import panels
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
 
-TITLE = "How many dimensions the embeddings z use: singular values by loss"
+TITLE = "How many dimensions the embeddings z use: singular values by loss (shaded: 1 SD over seeds)"
 LEAST = 1e-4
 """Where the panels end: smaller singular values are those of a collapsed encoder."""
 

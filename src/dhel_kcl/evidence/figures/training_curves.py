@@ -11,7 +11,7 @@ from dhel_kcl.evidence.figures import panels
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
 
-TITLE = "How far the training losses fall towards their least values"
+TITLE = "How far the training losses fall towards their least values (shaded: 1 SD over seeds)"
 
 
 def draw(results: Results) -> Figure:

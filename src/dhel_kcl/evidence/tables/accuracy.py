@@ -62,6 +62,7 @@ def _accuracies(results: Results, column: str) -> pd.DataFrame:
             rows.append(row)
         for floor in results.floors(dataset):
             cell = mean_and_spread(where(here, method=floor)[column], 2)
-            row = {"data set": dataset_title(dataset), "loss": f"floor: {title(floor)}"}
+            kind = "ceiling" if floor == "supervised" else "floor"
+            row = {"data set": dataset_title(dataset), "loss": f"{kind}: {title(floor)}"}
             rows.append(row | {f"M = {size}": cell if size in sizes else "" for size in results.all_sizes})
     return pd.DataFrame(rows)

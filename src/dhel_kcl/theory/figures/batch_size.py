@@ -15,7 +15,9 @@ from dhel_kcl.theory.titles import TITLES
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    fig, axes = style.panels(3, 2.6, "How the expected loss depends on the batch size", sharey=False)
+    fig, axes = style.panels(
+        3, 2.6, "How the expected loss depends on the batch size (bars: 2 standard errors)", sharey=False
+    )
     exact, sampled = table[table.sampling == "sub-batches"], table[table.sampling == "uniform"]
     for method in TITLES:
         colour, marker = style.LOOKS[method]

@@ -22,7 +22,7 @@ PANELS = {"simclr": TEMPERED, "dcl": TEMPERED, "dhel-mean": TEMPERED, "kcl-gauss
 
 def draw(table: pd.DataFrame) -> Figure:
     table = table[table.begun == "random"]
-    title = "How often descent from a random start reaches the least value, by setting"
+    title = "How often descent from a random start reaches the least value, by setting (bars: 95 % intervals)"
     fig, axes = style.panels(len(PANELS), 2.6, title)
     for ax, (method, (along, by, label)) in zip(axes, PANELS.items(), strict=True):
         here = table[table.method == method]

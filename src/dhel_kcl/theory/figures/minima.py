@@ -19,7 +19,7 @@ PANELS = {"simplex": "simplex, M ≤ d + 1", "cross-polytope": "cross-polytope, 
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    title = "How often descent from a random start reaches the least value, by loss and shape"
+    title = "How often descent from a random start reaches the least value, by loss and shape (bars: 95 % intervals)"
     fig, axes = style.panels(len(PANELS), 4.6, title)
     for ax, (optimum, panel) in zip(axes, PANELS.items(), strict=True):
         draw_shapes(ax, table[table.optimum == optimum])

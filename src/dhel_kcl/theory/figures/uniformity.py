@@ -24,7 +24,9 @@ PANELS = {
 
 def draw(table: pd.DataFrame) -> Figure:
     full = table[(table.family == "sub-sphere") & (table["rank"] == table["rank"].max())]
-    fig, axes = style.panels(len(PANELS), 2.7, "Which measures see collapse: how far each moves as dimensions are lost")
+    fig, axes = style.panels(
+        len(PANELS), 2.7, "Which measures see collapse: how far each moves as dimensions are lost (bars: 2 SD of draws)"
+    )
     for ax, (family, (title, label)) in zip(axes, PANELS.items(), strict=True):
         for metric, (_, colour, marker) in LOOKS.items():
             start = full[metric].mean()
