@@ -11,7 +11,7 @@ from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
 from dhel_kcl.study.suite import dataset_title
 
-TITLE = "How close views lie (alignment), and how evenly images spread (uniformity) (bars: 1 SD over seeds)"
+TITLE = "Alignment of views and uniformity of images (bars: 1 SD over seeds)"
 
 
 def draw(results: Results) -> Figure:
