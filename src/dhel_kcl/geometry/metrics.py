@@ -1,7 +1,7 @@
 """Geometry of embeddings on the unit sphere: alignment, uniformity, rank, spectrum, similarities.
 
-Every function takes arrays of shape (N, d), NumPy or CPU tensors, and computes in float64. Rows are
-L2-normalised by `unit`, which each caller applies once. Values depend on N: report it beside them.
+Every function takes arrays of shape (N, d) as `unit` returns them, float64 with rows of length 1; each caller applies
+that once. Values depend on N: report it beside them.
 """
 
 from collections.abc import Iterator

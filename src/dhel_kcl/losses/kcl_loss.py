@@ -30,14 +30,15 @@ def kcl(
     """Kernel contrastive loss of unit vectors.
 
     -2 mean_i K_A(u_i, v_i) + gamma ( mean_{i<j} K_U(u_i, u_j) + mean_{i<j} K_U(v_i, v_j) ):
-    twice the one-sided form printed in the paper. An average over pairs, with ids or mask over those that are kept, so
-    its expectation does not depend on the batch size.
+    twice the one-sided form printed in the paper. An average over pairs, so its expectation does not depend on the batch
+    size; with ids or mask over the pairs that are kept, which do depend on the batch.
 
     Args:
         u: unit vectors of the first view, shape (M, d), M >= 2, floating point, on any device; of half precision the
             loss is computed in float32.
         v: of the second view, of the same shape and on the same device.
-        kernel: alignment and energy kernel, from `dhel_kcl.kernels`, whose parameters may be learned.
+        kernel: alignment and energy kernel, such as `dhel_kcl.kernels.gaussian.GaussianKernel(t=2.0)`, whose parameters
+            may be learned.
         gamma: weight of the energy, > 0, a float or a tensor of shape () to learn it; 16 is the release's default.
         ids: integers of shape (M,): instances with equal ids are no negatives of each other.
         mask: bool of shape (M, M), symmetric, True where j is a negative of i.
