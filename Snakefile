@@ -51,8 +51,7 @@ else:
     include: "workflow/rules/evaluate.smk"
     include: "workflow/rules/collect.smk"
 
-    # `snakemake --cores all` builds the default suite and the theory, `snakemake --cores all <suite>` any other suite,
-    # `snakemake --cores all <suite>_<data set>` the runs of one of its data sets.
+    # `snakemake --cores all` builds the default suite and the theory, `snakemake --cores all <suite>` any other suite.
     rule all:
         default_target: True
         input:
@@ -72,14 +71,6 @@ else:
                 suite_name
             input:
                 suite_results(suite_name),
-
-    for part in PARTS:
-
-        rule:
-            name:
-                part
-            input:
-                completed_runs(*PARTS[part]),
 
     # Any name that is no target's.
     rule explain_target:

@@ -235,7 +235,7 @@ def test_pip_installs_into_the_environment_from_where_the_user_says(tmp_path):
 
 
 def test_a_name_that_is_no_targets_is_explained(clone):
-    for name, meant in (("smke", "smoke"), ("rehearsal_cifar1", "rehearsal_cifar10")):
+    for name, meant in (("smke", "smoke"), ("thery", "theory")):
         code, output = snakemake(clone, "-n", name)
         assert code != 0
         assert f"unknown target {name!r} (did you mean {meant!r}?); allowed: all, theory, cifar10, " in output

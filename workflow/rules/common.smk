@@ -97,15 +97,6 @@ SINGLE, JOINT = [
 ]
 
 
-# Targets of one data set of a suite that has several.
-PARTS = {
-    f"{name}_{dataset}": (name, dataset)
-    for name, suite in SUITES.items()
-    for dataset in suite.datasets
-    if len(suite.datasets) > 1 and not suite.is_joint
-}
-
-
 wildcard_constraints:
     suite="|".join(SUITES),
     dataset="[^/]+",
@@ -193,17 +184,11 @@ def stem(wildcards, output):
 
 def explain(wildcards):
     """What was meant by a target that does not exist; Snakemake would only say "No rule to produce"."""
-    raise WorkflowError(cli.unknown("target", wildcards.misspelt, ["all", "theory", *SUITES, *PARTS]))
+    raise WorkflowError(cli.unknown("target", wildcards.misspelt, ["all", "theory", *SUITES]))
 
 
 def are_there(files):
     return all(Path(file).is_file() for file in files)
-
-
-def completed_runs(name, dataset):
-    """Files that say that the runs of a suite on one data set are complete."""
-    suite = SUITES[name]
-    return [file for run in suite.runs if run.dataset == dataset for file in layout.completed(suite, run)]
 
 
 def evidence(name):
@@ -217,7 +202,7 @@ def suite_results(name):
     """Everything of a suite. Run records are named too: Git restores only tables and figures, and a bare clone
     must plan the runs."""
     suite = SUITES[name]
-    runs = [] if suite.is_joint else [file for dataset in suite.datasets for file in completed_runs(name, dataset)]
+    runs = [] if suite.is_joint else [file for run in suite.runs for file in layout.completed(suite, run)]
     rest = [layout.METRICS, layout.SUITE_PROVENANCE]
     return [*runs, *evidence(name), *expand(rest, suite=name)]
 

@@ -30,8 +30,8 @@ def kcl(
     """Kernel contrastive loss of unit vectors.
 
     -2 mean_i K_A(u_i, v_i) + gamma ( mean_{i<j} K_U(u_i, u_j) + mean_{i<j} K_U(v_i, v_j) ):
-    twice the one-sided form printed in the paper. An average over pairs, so its expectation does not depend on the batch
-    size; with ids or mask over the pairs that are kept, which do depend on the batch.
+    twice the one-sided form printed in the paper. An average over pairs, so its expectation does not depend on the
+    batch size; with ids or mask over the pairs that are kept, which do depend on the batch.
 
     Args:
         u: unit vectors of the first view, shape (M, d), M >= 2, floating point, on any device; of half precision the

@@ -47,6 +47,8 @@ def of_runs(suite: Suite, code: Code = RUNNING) -> dict[str, str]:
     for run in suite.runs:
         if run.trained:
             digests[f"pretrain {run.dataset} {run.method}"] = science.of_run(suite, run, code)
+        for target in suite.transfers(run):
+            digests[f"transfer {run.dataset} {target}"] = science.of_evaluation(suite, run.dataset, target, code)
     digests |= {f"evaluate {dataset}": science.of_evaluation(suite, dataset, code=code) for dataset in suite.datasets}
     return digests | {"select": science.of_step("select", code)}
 

@@ -2,10 +2,10 @@
 
 Writes into --out: spec.json, log.csv (one row an epoch), encoder.safetensors, projector.safetensors, provenance.json.
 A killed or stopped job goes on from its last checkpoint under --scratch when the same command is run again; one that
-was asked to stop (SIGINT, SIGTERM, SIGUSR1) finishes its step first, and ends with status 75. Where the spec says
-processes: n and threads: k, `OMP_NUM_THREADS=<n times k> torchrun --nproc-per-node n -m dhel_kcl pretrain ...` starts
-them (torchrun's own number is one thread): they share each batch and compute the loss of all of it; batch normalisation
-sees all of it on CUDA, on a CPU each process's share.
+was asked to stop (SIGINT, SIGTERM, SIGUSR1, SIGHUP) finishes its step first, and ends with status 75. Where the spec
+says processes: n and threads: k, `OMP_NUM_THREADS=<n times k> torchrun --nproc-per-node n -m dhel_kcl pretrain ...`
+starts them (torchrun's own number is one thread): they share each batch and compute the loss of all of it; batch
+normalisation sees all of it on CUDA, on a CPU each process's share.
 
 Example:
     dhel-kcl pretrain --spec spec.json --data data/digits --split split.npz --out run --scratch scratch/run

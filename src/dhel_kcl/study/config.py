@@ -107,8 +107,11 @@ def taken_names(root: Path) -> list[str]:
 def _content(root: Path, name: str) -> tuple[Path, Any]:
     """Path and content of a suite's file."""
     path = root / layout.SUITE_CONFIG.format(suite=name)
-    if name not in suite_names(root):
-        raise ConfigError(f"{path}: there is no such suite; allowed: {', '.join(suite_names(root))}")
+    names = suite_names(root)
+    if not names:
+        raise ConfigError(f"{path} is not there: run this in the repository's folder, or name it with --root")
+    if name not in names:
+        raise ConfigError(f"{path}: there is no such suite{did_you_mean(name, names)}")
     return path, plain_yaml.read(path)
 
 

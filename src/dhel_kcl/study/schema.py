@@ -185,7 +185,7 @@ def merged(training: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
 
 
 class Seeds(Section):
-    """Every seed sets initialisation, shuffling and augmentation."""
+    """Every seed sets initialisation, shuffling and augmentation. Required with `losses`."""
 
     grid: Seed = 0
     """Seed of every grid point."""
@@ -353,7 +353,8 @@ class Causes(Section):
     seeds: List[Seed] = (0,)
     """Seeds of every point."""
     losses: AnyLosses
-    """Losses, under names that nothing else in the suite has. No two points may ask for the same training."""
+    """Losses, under names that nothing else in the suite has. No two points may ask for the same training with the same
+    seed."""
 
     def seeds_of(self, entry: Loss) -> tuple[int, ...]:
         return entry.seeds or self.seeds

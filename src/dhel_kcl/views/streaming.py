@@ -39,7 +39,8 @@ STRIP = 16
 """Shorter sides that the longer one of an image keeps at most."""
 FEW = 1000
 """Images that this process decodes itself in less time than workers take to start."""
-STOP = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1}
+STOP = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP}
+"""Signals that ask a training to stop; workers go on until their process ends them."""
 
 
 class Task(NamedTuple):

@@ -5,8 +5,10 @@ import shutil
 import pytest
 
 from dhel_kcl import registry
-from dhel_kcl.runtime import origins
+from dhel_kcl.runtime import origins, science
 from dhel_kcl.runtime.digest import Code
+from dhel_kcl.study.suite import Suite
+from tests.pipeline import ROOT
 
 SOURCE = '''"""Docstring."""
 
@@ -189,6 +191,22 @@ def test_differences_are_named():
     assert origins.differences(recorded, {"config": "b", "code": {"evaluate": "1", "select": "3", "new": "4"}}) == [
         "config", "new", "select",
     ]  # fmt: skip
+
+
+def test_the_code_of_a_suites_transfers_is_among_that_of_its_runs():
+    suite = Suite.load(ROOT, "rehearsal")
+    asked = {f"transfer {run.dataset} {target}" for run in suite.runs for target in suite.transfers(run)}
+    assert asked
+    assert {step for step in origins.of_runs(suite) if step.startswith("transfer ")} == asked
+
+
+def test_a_new_loss_or_kernel_measures_no_speed_anew(monkeypatch):
+    before = science.of_step("plan", Code())
+    monkeypatch.setitem(registry.LOSSES, "mine", registry.LOSSES["dcl"])
+    monkeypatch.setitem(registry.KERNELS, "mine", registry.KERNELS["log"])
+    assert science.of_step("plan", Code()) == before
+    monkeypatch.setitem(registry.LOSSES, "simclr", registry.LOSSES["dcl"])
+    assert science.of_step("plan", Code()) != before
 
 
 def test_every_registry_entry_can_be_imported():

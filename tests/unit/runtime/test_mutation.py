@@ -42,7 +42,7 @@ CHANGES = """
     data.archives                            fetch *, not fetch digits, not fetch imagenet100, not fetch own
     data.download                            fetch *, not fetch digits, not fetch imagenet100, not fetch own
     data.arrays  data.writing                fetch *
-    data.images                              fetch *, * streamed, plan
+    data.images                              fetch *, * streamed
     data.split                               split, collect, join
     data.prepared                            fetch *, split, pretrain *, evaluate *, transfer *, plan, collect, join
 
@@ -50,20 +50,21 @@ CHANGES = """
     geometry.metrics                         evaluate *, theory uniformity, theory batch_size, theory minibatches
     geometry.sphere                          {losses}, {theory}, theory uniformity, evaluate *, plan, figure sim*
     kernels.parameters                       pretrain *, {theory}, plan
-    kernels.base                             pretrain kcl *, {theory}, plan
-    kernels.*                                pretrain kcl {module}, {theory}, plan
+    kernels.base                             pretrain kcl *, {theory}
+    kernels.*                                pretrain kcl {module}, {theory}
     losses.__init__  losses.identification   -
     losses.base  losses.gather               pretrain *, {theory}, plan
     losses.inputs  losses.negatives          pretrain *, {theory}, plan
     losses.blocks                            {losses}, {theory}, plan
     losses.log_sum_exp  losses.tempered      {losses}, not pretrain kcl *, {theory}, plan
     losses.large_log_sums                    {losses}, not pretrain kcl *, {theory}, plan
-    losses.kcl_loss  losses.distances        pretrain kcl *, {theory}, plan
-    losses.large_energies                    pretrain kcl *, {theory}, plan
-    losses.*_loss                            pretrain {module}, {theory}, plan
+    losses.kcl_loss  losses.distances        pretrain kcl *, {theory}
+    losses.large_energies                    pretrain kcl *, {theory}
+    losses.simclr_loss                       pretrain simclr, {theory}, plan
+    losses.*_loss                            pretrain {module}, {theory}
 
     views.memory                             pretrain *, evaluate *, transfer *, not * streamed, plan
-    views.streaming                          * streamed, plan
+    views.streaming                          * streamed
     views.*                                  pretrain *, evaluate *, transfer *, plan
     training.backbones.compact_resnet        {losses}, pretrain supervised, * compact, plan
     training.backbones.resnet                * resnet, * streamed, plan

@@ -365,8 +365,14 @@ def test_a_loss_that_is_described_and_not_registered_is_told(root, monkeypatch):
 
 
 def test_a_suite_that_is_not_there_is_told_which_are(root):
-    with pytest.raises(ConfigError, match=r"smokey\.yaml: there is no such suite; allowed: cifar10, .*smoke"):
+    told = r"smokey\.yaml: there is no such suite \(did you mean 'smoke'\?\); allowed: cifar10, "
+    with pytest.raises(ConfigError, match=told):
         config.load_suite(root, "smokey")
+    told = (
+        r"nowhere/config/suites/smoke\.yaml is not there: run this in the repository's folder, or name it with --root"
+    )
+    with pytest.raises(ConfigError, match=told):
+        config.load_suite(root / "nowhere", "smoke")
 
 
 @pytest.mark.parametrize(

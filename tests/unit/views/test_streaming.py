@@ -22,6 +22,7 @@ from dhel_kcl.data import prepared, writing
 from dhel_kcl.data.sources import imagenet100
 from dhel_kcl.files import sha256
 from dhel_kcl.runtime import cli
+from dhel_kcl.runtime.signals import REQUESTS
 from dhel_kcl.views import streaming
 from dhel_kcl.views.augment import Augment
 from dhel_kcl.views.view_source import Batch, open_source
@@ -162,6 +163,7 @@ def test_views_of_squares_are_those_made_in_memory(tmp_path):
 @pytest.mark.slow
 def test_neither_workers_nor_signals_change_a_bit(data):
     """Signals to stop are for the process that the workers serve; the global random state is left alone."""
+    assert set(REQUESTS) == streaming.STOP
     state, augment = torch.get_rng_state(), Augment(**PAPER, size=24)
     batches = [Batch(np.random.default_rng(k).permutation(21)[: 12 - k], seed=k // 2) for k in range(8)]
     expected = [views_of(opened(data), batch.index, augment, batch.seed) for batch in batches]
