@@ -36,7 +36,7 @@ def sbatch(arguments: list[str]) -> None:
         name, _, value = argument.partition("=")
         takes_value = not value and name not in ("--parsable", "--requeue")
         asked[options.get(name, name.lstrip("-"))] = next(rest) if takes_value else value
-    (FOLDER / f"{number}.job").write_text(json.dumps(asked))
+    (FOLDER / f"{number}.job").write_text(json.dumps(asked | {"planned": os.environ.get("DHEL_KCL_PLANNED", "")}))
     (FOLDER / f"{number}.state").write_text("RUNNING")
     log = asked["output"].replace("%j", str(number))
     command = [sys.executable, __file__, "run", str(number), asked["wrap"], log]

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from dhel_kcl.runtime import origins
+from dhel_kcl.study.config import suite_names
 from dhel_kcl.study.suite import Suite
 from tests import slurm_stub
 from tests.pipeline import ROOT, checkout, edit, environment
@@ -49,6 +51,24 @@ def test_a_preempted_training_is_submitted_again_and_goes_on(cluster):
     assert (cluster["project"] / cluster["run"].folder / "encoder.safetensors").is_file()
     states = [(cluster["bin"] / f"{n}.state").read_text() for n in (1, 2)]
     assert states == ["FAILED", "COMPLETED"]
+
+
+def test_a_job_planned_by_another_config_is_refused(cluster, tmp_path):
+    """Each job parses the workflow anew on its node, when its turn comes."""
+    project = cluster["project"]
+    suites = [Suite.load(project, name) for name in suite_names(project)]
+    now = origins.of_study(suites)
+    assert [job["planned"] for job in cluster["jobs"]] == [now, now]
+    edit(project, "config/suites/smoke.yaml", "epochs: 60,", "epochs: 59,")
+    try:
+        job = ["--mode", "remote", "--cores", "1", "--target-jobs", "split_data:suite=smoke,dataset=digits"]
+        environ = environment(project) | {origins.PLANNED: now}
+        command = [sys.executable, "-m", "snakemake", "--nolock", *job]
+        result = subprocess.run(command, cwd=project, env=environ, capture_output=True, text=True)
+    finally:
+        edit(project, "config/suites/smoke.yaml", "epochs: 59,", "epochs: 60,")
+    assert result.returncode != 0
+    assert "config or source changed after this job was planned" in result.stderr
 
 
 def test_jobs_ask_for_what_their_rules_need(cluster):

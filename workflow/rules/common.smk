@@ -75,6 +75,11 @@ if workflow.exec_mode == ExecMode.DEFAULT:
 else:
     # A job of its own, as Slurm's: it stays within what it was given, and hands nothing to a process outside.
     os.environ.pop(warm.ADDRESS, None)
+    if os.environ.get(origins.PLANNED) not in (None, origins.of_study(SUITES.values())):
+        raise WorkflowError(
+            "config or source changed after this job was planned: stop the Snakemake that sent it, and run the same "
+            "command again. To edit while jobs wait, use a second clone."
+        )
 if hindrance := provenance.git_revision()[1]:
     print(f"Warning: {hindrance}", file=sys.stderr)
 
@@ -126,6 +131,8 @@ def begin_run():
     """Start what makes jobs start at once, and the line that says how far they are."""
     if workflow.exec_mode != ExecMode.DEFAULT:  # a single job, which another Snakemake sent to a cluster's node
         return
+    if workflow.non_local_exec:
+        os.environ[origins.PLANNED] = origins.of_study(SUITES.values())
     warn_of_gpus()
     # Where jobs a second are limited, Snakemake starts a timer whenever it looks for jobs, to look again when that ends.
     # They add up, one a job: after 65 jobs that took half a core. Its default, 100 a second, limits nothing here.

@@ -1,5 +1,8 @@
 """What the results of a suite, and of the theory, came from: digests of config and code, for provenance.json."""
 
+import hashlib
+import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,8 @@ ORIGINS = {"runs": "the runs", "tidy": "the tidy tables", "evidence": "ledger, t
 """What provenance.json keeps apart: remaking one must not make the others look stale, or fresh. That of a joint suite
 has the runs of each suite that it joins, RUNS_OF."""
 RUNS_OF = "runs of {}"
+PLANNED = "DHEL_KCL_PLANNED"
+"""Environment variable by which a job on a cluster's node learns what it was planned by, as `of_study`."""
 
 Origins = dict[str, dict[str, Any]]
 """{origin: {"config": digest, "code": {step: digest}}}."""
@@ -30,6 +35,12 @@ def of_suite(suite: Suite, code: Code = RUNNING) -> Origins:
         "tidy": {"config": suite.digest(), "code": {step: science.of_step(step, code)}},
         "evidence": {"config": suite.digest(), "code": of_evidence(suite, code)},
     }
+
+
+def of_study(suites: Iterable[Suite], code: Code = RUNNING) -> str:
+    """One digest of config and code behind the runs of these suites."""
+    parts = {suite.name: [suite.runs_digest(), of_runs(suite, code)] for suite in suites if not suite.is_joint}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def of_theory(code: Code = RUNNING) -> Origins:

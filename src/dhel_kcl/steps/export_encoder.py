@@ -14,8 +14,7 @@ from pathlib import Path
 
 from safetensors.torch import save
 
-from dhel_kcl.data import prepared
-from dhel_kcl.data.prepared import Prepared
+from dhel_kcl.data.prepared import Manifest
 from dhel_kcl.files import DamagedError, read_json, reading, sha256, write_bytes
 from dhel_kcl.runtime import cli
 from dhel_kcl.study import layout
@@ -56,7 +55,9 @@ with torch.no_grad():
 def main() -> None:
     parser = cli.parser(__doc__)
     parser.add_argument("run", type=Path, help="folder of a run that was trained and evaluated")
-    parser.add_argument("--data", type=Path, help="its prepared data set (default: data/ and its name)")
+    parser.add_argument(
+        "--data", type=Path, help="folder with its data set's manifest.json (default: data/ and its name)"
+    )
     parser.add_argument("--out", type=Path, help="file to write (default: in encoders, named as suite and run)")
     args = parser.parse_args()
     require_finished(args.run)
@@ -80,14 +81,19 @@ def require_finished(run: Path) -> None:
 
 
 def export(run: Path, folder: Path | None, out: Path) -> None:
-    """Write the encoder of a finished run to `out` and its card beside it; `folder` has the prepared data set.
+    """Write the encoder of a finished run to `out` and its card beside it; `folder` has the data set's manifest.
 
     Raises DamagedError for weights other than those that training wrote, ValueError for another data set's folder.
     """
     spec = PretrainSpec.read(str(run / "spec.json"))
     folder = folder or Path(layout.data_folder(spec.dataset))
-    data = prepared.read(folder)
-    if (name := data.manifest.description.name) != spec.dataset:
+    manifest, remedy = folder / "manifest.json", "name a folder that has it with --data; its images are not needed"
+    if not manifest.is_file():
+        raise FileNotFoundError(f"{manifest} is missing; {remedy}")
+    content = read_json(manifest)
+    with reading(manifest, remedy):
+        data = Manifest.of(content)
+    if (name := data.description.name) != spec.dataset:
         raise ValueError(f"{run} is of {spec.dataset}, and {folder} holds {name}: give --data of {spec.dataset}")
     known = facts(run, spec, data)
     settings = {"backbone": spec.backbone, "channels": data.channels}
@@ -96,7 +102,7 @@ def export(run: Path, folder: Path | None, out: Path) -> None:
     weights = {name: tensor.contiguous() for name, tensor in encoder.state_dict().items()}
     more = {"encoder": json.dumps(settings), "spec": json.dumps(spec.as_dict())}
     content = in_order(save(weights, known | more))
-    size = [spec.augment.size] * 2 if spec.augment.size else data.manifest.images[2:]
+    size = [spec.augment.size] * 2 if spec.augment.size else data.images[2:]
     card = CARD.format(
         title=out.stem,
         rows="\n".join(f"| {name} | {value} |" for name, value in known.items()),
@@ -126,11 +132,11 @@ def in_order(content: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + content[start:]
 
 
-def facts(run: Path, spec: PretrainSpec, data: Prepared) -> dict[str, str]:
+def facts(run: Path, spec: PretrainSpec, data: Manifest) -> dict[str, str]:
     """What is said of a run, by the names that it has in card and metadata."""
     remedy = "delete the folder and make the run again"
     probe, geometry, record = (read_json(run / f"{name}.json") for name in ("probe", "geometry", "provenance"))
-    origin, training = data.manifest.description, spec.training
+    origin, training = data.description, spec.training
     with reading(run, remedy):
         if record["sha256"]["encoder.safetensors"] != sha256(run / "encoder.safetensors"):
             raise DamagedError(f"{run / 'encoder.safetensors'} is not the file that training wrote; {remedy}")

@@ -77,7 +77,8 @@ def main() -> None:
         resumed = run.resume(store, args.again)
         if resumed and place.is_first:
             say(f"resuming after step {run.progress.done} of {run.progress.steps} from {store.path}")
-        began = origin(args.scratch / "origin.json", store.fingerprint, resumed) if place.is_first else {}
+        path = args.scratch / "origin.json"
+        began = origin(path, store.fingerprint, resumed, place.precision) if place.is_first else {}
         finished = train(run, store, stop)
         seconds = run.progress.seconds
         place.group.leave()
@@ -132,13 +133,18 @@ def write(out: Path, spec: PretrainSpec, run: Pretraining, origin: dict[str, Any
     write_json(out / "provenance.json", origin | record_of(spec, run) | {"sha256": sums})
 
 
-def origin(path: Path, fingerprint: str, resumed: bool) -> dict[str, Any]:
+def origin(path: Path, fingerprint: str, resumed: bool, precision: str) -> dict[str, Any]:
     """Revision, versions and plan of the job that began the run; one that goes on with it, or finds it finished, reads
-    them at `path`."""
+    them at `path`. Raises ValueError if that one took another precision, as "auto" may on another GPU."""
     if resumed and path.is_file() and (kept := read_json(path))["run"] == fingerprint:
+        if (before := kept.get("precision", precision)) != precision:
+            raise ValueError(
+                f"{path.parent} was begun in {before}, and this device would go on in {precision}: take one like the "
+                f"first (under Slurm: gpu_model), or delete {path.parent} and set a `precision` that every device has"
+            )
         return dict(kept["began"])
     began = environment() | planned()
-    write_json(path, {"run": fingerprint, "began": began})
+    write_json(path, {"run": fingerprint, "began": began, "precision": precision})
     return began
 
 

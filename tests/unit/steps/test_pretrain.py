@@ -108,6 +108,19 @@ def test_a_run_records_the_plan_of_the_job_that_began_it(train, tmp_path, monkey
     assert read_json(tmp_path / "out/provenance.json")["plan"] == "edited", "trained anew"
 
 
+def test_a_run_goes_on_in_no_other_precision_than_it_was_begun_in(tmp_path):
+    """Which "auto" may take on another GPU, while its record would name the last alone."""
+    path = tmp_path / "scratch/origin.json"
+    path.parent.mkdir()
+    began = pretrain.origin(path, "a run", False, "bf16")
+    assert pretrain.origin(path, "a run", True, "bf16") == began
+    with pytest.raises(
+        ValueError, match="scratch was begun in bf16, and this device would go on in fp32: take one like"
+    ):
+        pretrain.origin(path, "a run", True, "fp32")
+    assert pretrain.origin(path, "a run", False, "fp32").keys() == began.keys(), "begun anew"
+
+
 @pytest.mark.slow
 def test_a_job_stopped_by_each_signal_goes_on_and_ends_as_if_never_stopped(
     pretrain_spec, digits_folder, split_file, train, tmp_path
