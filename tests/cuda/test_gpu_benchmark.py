@@ -67,10 +67,10 @@ def test_a_run_is_trained_and_evaluated(bare, pretrain_spec, evaluation_spec, di
     assert read_json(tmp_path / "run/probe.json")["test"]["images"] == 60
 
 
-@pytest.mark.parametrize(("suite", "images"), [("cifar10", 45_000), ("imagenet100", 125_689)])
-def test_the_committed_specs_are_the_suites(suite, images):
+@pytest.mark.parametrize(("suite", "temperature", "images"), [("cifar10", 0.3, 45_000), ("imagenet100", 0.5, 125_689)])
+def test_the_committed_specs_are_the_suites(suite, temperature, images):
     loaded, (dataset,) = Suite.load(ROOT, suite), Suite.load(ROOT, suite).datasets
-    wanted = {"name": "dhel", "form": "sum", "temperature": 0.3}
+    wanted = {"name": "dhel", "form": "sum", "temperature": temperature}
     run = next(run for run in loaded.runs if (run.loss, run.batch_size, run.role) == (wanted, 256, "grid"))
     assert read_json(SPECS / f"{suite}.pretrain.json") == loaded.pretrain_spec(run)
     assert read_json(SPECS / f"{suite}.evaluate.json") == loaded.evaluation_spec(dataset)
