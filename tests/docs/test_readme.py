@@ -6,13 +6,14 @@ import shlex
 import subprocess
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from importlib.metadata import distributions
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 import yaml
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 from scipy.stats import binomtest, ttest_1samp, ttest_rel
 from snakemake.cli import get_argument_parser
 
@@ -63,8 +64,9 @@ ENCODERS = {
     "C6": ("rank", "dimensions"),
 }
 """The statement that README quotes of each of these claims, and its unit."""
-CAUSES = "digits_causes"
-"""The suite of which README quotes what changes the rank."""
+DIGITS_RANK, CIFAR10_RANK = "Digits: what raises the rank", "CIFAR-10: what raises the rank"
+CAUSES = {CIFAR10_RANK: "cifar10_causes", DIGITS_RANK: "digits_causes"}
+"""Suites of which README quotes what changes the rank, by the heading of their section in docs/results.md."""
 STEPS_OF_CAUSES = {
     "positive": "positive removed",
     "cross-view": "other view's negatives removed",
@@ -542,16 +544,24 @@ def test_equal_updates_are_asked_at_the_settings_that_the_main_comparison_select
     assert without == set(selected.items())
 
 
-def test_the_verdicts_quoted_of_causes_are_those_of_their_suite():
-    (cells,) = [cells for cells in rows(README, "Claim by claim") if cells[0].startswith("C6 causes")]
-    causes = pd.read_csv(ROOT / f"results/{CAUSES}/claims.csv").query("claim == 'C6 causes'").set_index("id")
-    told = [f"{words} {plus_minus(causes.loc[name])}" for name, words in STEPS_OF_CAUSES.items()]
-    steps = f"{', '.join(told[:-1])}; {told[-1]}"
-    assert cells[3] == f"dimensions of rank, mean over τ, at equal rates: {steps}".replace("-", "−")
+@pytest.mark.parametrize("heading", CAUSES)
+def test_the_verdicts_quoted_of_causes_are_those_of_their_suite(heading):
+    quoted = [cells for cells in rows(README, "Claim by claim") if cells[0].startswith("C6 causes")]
+    *_, effect, verdicts, figure = dict(zip(CAUSES, quoted, strict=True))[heading]
+    assert f"paper_figures/{CAUSES[heading]}/causes.png" in figure
+    causes = verdicts_of_causes(heading)
+    words = STEPS_OF_CAUSES if heading == CIFAR10_RANK else dict.fromkeys(STEPS_OF_CAUSES, "")
+    told = [f"{what} {plus_minus(causes.loc[name])}".strip() for name, what in words.items()]
+    steps = f"{', '.join(told[:-1])}; {told[-1]}".replace("-", "−")
+    assert effect.removeprefix("dimensions of rank, mean over τ, at equal rates: ") == steps
     assert set(causes.status) == {"confirmatory"}
-    small = (causes[["low", "high"]].abs().max(axis=1) < causes.margin).sum()
-    supported = f"{(causes.verdict == 'supported').sum()} of {len(causes)} supported"
-    assert cells[4] == f"{supported}, {small} below the margin of {causes.margin.max():g} dimension at equal rates"
+    found = ", ".join(f"{count} {verdict}" for verdict, count in causes.verdict.value_counts().items())
+    assert verdicts == found
+    assert not causes.equivalent.any()
+
+
+def verdicts_of_causes(heading):
+    return pd.read_csv(ROOT / f"results/{CAUSES[heading]}/claims.csv").query("claim == 'C6 causes'").set_index("id")
 
 
 def test_what_was_not_run_is_in_bold():
@@ -736,10 +746,9 @@ WEIGHT, TEMPERATURE = "weight doubled: DHEL sum - mean", "temperature: lowest - 
 EQUAL, PICKED = "equal, mean", "each side's best"
 
 
-@pytest.fixture(scope="module")
-def effect():
+def effects_of_causes(suite):
     """An effect as docs/results.md writes it, by name, learning rate, setting, and the measure's column."""
-    table = pd.read_csv(ROOT / f"paper_figures/{CAUSES}/causes_effects.csv").fillna("")
+    table = pd.read_csv(ROOT / f"paper_figures/{suite}/causes_effects.csv").fillna("")
     found = table.set_index(["effect of", "learning rate", "at"])
 
     def told(name, rate, at="all", column="effective rank of z"):
@@ -748,15 +757,24 @@ def effect():
     return told
 
 
+def read_suite(suite, dataset):
+    return DatasetRuns(Results(ROOT / f"results/{suite}", Suite.load(ROOT, suite)), dataset, ledger.read().rules)
+
+
 @pytest.fixture(scope="module")
 def causes():
-    return DatasetRuns(Results(ROOT / f"results/{CAUSES}", Suite.load(ROOT, CAUSES)), "digits", ledger.read().rules)
+    return read_suite("digits_causes", "digits")
+
+
+@pytest.fixture(scope="module")
+def cifar10_causes():
+    return read_suite("cifar10_causes", "cifar10")
 
 
 def means(runs):
     """Of every setting and learning rate of the causes, by what makes a setting."""
     by = [runs[name] for name in (*FACTORS, "rate")]
-    measures = runs[["z_effective_rank", "validation_accuracy", "test_accuracy"]]
+    measures = runs[["z_effective_rank", "z_alignment", "validation_accuracy", "test_accuracy"]]
     return measures.groupby(by, dropna=False).mean().reset_index()
 
 
@@ -765,35 +783,43 @@ def points(causes):
     return means(causes.causes.runs)
 
 
-def test_the_effects_of_causes_quoted_are_those_of_their_tables(effect):
-    text = section(RESULTS, "Digits: what raises the rank")
-    taus = [f"τ = {temperature}, length = 1000" for temperature in (0.05, 0.1, 0.15, 0.2, 0.5)]
-    words = {
-        POSITIVE: "positive removed: DCL less SimCLR",
-        CROSS_VIEW: "other view's negatives removed: DHEL mean less DCL",
-        WEIGHT: "weight doubled: DHEL sum less mean",
-    }
-    for name, step in words.items():
-        cells = [*(effect(name, EQUAL, at) for at in taus), effect(name, EQUAL), effect(name, PICKED)]
+DIGITS_TAUS = [f"τ = {temperature}, length = 1000" for temperature in (0.05, 0.1, 0.15, 0.2, 0.5)]
+TAUS = {DIGITS_RANK: DIGITS_TAUS, CIFAR10_RANK: ["τ = 0.1", "τ = 0.2", "τ = 0.5"]}
+STEPS_IN_WORDS = {
+    POSITIVE: "positive removed: DCL less SimCLR",
+    CROSS_VIEW: "other view's negatives removed: DHEL mean less DCL",
+    WEIGHT: "weight doubled: DHEL sum less mean",
+}
+POINTS, APART = "accuracy (points)", "alignment of z"
+
+
+@pytest.mark.parametrize("heading", CAUSES)
+def test_the_tables_of_causes_quoted_are_those_of_their_suites(heading):
+    effect, text = effects_of_causes(CAUSES[heading]), section(RESULTS, heading)
+    for name, step in STEPS_IN_WORDS.items():
+        cells = [*(effect(name, EQUAL, at) for at in TAUS[heading]), effect(name, EQUAL), effect(name, PICKED)]
         assert f"| {step} | {' | '.join(cells)} |" in text
     losses = ["simclr, w = 1", "dcl, w = 1", "dhel-mean, w = 1", "dhel-mean, w = 2", "all"]
     cells = [*(effect(TEMPERATURE, EQUAL, at) for at in losses), effect(TEMPERATURE, PICKED)]
     assert f"| {' | '.join(cells)} |" in text
+    changed = [effect(name, EQUAL, column=APART) for name in (*STEPS_IN_WORDS, TEMPERATURE)]
+    assert f"grows by {changed[0]}, {changed[1]} and {changed[2]} along the steps, and by {changed[3]} at" in text
+
+
+def test_the_effects_quoted_of_causes_on_digits_are_those_of_their_tables():
+    effect, text, taus = effects_of_causes("digits_causes"), section(RESULTS, DIGITS_RANK), DIGITS_TAUS
     at = [effect(CROSS_VIEW, PICKED, taus[0]), effect(CROSS_VIEW, PICKED, taus[2])]
     assert f"At best rates it adds {at[0]} there and {at[1]} at 0.15." in text
     same = [effect(CROSS_VIEW, "0.03", at).split()[0] for at in (taus[0], taus[2])]
     assert f"with 0.03 on both sides the two are {same[0]} and {same[1]}." in text
     at = [effect(POSITIVE, PICKED, taus[3]), effect(POSITIVE, "0.03", taus[3]).split()[0]]
     assert f"So does the positive's {at[0]} at τ = 0.2, which is {at[1]} with 0.03 on both sides." in text
-    points, apart = "accuracy (points)", "alignment of z"
-    changed = [effect(name, EQUAL, column=points) for name in (*words, TEMPERATURE)]
+    changed = [effect(name, EQUAL, column=POINTS) for name in (*STEPS_IN_WORDS, TEMPERATURE)]
     assert f"change it by {changed[0].removesuffix(')')}; over the seven seeds" in text
     assert f", {changed[1]} and {changed[2]} points, well inside" in text
     assert f"the lowest temperature by {changed[3]}." in text
-    changed = [effect(name, EQUAL, column=apart) for name in (*words, TEMPERATURE)]
-    assert f"grows by {changed[0]}, {changed[1]} and {changed[2]} along the steps, and by {changed[3]} at" in text
     gamma = {
-        (kernel, step): (effect(name, EQUAL).split()[0].removeprefix("+"), effect(name, EQUAL, column=points))
+        (kernel, step): (effect(name, EQUAL).split()[0].removeprefix("+"), effect(name, EQUAL, column=POINTS))
         for kernel in ("Gaussian", "log")
         for step in ("4 - 1", "16 - 4")
         for name in [f"KCL {kernel}: γ = {step}"]
@@ -804,15 +830,136 @@ def test_the_effects_of_causes_quoted_are_those_of_their_tables(effect):
     assert f"kernel {first[0]} and {first[1]}, {then[0]} and {then[1]}." in text
 
 
-def test_the_ranks_of_features_quoted_are_those_of_the_causes(causes):
-    book, told = ledger.read(), []
+def ranks_of_features(causes):
+    """What each step and the temperature do to the effective rank of h, as docs/results.md writes it."""
     for name in STEPS_OF_CAUSES:
-        (statement,) = [statement for statement in book.of_causes if statement.id == name]
+        (statement,) = [statement for statement in ledger.read().of_causes if statement.id == name]
         found = statement.statistic.estimate(causes, Pair(), "h_effective_rank").result
-        told.append(with_interval(found.value, *found.interval(0.95), 1).replace("-", "−"))
-    text = section(RESULTS, "Digits: what raises the rank")
-    assert f"which the probe sees, changes by {told[0]}, {told[1]} and {told[2]} along the steps" in text
-    assert f"at the lowest temperature it is lower: {told[3]}." in text
+        yield with_interval(found.value, *found.interval(0.95), 1).replace("-", "−")
+
+
+def test_the_ranks_of_features_quoted_are_those_of_the_causes(causes, cifar10_causes):
+    positive, cross_view, weight, temperature = ranks_of_features(causes)
+    text = section(RESULTS, DIGITS_RANK)
+    assert f"which the probe sees, changes by {positive}, {cross_view} and {weight} along the steps" in text
+    assert f"at the lowest temperature it is lower: {temperature}." in text
+    positive, cross_view, weight, temperature = ranks_of_features(cifar10_causes)
+    steps = f"changes by {positive}, {cross_view} and {weight} along the steps. The lowest temperature's {temperature}"
+    by = ["rate", "temperature"]
+    rank = cifar10_causes.causes.runs.groupby(by).h_effective_rank.mean().unstack("temperature")
+    slow, fast = (signed(change, 1).replace("-", "−") for change in rank[0.1] - rank[0.5])
+    assert f"{steps} is a mean of opposites: {slow} at rate 0.3 and {fast} at 1." in section(RESULTS, CIFAR10_RANK)
+
+
+def test_the_effects_quoted_of_causes_on_cifar10_are_those_of_their_tables():
+    effect, text, taus = effects_of_causes("cifar10_causes"), section(RESULTS, CIFAR10_RANK), TAUS[CIFAR10_RANK]
+    causes = verdicts_of_causes(CIFAR10_RANK)
+    rank = causes.estimate
+    whole = rank[list(STEPS_OF_CAUSES)[:3]].sum()
+    assert causes.verdict.to_dict() == dict.fromkeys(rank.index, "supported") | {"cross-view": "not distinguishable"}
+    assert f"released DHEL is {whole:.1f} dimensions above SimCLR, and {rank['weight']:.1f} of these" in text
+    found = section(README, "What was found")
+    assert f"is {whole:.1f} above SimCLR's, {rank['weight']:.1f} of it by that weight" in found
+    assert f"τ = 0.1 instead of 0.5 adds {rank['temperature']:.1f}." in found
+    of_weight = [effect(WEIGHT, EQUAL, at).split()[0].split(".")[0] for at in taus]
+    assert f"{of_weight[2]} to {of_weight[0]} by τ" in text
+    first, *later = (effect(POSITIVE, EQUAL, at).split()[0] for at in taus)
+    assert f"The positive's {rank['positive']:.1f} are the work of τ = 0.1;" in text
+    assert f"its removal adds {' and '.join(later)}." in text
+    assert float(first) > 5
+    assert not any(excludes_0(effect(CROSS_VIEW, EQUAL, at)) for at in taus)
+    steps = (*STEPS_IN_WORDS, TEMPERATURE)
+    equal, picked = ([effect(name, rate, column=POINTS) for name in steps] for rate in (EQUAL, PICKED))
+    assert f"change it by {equal[0]}, {equal[1]} and {equal[2]} points, the lowest temperature by {equal[3]}." in text
+    assert f"At best rates that is {picked[0]}, {picked[1]}, {picked[2]} and {picked[3]}." in text
+    *lower, highest = (effect(WEIGHT, EQUAL, at, POINTS) for at in taus)
+    assert f"that of τ = 0.5, where it adds {highest} at equal rates." in text
+    assert not any(map(excludes_0, lower))
+    picked, *same = (effect(CROSS_VIEW, rate, "τ = 0.2") for rate in (PICKED, "0.3", "1"))
+    low, high = (cells.split()[0] for cells in same)
+    assert f"take {picked} at τ = 0.2," in text
+    assert f"with 0.3 or 1 on both sides that is {low} and {high}." in text
+
+
+def test_the_differences_that_the_removals_could_see_are_those_told():
+    """Of a cause both tests must be significant, so each has 90 % power."""
+    causes = verdicts_of_causes(CIFAR10_RANK)
+
+    def seen(row, low, high):
+        error = (row[high] - row[low]) / 2 / stdtrit(row.df, 0.975)
+        return smallest_effect(Estimate(0.0, error, row.df), int(row.tests), 0.05, power=0.9)
+
+    both = [causes.loc[name] for name in ("positive", "cross-view")]
+    equal = [seen(row, "low", "high") for row in both]
+    picked = [seen(row, "retuned_low", "retuned_high") for row in both]
+    told = "no less than {:.1f} and {:.1f} dimensions at equal rates, {:.1f} and {:.1f} at best ones"
+    assert told.format(*equal, *picked) in section(RESULTS, CIFAR10_RANK)
+
+
+def excludes_0(told):
+    low, high = re.search(r"\((\S+) to (\S+)\)", told.replace("−", "-")).groups()
+    return float(low) > 0 or float(high) < 0
+
+
+def test_the_settings_told_of_causes_on_cifar10_are_those_of_their_runs(cifar10_causes):
+    text, runs = section(RESULTS, CIFAR10_RANK), cifar10_causes.causes.runs
+    points = means(runs)
+    assert f"{points.test_accuracy.min():.1f} to {points.test_accuracy.max():.1f} % against" in text
+    columns = ["z_effective_rank", "z_alignment", "test_accuracy"]
+    of_both = points.groupby(["weight", "temperature", "loss"])[columns].mean()
+    (rank, apart, accuracy), others = of_both.loc[2, 0.5, "dhel-mean"], of_both.loc[1, 0.2].agg(["min", "max"])
+    assert f"a rank of {rank:.1f}, a squared distance between views of {apart:.2f} and {accuracy:.1f} %" in text
+    assert others.z_alignment.round(2).nunique() == 1
+    ranks, accuracies = ("{:.1f} to {:.1f}".format(*others[name]) for name in ("z_effective_rank", "test_accuracy"))
+    assert f"at 0.2 have {ranks}, {others.z_alignment['min']:.2f} and {accuracies} %." in text
+    told = "But at 0.2 it has {:.1f} and {:.2f}, DHEL mean at 0.1 {:.1f} and {:.2f}."
+    doubled, once = (of_both.loc[at, columns[:2]] for at in ((2, 0.2, "dhel-mean"), (1, 0.1, "dhel-mean")))
+    assert told.format(*doubled, *once) in text
+    assert f"DHEL sum's {of_both.loc[2, 0.1, 'dhel-mean'].z_effective_rank:.1f} at τ = 0.1" in text
+    by_rate = points.set_index(["loss", "weight", "temperature", "rate"]).z_effective_rank.unstack("rate")
+    risen = (by_rate[0.3] - by_rate[1]).groupby("weight").agg(["min", "max"])
+    once, twice = ("{:.1f} to {:.1f}".format(*risen.loc[weight]) for weight in (1, 2))
+    assert f"from 1 down to 0.3 by {once} dimensions at weight 1 ({twice} at weight 2)" in text
+
+
+def test_the_accuracy_told_of_causes_at_their_best_settings_is_that_of_their_runs(cifar10_causes):
+    """What a seed has at the temperature and rate that the others pick."""
+    runs, at = cifar10_causes.causes.runs, ["temperature", "rate"]
+    picked = {}
+    for (*side, seed), here in runs.groupby(["loss", "weight", "seed"]):
+        others = runs[(runs.loss == side[0]) & (runs.weight == side[1]) & (runs.seed != seed)]
+        best = others.groupby(at).validation_accuracy.mean().idxmax()
+        picked.setdefault(tuple(side), []).append(here.set_index(at).test_accuracy[best])
+    reached = [np.mean(accuracies) for accuracies in picked.values()]
+    told = f"the four reach {min(reached):.1f} to {max(reached):.1f} %, and no two can be told apart."
+    assert told in section(RESULTS, CIFAR10_RANK)
+    assert len(picked) == 4
+    assert min(ttest_rel(one, other).pvalue for one, other in combinations(picked.values(), 2)) > 0.05
+
+
+def test_the_noise_told_beside_that_of_untuned_accuracy_is_that_of_the_causes(cifar10_causes):
+    """Which the statement takes from the selected settings."""
+    main = read_suite(MAIN, "cifar10")
+    borrowed = {loss: main.noise(loss, "test_accuracy").variance for loss in ("simclr", "dcl", "dhel")}
+    runs = cifar10_causes.causes.runs
+    by_loss = runs.groupby([runs[name] for name in (*FACTORS, "rate")], dropna=False).test_accuracy.var()
+    of_points = by_loss.groupby(["loss", "weight"]).agg(["mean", "size"])
+    assert set(of_points["size"]) == {6}
+    measured = of_points["mean"][[("simclr", 1), ("dcl", 1), ("dhel-mean", 2)]].to_numpy()
+    simclr, dcl = (
+        math.sqrt((measured[at] + measured[2]) / (borrowed[loss] + borrowed["dhel"]))
+        for at, loss in enumerate(("simclr", "dcl"))
+    )
+    assert f"error would be {simclr:.2f} and {dcl:.2f} times as large" in section(RESULTS, COMPARED)
+    tested = pd.read_csv(ROOT / f"results/{MAIN}/claims.csv").query("status == 'confirmatory' and claim != 'C6 causes'")
+    p = tested.p.copy()
+    untuned = tested.query("id == 'untuned-rate' and of == 'dhel'").itertuples()
+    for row, larger in zip(untuned, (simclr, dcl), strict=True):
+        assert row.estimate - larger * (row.estimate - row.low) > 0
+        t = row.estimate / (larger * (row.high - row.low) / 2 / stdtrit(row.df, 0.975))
+        p[row.Index] = 2 * stdtr(row.df, -t)
+    corrected = dict(zip(p.index, holm(p.tolist()), strict=True))
+    assert f"(p = {corrected[row.Index]:.3f} with Holm's correction)" in section(RESULTS, COMPARED)
 
 
 def test_the_accuracy_quoted_of_seeds_with_every_temperature_is_that_of_the_causes(causes):
@@ -823,11 +970,11 @@ def test_the_accuracy_quoted_of_seeds_with_every_temperature_is_that_of_the_caus
     assert len(whole) == 7
     found = mean_effect(whole)
     quoted = with_interval(found.value, *found.interval(0.95), 2).replace("-", "−")
-    assert f"; over the seven seeds that have every τ {quoted})," in section(RESULTS, "Digits: what raises the rank")
+    assert f"; over the seven seeds that have every τ {quoted})," in section(RESULTS, DIGITS_RANK)
 
 
 def test_the_ranks_quoted_beside_the_causes_are_those_of_their_runs(points):
-    text = section(RESULTS, "Digits: what raises the rank")
+    text = section(RESULTS, DIGITS_RANK)
     usual = points[(points.length == 1000) & points.weight.notna()]
     by_rate = usual.set_index(["loss", "weight", "temperature", "rate"])[["z_effective_rank", "validation_accuracy"]]
     rank, accuracy = (by_rate[name].unstack("rate") for name in by_rate)
@@ -847,7 +994,7 @@ def test_the_ranks_quoted_beside_the_causes_are_those_of_their_runs(points):
 
 
 def test_the_effects_by_length_quoted_are_those_of_the_seeds_that_have_all(causes):
-    text, runs = section(RESULTS, "Digits: what raises the rank"), causes.causes.runs
+    text, runs = section(RESULTS, DIGITS_RANK), causes.causes.runs
     shared = set.intersection(*(set(here.seed) for _, here in runs.groupby("length")))
     assert len(shared) == 7
     alike = runs[runs.seed.isin(shared) & (runs.temperature == 0.1) & (runs.rate == 0.1)]
@@ -877,7 +1024,7 @@ def test_what_the_sceptic_is_told_is_so(points):
     usual = points[(points.length == 1000) & points.weight.notna()].groupby("temperature")
     ends = usual[["z_effective_rank", "test_accuracy"]].mean().loc[[0.05, 0.5]]
     assert (ends.diff().iloc[1] * [1, -1] < 0).all()
-    runs = pd.read_csv(ROOT / f"results/{CAUSES}/runs.csv")
+    runs = pd.read_csv(ROOT / "results/digits_causes/runs.csv")
     assert set(runs.section) == {"causes"}, "no floors"
     assert (runs.probe_scaling.nunique(), runs.probe_weight_decay.nunique()) == (1, 1)
 
@@ -964,7 +1111,7 @@ def size(count):
 
 def test_the_disk_quoted_is_that_of_the_plans():
     named = {"smoke": "smoke run", "digits": "digits, theory", MAIN: "CIFAR-10, small network"}
-    named |= {CAUSES: "digits, causes"}
+    named |= {"digits_causes": "digits, causes"}
     named |= {"cifar10": "CIFAR-10, the paper's recipe", "paper": "all four data sets"}
     quoted = {cells[0]: cells[3] for cells in rows(README, "Reproduce")}
     for suite, what in named.items():
@@ -987,7 +1134,7 @@ def test_the_installation_takes_the_space_quoted():
 
 def test_the_hours_quoted_of_the_causes_are_those_of_their_trainings():
     """And of evaluations and Snakemake, which make up the hour that is begun."""
-    seconds = pd.read_csv(ROOT / f"results/{CAUSES}/costs.csv").total_seconds.sum()
+    seconds = pd.read_csv(ROOT / "results/digits_causes/costs.csv").total_seconds.sum()
     quoted = {cells[0]: cells[2] for cells in rows(README, "Reproduce")}["digits, causes"]
     assert quoted == f"{math.ceil(seconds / 2 / 3600)} hours of two cores"
 
