@@ -440,13 +440,13 @@ def test_the_findings_of_the_main_comparison_in_the_readme_are_those_of_its_ledg
     assert re.findall(r": ([+-]\d\.\d)", accuracy.components["dhel", "dcl"]) == ["+1.0", "-1.0"]
     assert re.findall(r": ([+-]\d\.\d)", accuracy.components["dhel", "simclr"]) == ["+1.0", "-0.0"]
     assert (rank.verdict["dhel", "simclr"], f"{rank.estimate['dhel', 'simclr']:.0f}") == ("supported", "10")
-    assert "Its rank is 10 above SimCLR's;" in text
+    assert "Its rank is 10 above SimCLR's." in text
     assert not (accuracy.verdict == "supported").any()
     assert "no gain of tuned DHEL is supported." in text
     accuracies = judged_runs[0].test_accuracy
     assert f"at accuracies of {accuracies.min():.1f} to {accuracies.max():.1f} %" in text
     lower = [sorted(f"{-value:.1f}" for value in accuracy.estimate[name]) for name in ("kcl-log", "kcl-gaussian")]
-    quoted = "KCL log is {} to {} lower, KCL Gaussian {} to {}, which settles nothing."
+    quoted = "KCL log is {} to {} below both; KCL Gaussian's {} and {} are slight or unsure."
     assert quoted.format(*lower[0], *lower[1]) in text
     of_log, of_gaussian = (accuracy.loc[name] for name in ("kcl-log", "kcl-gaussian"))
     assert (of_log.blocked_p_holm < 0.05).all()
@@ -873,7 +873,7 @@ def test_the_effects_quoted_of_causes_on_cifar10_are_those_of_their_tables():
     assert f"change it by {equal[0]}, {equal[1]} and {equal[2]} points, the lowest temperature by {equal[3]}." in text
     assert f"At best rates that is {picked[0]}, {picked[1]}, {picked[2]} and {picked[3]}." in text
     *lower, highest = (effect(WEIGHT, EQUAL, at, POINTS) for at in taus)
-    assert f"that of τ = 0.5, where it adds {highest} at equal rates." in text
+    assert f"from τ = 0.5, where it adds {highest} at equal rates." in text
     assert not any(map(excludes_0, lower))
     picked, *same = (effect(CROSS_VIEW, rate, "τ = 0.2") for rate in (PICKED, "0.3", "1"))
     low, high = (cells.split()[0] for cells in same)
@@ -1142,7 +1142,9 @@ def test_the_hours_quoted_of_the_causes_are_those_of_their_trainings():
 def test_the_hours_quoted_of_the_main_comparison_are_those_of_its_trainings():
     seconds = pd.read_csv(ROOT / f"results/{MAIN}/costs.csv").total_seconds.sum()
     quoted = {cells[0]: cells[2] for cells in rows(README, "Reproduce")}["CIFAR-10, small network"]
-    assert quoted == f"{seconds / 3600:.0f} hours of one core, trainings alone"
+    of_causes = pd.read_csv(ROOT / "results/cifar10_causes/costs.csv").total_seconds.sum()
+    hours = f"{seconds / 3600:.0f} hours of one core, trainings alone"
+    assert quoted == f"{hours}; `cifar10_causes`: {of_causes / 3600:.0f}"
 
 
 def test_the_minutes_quoted_of_the_default_suite_are_said_once():
