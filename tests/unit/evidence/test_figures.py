@@ -69,7 +69,7 @@ def test_grids_of_words_and_incomplete_ones_are_drawn(tmp_path):
 
     results = complete(results_of(tmp_path / "results", suite_of(tmp_path, change), without=missing))
     axes = {ax.get_xlabel(): ax for ax in make(FIGURES["hyperparameters"], results).axes}
-    labels = [label.get_text() for label in axes["from above: form, τ"].get_xticklabels()]
+    labels = [label.get_text() for label in axes["form over τ"].get_xticklabels()]
     assert labels[:2] == ["mean\n0.1", "mean\n0.3"]
 
 
@@ -80,8 +80,9 @@ def test_each_setting_is_drawn_at_its_best_learning_rate_on_validation(tmp_path)
 
     results = complete(results_of(tmp_path / "results", suite_of(tmp_path, with_rates), truth, noise={}))
     figure = make(FIGURES["hyperparameters"], results)
-    assert "1 seed each" in figure.get_suptitle()
-    assert "best learning rate" in figure.get_suptitle()
+    title = " ".join(figure.get_suptitle().split())
+    assert "1 seed each" in title
+    assert "best learning rate" in title
     drawn = [line.get_ydata()[0] for ax in figure.axes for line in ax.lines]
     assert set(drawn) == {85.0}
     assert len(drawn) == 2 * 2 * 3
@@ -96,7 +97,10 @@ def test_claims_say_effects_and_verdicts_in_words(tmp_path):
     assert headings | {"DHEL − SimCLR", "each at its best rate"} <= set(labels)
     said = [text.get_text() for ax in axes for text in ax.texts]
     assert any(re.fullmatch(r"\+\d\.\d \(\+\d\.\d to \+\d\.\d\)  supported", text) for text in said)
-    assert [ax.get_xlabel().split(",")[0] for ax in axes] == ["difference in points", "difference in dimensions"]
+    assert [ax.get_xlabel().split(",")[0] for ax in axes] == [
+        "difference in accuracy (points)",
+        "difference in effective rank (dimensions)",
+    ]
 
 
 def test_planned_statements_have_a_figure_and_others_are_called_exploratory(tmp_path):

@@ -143,6 +143,10 @@ def named(setting: str) -> str:
     return ", ".join([TITLES.get(first, first), *rest])
 
 
+def weighted(weight: float) -> str:
+    return f"w = {weight:g}" + (" (of DHEL: sum)" if weight == 2 else "")
+
+
 def draw_effects(ax: Axes, blocks: list[list[Line]], book: Ledger, dataset: str) -> None:
     forest.margins(ax, [(statement, len(lines)) for statement, lines in zip(book.of_causes, blocks, strict=True)])
     labels: list[str] = []
@@ -168,9 +172,9 @@ def handles(
         forest.handle(forest.RETUNED, "each at its best rate"),
         Patch(color=forest.BAND, label=WITHIN_THE_MARGIN),
     ]
-    found += [Line2D([], [], label="guide: line in log alignment", **GUIDE)]
+    found += [Line2D([], [], label="least squares in log alignment", **GUIDE)]
     found += [Patch(color=colour, label=f"τ = {temperature:g}") for temperature, colour in colours.items()]
-    found += [Line2D([], [], marker="o", markersize=d, label=f"size: w = {w:g}", **look) for w, d in sizes.items()]
+    found += [Line2D([], [], marker="o", markersize=d, label=f"size: {weighted(w)}", **look) for w, d in sizes.items()]
     for loss, of_loss in points.groupby("loss", sort=False):
         face = "none" if of_loss.temperature.isna().all() else style.GREY
         label, shape = TITLES.get(str(loss), str(loss)), marker(str(loss), results)

@@ -96,7 +96,8 @@ def unit(statements: Sequence[Statement]) -> str:
     """Of the axis, and which side of the threshold supports the statements, if it is one side."""
     side = {"greater": ", right supports →", "less": ", ← left supports"}
     directions = {statement.direction for statement in statements}
-    return f"difference in {statements[0].unit}" + (side[directions.pop()] if len(directions) == 1 else "")
+    measure = {"points": "accuracy", "dimensions": "effective rank"}[statements[0].unit]
+    return f"difference in {measure} ({statements[0].unit})" + (side[directions.pop()] if len(directions) == 1 else "")
 
 
 def beside(ax: Axes, line: float, text: str) -> None:

@@ -26,9 +26,10 @@ def draw(results: Results) -> Figure:
     rows = [(dataset, size) for dataset in results.datasets for size in results.sizes(dataset)]
     columns = results.methods("losses")
     rates = any(has_rates(results, dataset) for dataset in results.datasets)
-    title = (
-        "Test accuracy at every setting of a loss (1 seed each)" + ", at its best learning rate on validation" * rates
-    )
+    lengths = where(results.runs, role="grid").epochs.unique()
+    length = f", {lengths[0]:g} epochs" if len(lengths) == 1 else ""
+    title = f"Test accuracy at every setting of a loss (1 seed each{length})"
+    title += ", at its best learning rate on validation" * rates
     size = (style.PAGE, 1.1 + len(rows) * min(1.3, 7.5 / len(rows)))
     fig, axes = style.grid(len(rows), len(columns), size, title, sharey="row")
     for line, (dataset, batch_size) in zip(axes, rows, strict=True):
@@ -98,6 +99,6 @@ def values(setting: str, settings: list[str]) -> str:
 
 
 def names(settings: list[str]) -> str:
-    """What the values below the points are: "τ", or "from above: t, γ"."""
+    """What the values below the points are: "τ", or "t over γ"."""
     found = [SYMBOLS.get(key, key) for key in varied(settings)]
-    return f"from above: {', '.join(found)}" if len(found) > 1 else "".join(found)
+    return " over ".join(found)
