@@ -12,6 +12,7 @@ from hypothesis import settings
 from dhel_kcl.data import prepared, split
 from dhel_kcl.data.sources import digits
 from dhel_kcl.views.augment import Augment
+from tests import pretraining
 
 pytest_plugins = ["tests.pipeline"]
 torch.set_num_threads(1)
@@ -91,3 +92,13 @@ def evaluation_spec():
         "threads": 1,
         "images": "memory",
     }
+
+
+@pytest.fixture
+def train(pretrain_spec, digits_folder, split_file, monkeypatch):
+    """Function that runs the step `pretrain` in this process; returns its exit status and what it said."""
+
+    def call(folder, *more, content=pretrain_spec):
+        return pretraining.here(monkeypatch, pretraining.options(content, digits_folder, split_file, folder, *more))
+
+    return call

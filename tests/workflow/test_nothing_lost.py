@@ -19,7 +19,7 @@ from dhel_kcl.files import read_json
 from dhel_kcl.steps import pretrain
 from dhel_kcl.training.optimiser import MomentumSGD
 from tests.pipeline import dvc, edit, environment, snakemake
-from tests.pretraining import STEP, WRITTEN, here, options, results, start, wait_for_training
+from tests.pretraining import STEP, WRITTEN, options, results, start, wait_for_training
 
 DIE_IN_WRITE = """
 import os, signal, sys
@@ -129,16 +129,6 @@ def test_runs_of_every_kind_killed_ten_times_each(pretrain_spec, digits_folder, 
     seed = time.time_ns()
     print(f"kills drawn by the seed {seed}")
     torment(content, digits_folder, split_file, tmp_path, 10, random.Random(seed))
-
-
-@pytest.fixture
-def train(pretrain_spec, digits_folder, split_file, monkeypatch):
-    """Function that runs the step in this process; returns its exit status and what it said."""
-
-    def call(folder, *more, content=pretrain_spec):
-        return here(monkeypatch, options(content, digits_folder, split_file, folder, *more))
-
-    return call
 
 
 @pytest.fixture

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
+from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.study.suite import Suite
 
 
@@ -37,6 +40,9 @@ class Exhibit:
     """Of the module; takes `Results` and returns a Figure or a DataFrame."""
     held: Callable[[Suite], bool] = every
     """Whether a suite has it."""
+
+    def make(self, results: Results) -> Any:
+        return getattr(import_module(f"dhel_kcl.{self.module}"), self.function)(results)
 
 
 def held_by(suite: Suite, exhibits: dict[str, Exhibit]) -> list[str]:

@@ -11,7 +11,7 @@ import torch
 from tabulate import tabulate
 
 from dhel_kcl.evaluation.embed import BATCH
-from dhel_kcl.files import read_json
+from dhel_kcl.files import read_json, reading
 from dhel_kcl.runtime.preflight import gigabytes, model_bytes
 from dhel_kcl.runtime.speed import Benchmark, EmbeddingBenchmark, TrainingBenchmark, measured
 from dhel_kcl.study import job_counts, layout
@@ -72,12 +72,20 @@ def of_trainings(suite: Suite, precision: str) -> list[Work]:
             groups.setdefault((run.dataset, what, run.batch_size, images), []).append(run)
     works = []
     for (dataset, what, size, images), runs in groups.items():
-        records = [read_json(file) for run in runs if (file := Path(layout.run_record(run))).is_file()]
-        spent = sum(record["training_seconds"] for record in records)
-        benchmark = training_benchmark(suite, runs[0], precision)
-        jobs, processes = (len(runs), len(records)), suite.settings(dataset).processes
-        works.append(Work(dataset, what, "training", size, *jobs, images, benchmark, spent, processes))
+        spent = [seconds for run in runs if (seconds := seconds_of(run)) is not None]
+        benchmark, processes = training_benchmark(suite, runs[0], precision), suite.settings(dataset).processes
+        jobs, done = len(runs), len(spent)
+        works.append(Work(dataset, what, "training", size, jobs, done, images, benchmark, sum(spent), processes))
     return works
+
+
+def seconds_of(run: Run) -> float | None:
+    """That the training took, by its record; None where it is not done."""
+    file = Path(layout.run_record(run))
+    if not file.is_file():
+        return None
+    with reading(file, "delete its folder and run again to rebuild it"):
+        return float(read_json(file)["training_seconds"])
 
 
 def of_evaluations(suite: Suite) -> Iterator[Work]:

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from dhel_kcl.evidence.tidy import CONFIGURATION, Results
 from dhel_kcl.runtime import cli
 from dhel_kcl.runtime.repository import GitError, git
 from dhel_kcl.study import layout
 from dhel_kcl.study.suite import Suite
 
-SETTING = ["dataset", "section", "method", "batch_size"]
-NEEDED = (*SETTING, "selected", "parameters")
+NEEDED = (*CONFIGURATION, "selected", "parameters")
 """Columns of a runs.csv that say which of its rows are compared with which."""
 TOLERANCES = {
     "test_accuracy": 2.0,  # percentage points
@@ -68,7 +68,7 @@ def selected(runs: pd.DataFrame) -> pd.DataFrame:
     shown = runs[causes | runs.selected.astype(bool)]
     point = shown.method + " " + shown.parameters.astype(str)
     shown = shown.assign(method=shown.method.where(shown.section != "causes", point))
-    grouped = shown.groupby(SETTING, sort=False)
+    grouped = shown.groupby(CONFIGURATION, sort=False)
     columns = [name for name in TOLERANCES if name in shown]
     return grouped[columns].mean().assign(seeds=grouped.size(), parameters=grouped.parameters.first())
 
@@ -123,13 +123,13 @@ def main() -> None:
     parser = cli.suite_parser(__doc__)
     parser.add_argument("--revision", default="HEAD", help="commit to compare with")
     args = parser.parse_args()
-    path = args.root / layout.TIDY.format(suite=Suite.load(args.root, args.suite).name, table="runs")
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; run `snakemake --cores all {args.suite}` to make it")
+    suite = Suite.load(args.root, args.suite)
+    path = args.root / layout.TIDY.format(suite=suite.name, table="runs")
+    rerun = Results(path.parent, suite).runs
     committed = selected(committed_runs(path, args.revision))
     if committed.empty:
         raise ValueError(f"{path}: in {args.revision} it has no row to compare")
-    found = compare(committed, selected(pd.read_csv(path)))
+    found = compare(committed, selected(rerun))
     print("\n".join([f"{path} against {args.revision}", *found.lines()]))
     if found.beyond:
         raise SystemExit(1)

@@ -23,8 +23,7 @@ def of_suite(suite: Suite, results: Path, name: str) -> Figure:
     """A figure of a suite, from its tidy tables in the folder `results`. Raises ValueError if it has no such figure."""
     if name not in figures_of(suite):
         raise ValueError(cli.unknown(f"figure of suite {suite.name}", name, figures_of(suite)))
-    module = import_module(f"dhel_kcl.{FIGURES[name].module}")
-    figure: Figure = getattr(module, FIGURES[name].function)(Results(results, suite))
+    figure: Figure = FIGURES[name].make(Results(results, suite))
     return figure
 
 

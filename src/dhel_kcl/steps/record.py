@@ -13,6 +13,7 @@ Example:
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from dhel_kcl.files import read_json, reading, write_json
 from dhel_kcl.runtime import cli
@@ -36,6 +37,12 @@ def circumstances(records: Iterable[Path]) -> dict[str, dict[str, int]]:
             text = " ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
             seen[key][text] += 1
     return {key: dict(count) for key, count in seen.items()}
+
+
+def runs_of(path: Path) -> Any:
+    """What a suite's record says of its runs."""
+    with reading(path, "restore it with `git checkout`, or run again to rebuild it"):
+        return read_json(path)["runs"]
 
 
 def check(path: Path, tree: Origins, target: str) -> None:
@@ -93,7 +100,7 @@ def main() -> None:
         return
     if suite and suite.is_joint:
         recorded = {part.name: Path(layout.SUITE_PROVENANCE.format(suite=part.name)) for part in suite.parts}
-        runs = {RUNS_OF.format(name): read_json(path)["runs"] for name, path in recorded.items() if path.is_file()}
+        runs = {RUNS_OF.format(name): runs_of(path) for name, path in recorded.items() if path.is_file()}
         write_json(args.out, {"of": target} | runs | {name: tree[name] for name in ("tidy", "evidence")})
         return
     records = layout.run_records(suite) if suite else [layout.theory_record(name) for name in EXPERIMENTS]

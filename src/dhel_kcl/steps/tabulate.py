@@ -9,7 +9,6 @@ Example:
     dhel-kcl tabulate --published --out published
 """
 
-from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
@@ -28,8 +27,7 @@ def of_suite(suite: Suite, results: Path, name: str) -> pd.DataFrame:
     """A table of a suite, from its tidy tables in the folder `results`. Raises ValueError if it has no such table."""
     if name not in tables_of(suite):
         raise ValueError(cli.unknown(f"table of suite {suite.name}", name, tables_of(suite)))
-    module = import_module(f"dhel_kcl.{TABLES[name].module}")
-    table: pd.DataFrame = getattr(module, TABLES[name].function)(Results(results, suite))
+    table: pd.DataFrame = TABLES[name].make(Results(results, suite))
     return table
 
 

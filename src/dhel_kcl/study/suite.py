@@ -176,10 +176,11 @@ class Suite:
         """Losses of all sections that are run on a data set, by name."""
         config, settings = self.config_of(dataset), self.settings(dataset)
         sizes, grid = settings.batch_sizes, (settings.seeds.grid,)
-        found = [_method("losses", *entry, sizes, grid, settings.seeds.selected) for entry in settings.losses.items()]
+        entries, seeds = settings.losses.items(), settings.seeds.selected
+        found = [_method("losses", name, entry, sizes, grid, seeds) for name, entry in entries]
         if (asked := config.ablations) and dataset in asked.datasets:
             one = (asked.batch_size,)
-            found += [_method("ablations", *entry, one, grid, asked.seeds) for entry in asked.losses.items()]
+            found += [_method("ablations", name, entry, one, grid, asked.seeds) for name, entry in asked.losses.items()]
         if (causes := config.causes) and dataset in causes.datasets:
             one, entries = (causes.batch_size,), causes.losses.items()
             found += [_method("causes", name, entry, one, causes.seeds_of(entry), ()) for name, entry in entries]

@@ -9,8 +9,8 @@ from scipy.stats import binomtest
 from dhel_kcl.files import read_json
 from dhel_kcl.presentation.claim_names import with_number
 from dhel_kcl.presentation.table_files import number
+from dhel_kcl.presentation.titles import TITLES
 from dhel_kcl.theory import EXPERIMENTS
-from dhel_kcl.theory.titles import TITLES
 from dhel_kcl.theory.verdict import CONTRADICTED, SUPPORTED
 
 

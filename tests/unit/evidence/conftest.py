@@ -1,16 +1,10 @@
-from dataclasses import replace
-from importlib import import_module
-
 import numpy as np
 import pytest
 
-from dhel_kcl.evidence import ledger
 from dhel_kcl.evidence.tidy import Results
 from dhel_kcl.evidence.verdicts import judge
-from tests.synthetic import PRESENT, results_of, runs_of, suite_of, with_causes, write
+from tests.synthetic import BOOK, PRESENT, results_of, runs_of, suite_of, with_causes, write
 
-BOOK = ledger.read()
-BOOK = replace(BOOK, rules=replace(BOOK.rules, draws=50))
 PARTS = {
     "a loss": lambda runs: runs.method != "simclr",
     "a batch size": lambda runs: runs.batch_size != 16,
@@ -60,11 +54,6 @@ def complete(results):
     """The results with claims.csv."""
     judge(results, BOOK, PRESENT).to_csv(results.folder / "claims.csv", index=False)
     return results
-
-
-def make(exhibit, results):
-    """The figure or table of an entry in FIGURES or TABLES."""
-    return getattr(import_module(f"dhel_kcl.{exhibit.module}"), exhibit.function)(results)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from dhel_kcl.study.suite import Suite
 from dhel_kcl.theory import EXPERIMENTS
 from tests.pipeline import ROOT
 from tests.synthetic import effect, planned, results_of, suite_of, with_causes, with_rates
-from tests.unit.evidence.conftest import complete, make
+from tests.unit.evidence.conftest import complete
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def is_small(text):
 @pytest.mark.parametrize("missing", ["a loss", "the selected seeds", "all losses"])
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_of_a_partly_done_suite(results_without, name, missing):
-    figure = make(FIGURES[name], results_without(missing))
+    figure = FIGURES[name].make(results_without(missing))
     figure.draw_without_rendering()
     words = {text.get_text() for ax in figure.axes for text in ax.texts}
     partly = {"a loss": ("planned", "claims", "hyperparameters"), "the selected seeds": ("planned", "claims")}
@@ -41,7 +41,7 @@ def test_figures_of_a_partly_done_suite(results_without, name, missing):
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_of_several_data_sets(results_of_several, name):
     """One data set is not run at all. 6 s for all figures."""
-    figure = make(FIGURES[name], results_of_several)
+    figure = FIGURES[name].make(results_of_several)
     assert isinstance(figure, Figure)
     figure.draw_without_rendering()
     assert figure.get_suptitle()
@@ -68,7 +68,7 @@ def test_grids_of_words_and_incomplete_ones_are_drawn(tmp_path):
         return run.method == "dcl" and run.role == "grid" and run.loss["temperature"] == 0.1
 
     results = complete(results_of(tmp_path / "results", suite_of(tmp_path, change), without=missing))
-    axes = {ax.get_xlabel(): ax for ax in make(FIGURES["hyperparameters"], results).axes}
+    axes = {ax.get_xlabel(): ax for ax in FIGURES["hyperparameters"].make(results).axes}
     labels = [label.get_text() for label in axes["form over τ"].get_xticklabels()]
     assert labels[:2] == ["mean\n0.1", "mean\n0.3"]
 
@@ -79,7 +79,7 @@ def test_each_setting_is_drawn_at_its_best_learning_rate_on_validation(tmp_path)
         return {"validation_accuracy": accuracy, "test_accuracy": accuracy}
 
     results = complete(results_of(tmp_path / "results", suite_of(tmp_path, with_rates), truth, noise={}))
-    figure = make(FIGURES["hyperparameters"], results)
+    figure = FIGURES["hyperparameters"].make(results)
     title = " ".join(figure.get_suptitle().split())
     assert "1 seed each" in title
     assert "best learning rate" in title
@@ -91,7 +91,7 @@ def test_each_setting_is_drawn_at_its_best_learning_rate_on_validation(tmp_path)
 def test_claims_say_effects_and_verdicts_in_words(tmp_path):
     suite = suite_of(tmp_path, with_causes([0, 1, 2, 3, 4]))
     results = complete(results_of(tmp_path / "results", suite, effect("z_effective_rank", 5.0)))
-    axes = make(FIGURES["claims"], results).axes
+    axes = FIGURES["claims"].make(results).axes
     labels = [label.get_text() for ax in axes for label in ax.get_yticklabels()]
     headings = {"rank of z (exploratory)", "weight doubled: DHEL sum − mean (exploratory)"}
     assert headings | {"DHEL − SimCLR", "each at its best rate"} <= set(labels)
@@ -109,20 +109,20 @@ def test_planned_statements_have_a_figure_and_others_are_called_exploratory(tmp_
         results_of(tmp_path / "results", suite, effect("z_effective_rank", 5.0), noise={"test_accuracy": 0.1})
     )
     heads = {
-        name: {label.get_text() for ax in make(FIGURES[name], results).axes for label in ax.get_yticklabels()}
+        name: {label.get_text() for ax in FIGURES[name].make(results).axes for label in ax.get_yticklabels()}
         for name in ("planned", "claims")
     }
     assert heads["planned"] == {"accuracy", "accuracy untuned, rate too", "rank of z", "DHEL − SimCLR"}
     assert heads["planned"] < heads["claims"]
     assert "rank of h (exploratory)" in heads["claims"]
-    said = [text.get_text() for ax in make(FIGURES["planned"], results).axes for text in ax.texts]
+    said = [text.get_text() for ax in FIGURES["planned"].make(results).axes for text in ax.texts]
     assert any(text.endswith("not distinguishable, within the margin") for text in said)
 
 
 def test_effects_that_a_mixed_mean_hides_are_drawn_and_said():
     """Ranks of DHEL less DCL, +13.7 and -14.9: their mean of -0.6 would look like no difference."""
     results = Results(ROOT / "results/cifar10_laptop", Suite.load(ROOT, "cifar10_laptop"))
-    axes = make(FIGURES["planned"], results).axes
+    axes = FIGURES["planned"].make(results).axes
     said = [text.get_text() for ax in axes for text in ax.texts]
     assert "mixed: +13.7 at M = 64, −14.9 at M = 256" in said
     marks = [list(line.get_xdata()) for line in axes[1].lines]
@@ -135,7 +135,7 @@ def test_effects_that_a_mixed_mean_hides_are_drawn_and_said():
 
 def test_the_two_effects_of_a_cause_have_one_verdict():
     results = Results(ROOT / "results/digits_causes", Suite.load(ROOT, "digits_causes"))
-    (ax,) = make(FIGURES["planned"], results).axes
+    (ax,) = FIGURES["planned"].make(results).axes
     said = [text.get_text() for text in ax.texts]
     assert said.count("supported") == 4
     effects = [text for text in said if text != "supported"]
@@ -150,7 +150,7 @@ def test_losses_that_no_claim_is_about_are_said_to_be(tmp_path):
         content["losses"] = {f"my-{name}": entry for name, entry in content["losses"].items()}
 
     results = complete(results_of(tmp_path / "results", suite_of(tmp_path, renamed)))
-    said = {text.get_text() for ax in make(FIGURES["claims"], results).axes for text in ax.texts}
+    said = {text.get_text() for ax in FIGURES["claims"].make(results).axes for text in ax.texts}
     assert said == {"no statement on\nthe losses of this suite"}
 
 
@@ -158,7 +158,7 @@ def test_a_loss_without_a_curve_says_in_the_legend_why(tmp_path):
     results = complete(results_of(tmp_path / "results", suite_of(tmp_path)))
     epochs = results.table("epochs")
     write(results.folder / "epochs.csv", epochs.assign(gap=epochs.gap.where(epochs.method != "dcl")))
-    (legend,) = make(FIGURES["training_curves"], results).legends
+    (legend,) = FIGURES["training_curves"].make(results).legends
     labels = [text.get_text() for text in legend.get_texts()]
     assert [label for label in labels if "not known" in label] == ["DCL: least value not known"]
     assert "SimCLR" in labels

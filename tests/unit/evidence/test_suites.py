@@ -8,7 +8,7 @@ from dhel_kcl.presentation import style
 from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT
 from tests.synthetic import results_of, small, suite_of, with_causes
-from tests.unit.evidence.conftest import complete, make
+from tests.unit.evidence.conftest import complete
 
 ALONE = {"claims_summary", "claims", "causes_points", "causes_effects", "recipe", "runs", "costs"}
 """Tables of a suite of causes alone."""
@@ -20,11 +20,11 @@ ALONE = {"claims_summary", "claims", "causes_points", "causes_effects", "recipe"
 def test_tables_and_figures_are_made(name, tmp_path):
     suite = Suite.load(ROOT, name)
     results = complete(results_of(tmp_path, suite))
-    tables = {table: make(TABLES[table], results) for table in tables_of(suite)}
+    tables = {table: TABLES[table].make(results) for table in tables_of(suite)}
     assert all(len(table) for table in tables.values())
     assert len(tables["runs"]) == len(suite.runs)
     for figure in figures_of(suite):
-        assert make(FIGURES[figure], results).axes
+        assert FIGURES[figure].make(results).axes
     assert ("claims" in tables) == (name != "cifar10_variance"), "a suite of one loss compares nothing"
     if not suite.has("losses"):
         assert tables.keys() == ALONE
@@ -55,10 +55,10 @@ def rates_of_many_digits(content):
 def test_unusual_suites_are_judged_tabled_and_drawn(tmp_path, change):
     suite = suite_of(tmp_path, change)
     results = complete(results_of(tmp_path / "results", suite))
-    made = {table: make(TABLES[table], results) for table in tables_of(suite)}
+    made = {table: TABLES[table].make(results) for table in tables_of(suite)}
     assert "nan" not in " ".join(str(cell) for table in made.values() for cell in table.to_numpy().flat)
     assert not (made["causes_points"]["effective rank of z"] == "not run").any()
     assert not made["costs"][["data set", "section", "entry", "M"]].duplicated().any()
     style.set_theme()
     for figure in figures_of(suite):
-        make(FIGURES[figure], results).draw_without_rendering()
+        FIGURES[figure].make(results).draw_without_rendering()

@@ -7,11 +7,11 @@ from dhel_kcl.runtime.digest import RUNNING
 from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT
 from tests.synthetic import results_of, suite_of
-from tests.unit.evidence.conftest import PARTS, make
+from tests.unit.evidence.conftest import PARTS
 
 
 def tables_from(results):
-    return {name: make(TABLES[name], results) for name in tables_of(results.suite)}
+    return {name: TABLES[name].make(results) for name in tables_of(results.suite)}
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_a_probe_at_the_edge_of_its_penalties_is_marked(tmp_path):
     results = results_of(tmp_path / "results", suite_of(tmp_path, change))
     chosen = (results.runs.method == "dcl") & (results.runs.seed == 1)
     results.runs.loc[chosen, ["probe_scaling", "probe_weight_decay"]] = ["standardised", 1e-4]
-    rows = make(TABLES["probes"], results).set_index("loss").chosen
+    rows = TABLES["probes"].make(results).set_index("loss").chosen
     assert set(rows["DCL"]) == {"unit, 0.001 (edge) (5 of 6); standardised, 0.0001 (1 of 6)"}
     assert set(rows["DHEL"]) == {"unit, 0.001 (edge)"}
     assert rows["raw pixels"] == "unit, 0.001 (edge)"
@@ -124,7 +124,7 @@ def test_a_transfer_that_nobody_asks_for_is_an_empty_cell(tmp_path):
         content["transfer"] = {"batch_size": 16, "datasets": {"digits": {}, "cifar10": {}}}
 
     results = results_of(tmp_path / "results", suite_of(tmp_path, change))
-    across = make(TABLES["transfer"], results).set_index(["trained on", "loss"])
+    across = TABLES["transfer"].make(results).set_index(["trained on", "loss"])
     titles = ["digits", "Fashion-MNIST", "CIFAR-10"]
     empty = {title: (across.loc[title, titles] == "").all().tolist() for title in titles}
     assert empty == {
@@ -175,7 +175,7 @@ def test_the_recipe_has_a_column_a_data_set(tables, results_of_several):
 
 
 def test_a_recipe_says_nothing_of_sections_that_a_suite_has_not(tmp_path):
-    recipe = make(TABLES["recipe"], results_of(tmp_path / "results", suite_of(tmp_path)))
+    recipe = TABLES["recipe"].make(results_of(tmp_path / "results", suite_of(tmp_path)))
     assert recipe.setting.is_unique
     for key in ("causes", "transfer", "probe.augmented", "title"):
         assert not recipe.setting.str.startswith(key).any()
@@ -205,11 +205,11 @@ def test_statements_on_losses_that_a_suite_lacks_are_not_listed(tables, results_
 
 def test_costs_stand_beside_what_was_planned(tmp_path):
     results = results_of(tmp_path / "results", suite_of(tmp_path))
-    costs = make(TABLES["costs"], results)
+    costs = TABLES["costs"].make(results)
     assert set(zip(costs["views a second"], costs["planned"], strict=True)) == {("1000", "1100")}
     table = results.table("costs").assign(planned_views_per_second=float("nan"))
     table.to_csv(results.folder / "costs.csv", index=False)
-    assert set(make(TABLES["costs"], results)["planned"]) == {""}
+    assert set(TABLES["costs"].make(results)["planned"]) == {""}
 
 
 def test_one_setting_is_no_grid(tables):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from dhel_kcl.files import DamagedError
 from dhel_kcl.runtime import cost
 from dhel_kcl.study import job_counts
 from dhel_kcl.study.config import suite_names
@@ -24,6 +25,12 @@ def done(tmp_path, monkeypatch):
         (folder / "provenance.json").write_text(json.dumps({"training_seconds": 1800.0}))
         if number == 0:
             (folder / "probe.json").write_text("{}")
+
+
+def test_a_record_without_its_seconds_is_named_with_the_remedy(done):
+    (Path(DIGITS.runs[0].folder) / "provenance.json").write_text("{}")
+    with pytest.raises(DamagedError, match=r"seed\d+/provenance\.json is damaged .*delete its folder and run again"):
+        cost.of_trainings(DIGITS, "fp32")
 
 
 @pytest.mark.parametrize("name", suite_names(ROOT))

@@ -89,10 +89,10 @@ CHANGES = """
     theory.minima                            theory minima, theory local_minima, theory minibatches
     theory.figures.shares                    theory figure minima, theory figure local_minima
     theory.figures.*                         theory figure {module}
-    theory.titles                            theory figure *, not theory figure uniformity, theory tables
     theory.*                                 theory {module}
 
     presentation.style                       figure *, theory figure *
+    presentation.titles                      theory figure *, not theory figure uniformity, theory tables, figure causes
     presentation.table_files                 table *, published, theory tables
     presentation.claim_names                 {judged}, table claims, table claims_summary, theory tables
     presentation.verdict_words               {judged}, {hyperparameters}, table claims*, theory *, not theory figure *

@@ -1,13 +1,12 @@
 import pytest
 
-from tests import pretraining
-
 
 @pytest.fixture
-def train(pretrain_spec, digits_folder, split_file, monkeypatch):
-    """Function that runs the step `pretrain` in this process; returns its exit status and what it said."""
+def call(monkeypatch):
+    """Function that runs a step in this process, as if these arguments had been typed."""
 
-    def call(folder, *more, content=pretrain_spec):
-        return pretraining.here(monkeypatch, pretraining.options(content, digits_folder, split_file, folder, *more))
+    def run(step, *arguments):
+        monkeypatch.setattr("sys.argv", [step.__name__, *map(str, arguments)])
+        step.main()
 
-    return call
+    return run

@@ -8,7 +8,7 @@ import yaml
 
 from dhel_kcl.evidence.figures import figures_of
 from dhel_kcl.evidence.tables import tables_of
-from dhel_kcl.files import read_json, write_json
+from dhel_kcl.files import DamagedError, read_json, write_json
 from dhel_kcl.runtime.origins import earlier_code, of_suite
 from dhel_kcl.steps import collect, draw, judge, record, tabulate
 from dhel_kcl.study.suite import Suite
@@ -17,14 +17,10 @@ from tests.synthetic import results_of
 
 
 @pytest.fixture
-def call(monkeypatch, tmp_path):
+def call(call, monkeypatch, tmp_path):
+    """Of the suite `both`."""
     monkeypatch.chdir(tmp_path)
-
-    def run(step, *arguments):
-        monkeypatch.setattr("sys.argv", [step.__name__, "--root", ".", "--suite", "both", *map(str, arguments)])
-        step.main()
-
-    return run
+    return lambda step, *arguments: call(step, "--root", ".", "--suite", "both", *arguments)
 
 
 @pytest.fixture
@@ -97,3 +93,11 @@ def test_the_runs_of_a_joint_suite_are_recorded_by_the_suite_that_made_them(join
     with pytest.raises(ValueError, match=r"computed with an earlier version of: the runs of smoke \(split\)"):
         call(record, "--check", path)
     assert earlier_code(path, joint) == "Computed with earlier code (revision 0123456789)."
+
+
+def test_a_suites_record_without_its_runs_is_named_with_the_remedy(joint, tmp_path, call):
+    write_json(tmp_path / "results/smoke/provenance.json", {})
+    with pytest.raises(
+        DamagedError, match=r"smoke/provenance\.json is damaged .*restore it with `git checkout`, or run"
+    ):
+        call(record, "--out", tmp_path / "results/both/provenance.json")

@@ -1,16 +1,19 @@
 import io
+import shutil
 
 import pandas as pd
 import pytest
 
-from dhel_kcl.steps.compare import SETTING, committed_runs, compare, selected, shown
+from dhel_kcl import steps
+from dhel_kcl.evidence.tidy import CONFIGURATION
+from dhel_kcl.steps.compare import committed_runs, compare, selected, shown
 from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT, git
 
 
 def of_dhel(seeds=5, parameters="t=1", **means):
     """What `selected` gives for one setting."""
-    index = pd.MultiIndex.from_tuples([("d", "losses", "dhel", 16)], names=SETTING)
+    index = pd.MultiIndex.from_tuples([("d", "losses", "dhel", 16)], names=CONFIGURATION)
     return pd.DataFrame([means | {"seeds": seeds, "parameters": parameters}], index=index)
 
 
@@ -89,3 +92,14 @@ def test_a_table_of_old_without_what_is_compared_is_named(tmp_path):
     assert len(selected(committed_runs(path, "HEAD"))) == 1
     with pytest.raises(ValueError, match="in HEAD~ it has no column 'section'"):
         committed_runs(path, "HEAD~")
+
+
+def test_a_reruns_table_without_what_is_compared_is_named(tmp_path, call):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    path = tmp_path / "results/digits/runs.csv"
+    with pytest.raises(FileNotFoundError, match=r"runs\.csv is missing; run `snakemake --cores all digits` to make it"):
+        call(steps.compare, "--root", tmp_path, "--suite", "digits")
+    path.parent.mkdir(parents=True)
+    path.write_text("dataset,method\nd,dhel\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"runs\.csv has no column 'section', as another version writes it; run "):
+        call(steps.compare, "--root", tmp_path, "--suite", "digits")

@@ -6,24 +6,16 @@ from tests.pipeline import ROOT
 from tests.synthetic import results_of
 
 
-@pytest.fixture
-def call(monkeypatch):
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["draw", *map(str, arguments)])
-        draw.main()
-
-    return run
-
-
 def test_a_figure_of_a_suite_is_written_as_pdf_and_png(tmp_path, call):
     results_of(tmp_path, Suite.load(ROOT, "smoke"))
-    call("--root", ROOT, "--suite", "smoke", "--results", tmp_path, "--name", "spectra", "--out", tmp_path / "spectra")
+    of_smoke = ["--root", ROOT, "--suite", "smoke", "--results", tmp_path]
+    call(draw, *of_smoke, "--name", "spectra", "--out", tmp_path / "spectra")
     assert (tmp_path / "spectra.pdf").read_bytes().startswith(b"%PDF")
     assert (tmp_path / "spectra.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_figure_of_the_theory_is_drawn_from_its_table(tmp_path, call):
-    call("--theory", "--results", ROOT / "results/theory", "--name", "minima", "--out", tmp_path / "minima")
+    call(draw, "--theory", "--results", ROOT / "results/theory", "--name", "minima", "--out", tmp_path / "minima")
     assert (tmp_path / "minima.pdf").read_bytes().startswith(b"%PDF")
 
 
@@ -38,4 +30,4 @@ def test_a_figure_of_the_theory_is_drawn_from_its_table(tmp_path, call):
 )
 def test_what_cannot_be_drawn_is_named(tmp_path, call, what, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        call("--root", ROOT, *what, "--results", tmp_path, "--out", tmp_path / "figure")
+        call(draw, "--root", ROOT, *what, "--results", tmp_path, "--out", tmp_path / "figure")

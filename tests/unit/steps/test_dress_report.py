@@ -5,13 +5,11 @@ from dhel_kcl.steps import dress_report
 PAGE = "<html><head><title>Snakemake Report</title></head><body><p>shown</p></body></html>"
 
 
-def test_a_page_gets_title_and_script(tmp_path, monkeypatch):
+def test_a_page_gets_title_and_script(tmp_path, call):
     page, script = tmp_path / "report.html", tmp_path / "page.js"
     page.write_text(PAGE)
     script.write_text("f();\n")
-    options = {"--report": page, "--title": "A & B", "--script": script}
-    monkeypatch.setattr("sys.argv", ["dress-report", *(str(word) for option in options.items() for word in option)])
-    dress_report.main()
+    call(dress_report, "--report", page, "--title", "A & B", "--script", script)
     text = page.read_text()
     assert "<title>A &amp; B</title>" in text
     assert text.endswith("<p>shown</p><script>\nf();\n</script>\n</body></html>")

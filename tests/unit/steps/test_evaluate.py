@@ -11,14 +11,13 @@ SMOKE = Suite.load(ROOT, "smoke")
 
 
 @pytest.mark.parametrize("step", [evaluate, transfer, compute])
-def test_source_edited_after_planning_is_refused(step, tmp_path, monkeypatch):
+def test_source_edited_after_planning_is_refused(step, tmp_path, call):
     spec, run = tmp_path / "evaluation.json", tmp_path / "run"
     write_json(spec, SMOKE.evaluation_spec("digits"))
     write_json(run / "spec.json", SMOKE.pretrain_spec(SMOKE.runs[0]))
     options = ["--spec", spec, "--run", run, "--data", "nowhere", "--split", "nowhere", "--out", tmp_path / "out"]
     if step is compute:
         options = ["--name", "minima", "--out", tmp_path / "out", "--record", tmp_path / "record.json"]
-    monkeypatch.setattr("sys.argv", ["dhel-kcl", *map(str, options), "--code", "0123"])
     with pytest.raises(ValueError, match="the source changed after this job was planned; run the same command again"):
-        step.main()
+        call(step, *options, "--code", "0123")
     assert not (tmp_path / "out").exists()

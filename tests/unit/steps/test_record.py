@@ -7,20 +7,16 @@ from dhel_kcl.steps import record
 from tests.pipeline import ROOT
 
 
-def test_evidence_is_not_written_into_a_record_that_is_not_there(tmp_path, monkeypatch):
+def test_evidence_is_not_written_into_a_record_that_is_not_there(tmp_path, call):
     out = tmp_path / "provenance.json"
-    command = ["record", "--root", str(ROOT), "--suite", "smoke", "--evidence", "--out", str(out)]
-    monkeypatch.setattr("sys.argv", command)
     with pytest.raises(FileNotFoundError, match=r"provenance\.json is missing; restore it with `git checkout`, or run"):
-        record.main()
+        call(record, "--root", ROOT, "--suite", "smoke", "--evidence", "--out", out)
     assert not out.exists()
 
 
-def test_evidence_is_written_and_not_checked(tmp_path, monkeypatch, capsys):
-    command = ["record", "--theory", "--evidence", "--check", str(tmp_path / "provenance.json")]
-    monkeypatch.setattr("sys.argv", command)
+def test_evidence_is_written_and_not_checked(tmp_path, call, capsys):
     with pytest.raises(SystemExit, match="2"):
-        record.main()
+        call(record, "--theory", "--evidence", "--check", tmp_path / "provenance.json")
     assert capsys.readouterr().err.endswith("error: --evidence goes with --out\n")
 
 

@@ -17,22 +17,17 @@ def run_folder(root, name, validation, test):
     return folder
 
 
-def run_select(monkeypatch, folders, out):
-    monkeypatch.setattr("sys.argv", ["select", "--candidates", *map(str, folders), "--out", str(out)])
-    select.main()
-
-
-def test_test_results_are_never_read(tmp_path, monkeypatch):
+def test_test_results_are_never_read(tmp_path, call):
     folders = [run_folder(tmp_path, "a", 80, 99), run_folder(tmp_path, "b", 90, 10)]
     out = tmp_path / "selected.json"
-    run_select(monkeypatch, folders, out)
+    call(select, "--candidates", *folders, "--out", out)
     assert (read_json(out)["run"], read_json(out)["learning_rate"]) == ("b", 0.3)
     assert [c["run"] for c in read_json(out)["candidates"]] == ["a", "b"]
     assert "99" not in out.read_text()
 
 
-def test_a_damaged_run_is_named_with_the_remedy(tmp_path, monkeypatch):
+def test_a_damaged_run_is_named_with_the_remedy(tmp_path, call):
     folders = [run_folder(tmp_path, "a", 80, 99), run_folder(tmp_path, "b", 90, 10)]
     (folders[1] / "probe.json").write_text("{}")
     with pytest.raises(DamagedError, match=r"b/seed0 is damaged .*delete it and run again"):
-        run_select(monkeypatch, folders, tmp_path / "selected.json")
+        call(select, "--candidates", *folders, "--out", tmp_path / "selected.json")

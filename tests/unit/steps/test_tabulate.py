@@ -9,15 +9,6 @@ from tests.pipeline import ROOT
 from tests.synthetic import results_of
 
 
-@pytest.fixture
-def call(monkeypatch):
-    def run(step, *arguments):
-        monkeypatch.setattr("sys.argv", [step.__name__, *map(str, arguments)])
-        step.main()
-
-    return run
-
-
 def test_claims_are_written_where_tables_find_them(tmp_path, call):
     results_of(tmp_path, Suite.load(ROOT, "smoke"))
     where = ["--root", ROOT, "--suite", "smoke", "--results", tmp_path]

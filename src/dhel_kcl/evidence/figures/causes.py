@@ -27,11 +27,9 @@ from dhel_kcl.evidence.ledger import Ledger
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.evidence.wording import WITHIN_THE_MARGIN, said
 from dhel_kcl.presentation import style
+from dhel_kcl.presentation.titles import TITLES
 from dhel_kcl.study.suite import dataset_title
 
-TITLES = {"simclr": "SimCLR", "dcl": "DCL", "dhel-mean": "DHEL mean", "dhel-anchor": "DHEL anchor"}
-TITLES |= {"kcl-gaussian": "KCL Gaussian", "kcl-log": "KCL log", "kcl-imq": "KCL IMQ", "kcl-riesz": "KCL Riesz"}
-TITLES |= {"kcl-gaussian_riesz": "KCL Gaussian-Riesz"}
 AGAINST = {"z_alignment": "alignment  ‖u − v‖², lower is closer", "test_accuracy": "test accuracy (%)"}
 GUIDE: dict[str, Any] = {"color": "#BBBBBB", "linewidth": 1.2, "zorder": -1}
 """Rank by the logarithm of alignment, least squares through the points with a temperature."""
@@ -114,10 +112,9 @@ def blocks_of(results: Results, dataset: str, book: Ledger) -> Iterator[list[Lin
         finding = statement.statistic.estimate(runs, Pair(), statement.column)
         row = where(claims, id=statement.id).iloc[0]
         # Intervals of one setting are for reading; those of the mean are the verdict's.
-        both = [
-            (finding, forest.EQUAL_RATES),
-            *((retuned, forest.RETUNED) for retuned in filter(None, [finding.retuned])),
-        ]
+        both = [(finding, forest.EQUAL_RATES)]
+        if finding.retuned:
+            both.append((finding.retuned, forest.RETUNED))
         level = book.rules.confidence
         mean = [effect(part.result, level, look) for part, look in both]
         settings = [(named(label), effects_at(label, both, level)) for label in finding.components]

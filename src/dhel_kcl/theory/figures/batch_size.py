@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from dhel_kcl.presentation import style
-from dhel_kcl.theory.titles import TITLES
+from dhel_kcl.presentation.titles import TITLES
 
 
 def draw(table: pd.DataFrame) -> Figure:

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 
 from dhel_kcl.presentation import style
-from dhel_kcl.theory.titles import TITLES
+from dhel_kcl.presentation.titles import TITLES
 
 PAIRS = {"1": ("#000000", "o"), "2": ("#7A7A7A", "s")}
 # Positives outside the circle, each pair at its own radius, so that no point hides another.

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from dhel_kcl.presentation import style
+from dhel_kcl.presentation.titles import TITLES
 from dhel_kcl.theory.figures import shares
-from dhel_kcl.theory.titles import TITLES
 
 MARKERS = ("o", "s", "D", "^")
 """Of the weights or scales, ascending; of losses they say nothing here."""

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from dhel_kcl.presentation import style
+from dhel_kcl.presentation.titles import TITLES
 from dhel_kcl.theory.figures import shares
-from dhel_kcl.theory.titles import TITLES
 
 MARKERS = ("o", "s", "D", "^")
 PANELS = {"simplex": "simplex, M ≤ d + 1", "cross-polytope": "cross-polytope, M = 2d"}

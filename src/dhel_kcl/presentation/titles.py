@@ -1,4 +1,4 @@
-"""Names of the losses in the theory's figures and tables, in the order in which these list them."""
+"""Names of the losses where every form of DHEL and every kernel is one, in the order in which the theory lists them."""
 
 TITLES = {
     "infonce": "InfoNCE",
