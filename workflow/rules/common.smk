@@ -176,7 +176,9 @@ def run_of(wildcards):
     folder = layout.RUN.format(**wildcards)
     runs = SUITES[wildcards.suite].by_folder
     if folder not in runs:
-        raise WorkflowError(f"{folder} is not a run of suite {wildcards.suite}; its file in config/suites says which there are")
+        raise WorkflowError(
+            f"{folder} is not a run of suite {wildcards.suite}; its file in config/suites says which there are"
+        )
     return runs[folder]
 
 
