@@ -18,6 +18,7 @@ from timing import COLUMNS, compare, finish
 from dhel_kcl.runtime import cli
 from dhel_kcl.views.augment import Augment
 
+VIEWS, SIDE = 512, 32
 CIFAR = Augment(
     crop_scale=(0.08, 1.0), flip=0.5, jitter=0.8, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, grey=0.2
 )
@@ -25,22 +26,20 @@ CIFAR = Augment(
 
 def main() -> None:
     parser = cli.parser(__doc__)
-    parser.add_argument("--views", default=512, type=int, help="views in a batch")
-    parser.add_argument("--size", default=32, type=int, help="height and width of an image")
     parser.add_argument("--rounds", default=5, type=int, help="alternations, ten times as many are made")
     parser.add_argument("--output", type=Path, help="CSV of the result")
     args = parser.parse_args()
 
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (args.views, 3, args.size, args.size), dtype=torch.uint8, generator=generator)
-    pil, theirs = pictures(images), pil_pipeline(CIFAR, args.size)
+    images = torch.randint(0, 256, (VIEWS, 3, SIDE, SIDE), dtype=torch.uint8, generator=generator)
+    pil, theirs = pictures(images), pil_pipeline(CIFAR, SIDE)
 
     def baseline() -> torch.Tensor:
         return torch.stack([theirs(picture) for picture in pil])
 
     times = compare(lambda: CIFAR(images, generator), baseline, 10 * args.rounds)
-    what = f"augmentation, {args.views} views of {args.size}x{args.size}x3"
+    what = f"augmentation, {VIEWS} views of {SIDE}x{SIDE}x3"
     row = {"what": what, "baseline": "torchvision's transforms of PIL images", "threads": 1, **times, "target": 6}
     table = pd.DataFrame([row], columns=COLUMNS)
     finish(table, args.output)

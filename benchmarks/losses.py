@@ -102,6 +102,10 @@ VARIANTS: list[tuple[str, Loss, str, Loss]] = [
     ),
 ]
 
+BATCH_SIZES, THREADS = (64, 256, 1024, 4096), (1, 2)
+"""For speed."""
+SMALL, LARGE = 4096, 32_768
+"""Batch sizes for memory, and for the growth of time."""
 TARGETS = {("dhel", 4096): 3, ("simclr", 4096): 5, ("dcl", 4096): 8}
 TARGETS |= {(name, count): 1 for name, *_ in PAIRS for count in (64, 256)}
 """Least ratio aimed for."""
@@ -121,11 +125,11 @@ def step(loss: Loss, count: int, place: torch.device) -> Callable[[], Tensor]:
     return run
 
 
-def speed(batch_sizes: list[int], threads: list[int], rounds: int, place: torch.device) -> pd.DataFrame:
+def speed(rounds: int, place: torch.device) -> pd.DataFrame:
     rows = []
-    for number in threads:
+    for number in THREADS:
         torch.set_num_threads(number)
-        for count in batch_sizes:
+        for count in BATCH_SIZES:
             for name, loss, other, baseline in PAIRS + VARIANTS:
                 ours, theirs = step(loss, count, place), step(baseline, count, place)
                 torch.testing.assert_close(ours(), theirs(), rtol=1e-4, atol=1e-4)
@@ -161,10 +165,7 @@ def peak_megabytes(place: torch.device) -> float:
 
 def main() -> None:
     parser = cli.parser(__doc__)
-    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[64, 256, 1024, 4096], help="for speed")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="for speed")
     parser.add_argument("--rounds", type=int, default=5, help="alternations; ten times as many up to 1,024")
-    parser.add_argument("--large", type=int, default=32768, help="batch size for memory, against 4,096 for time")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"], help="where")
     parser.add_argument("--output", type=Path, help="CSV of the speed table")
     parser.add_argument("--memory", type=Path, help="CSV of the memory table")
@@ -173,9 +174,9 @@ def main() -> None:
     place, _ = device.choose(args.device)
     # Memory first: a child's peak starts at its parent's.
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-        memory = pd.DataFrame([pool.apply(growth, (name, 4096, args.large, place)) for name, *_ in PAIRS])
+        memory = pd.DataFrame([pool.apply(growth, (name, SMALL, LARGE, place)) for name, *_ in PAIRS])
     finish(memory, args.memory)
-    finish(speed(args.batch_sizes, args.threads, args.rounds, place), args.output)
+    finish(speed(args.rounds, place), args.output)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from torch.nn.functional import normalize
 from dhel_kcl.evaluation.logistic import LogisticRegression
 from dhel_kcl.runtime import cli
 
-CLASSES, WEIGHT_DECAY = 10, 1e-5
+IMAGES, DIM, CLASSES, WEIGHT_DECAY = 45_000, 128, 10, 1e-5
 
 
 def features(images: int, dim: int) -> tuple[Tensor, Tensor]:
@@ -33,20 +33,18 @@ def features(images: int, dim: int) -> tuple[Tensor, Tensor]:
 
 def main() -> None:
     parser = cli.parser(__doc__)
-    parser.add_argument("--images", default=45_000, type=int, help="training images")
-    parser.add_argument("--dim", default=128, type=int, help="features")
     parser.add_argument("--rounds", default=5, type=int, help="alternations")
     parser.add_argument("--output", type=Path, help="CSV of the result")
     args = parser.parse_args()
 
     torch.set_num_threads(1)
-    points, labels = features(args.images, args.dim)
+    points, labels = features(IMAGES, DIM)
     times = compare(
         lambda: LogisticRegression(points, labels, CLASSES).fit(WEIGHT_DECAY),
         lambda: plain_probe(points, labels, CLASSES, WEIGHT_DECAY),
         args.rounds,
     )
-    what = f"linear probe, {args.images:,} x {args.dim}, {CLASSES} classes"
+    what = f"linear probe, {IMAGES:,} x {DIM}, {CLASSES} classes"
     row = {"what": what, "baseline": "L-BFGS to a gradient of 1e-7", "threads": 1, **times, "target": 8}
     table = pd.DataFrame([row], columns=COLUMNS)
     finish(table, args.output)

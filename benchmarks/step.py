@@ -192,7 +192,6 @@ def share_table(times: dict[str, float], steps: int) -> pd.DataFrame:
 
 def main() -> None:
     parser = cli.parser(__doc__)
-    parser.add_argument("--networks", nargs="+", default=list(CASES), choices=list(CASES), help="which to time")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"], help="where")
     parser.add_argument("--threads", type=int, help="instead of 2 for resnet18 and 1 for compact_resnet")
     parser.add_argument("--rounds", default=5, type=int, help="alternations; ten times as many for compact_resnet")
@@ -206,12 +205,12 @@ def main() -> None:
     if place.type == "cuda":
         torch.cuda.set_device(place)
     if args.profile:
-        for name in args.networks:
+        for name in CASES:
             for table in shares(name, args.threads, place, precision, args.rounds):
                 print(f"\n{name}\n\n{table.head(10).to_markdown(floatfmt='.1f')}")
         return
     rows = []
-    for name in args.networks:
+    for name in CASES:
         rounds = args.rounds if name == "resnet18" else 10 * args.rounds
         rows += measure(name, args.threads, place, precision, rounds, args.compile)
     table = pd.DataFrame(rows, columns=COLUMNS)
