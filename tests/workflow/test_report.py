@@ -171,6 +171,7 @@ def test_the_committed_tables_make_a_page_with_all_claims(browser, tmp_path):
         judged |= set(table.locator("tbody tr td:first-child").all_inner_texts())
     assert {f"C{number}" for number in range(1, 8)} <= {cell.split(":")[0] for cell in judged}
     links = page.locator(".prose figcaption a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    assert links[0] == "javascript:showResult('paper_figures/cifar10_laptop/planned.png')", "the main comparison opens"
     images = page.locator(".prose img").all()
     suites = [Suite.load(ROOT, path.parent.name) for path in (ROOT / "results").glob("*/claims.csv")]
     asked = {

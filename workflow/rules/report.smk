@@ -85,11 +85,14 @@ def verdicts(name):
 
 
 def told():
-    """Suites that the report's opening page tells of: those that have a ledger, and those that were planned."""
+    """Suites that the report's opening page tells of: those that have a ledger, and those that were planned; what has run
+    first, of that what was planned, and of that what compares losses."""
     single = [suite for suite in SUITES.values() if not suite.is_joint]
     there = {suite.name: verdicts(suite.name) is not None for suite in single}
     found = [suite for suite in single if suite.config.confirmatory or there[suite.name]]
-    return sorted(found, key=lambda suite: not there[suite.name])
+    return sorted(
+        found, key=lambda suite: (not there[suite.name], not suite.config.confirmatory, not suite.has("losses"))
+    )
 
 
 def findings():
@@ -114,8 +117,8 @@ def grid_of_claims(shown):
 
 
 def main_figures(shown):
-    """Paths of the figures of the opening page, the one that says most first: what was planned, then causes, claims where
-    nothing was, and accuracy."""
+    """Paths of the figures of the opening page, the one that says most first: of each suite what was planned, then causes,
+    claims where nothing was, and accuracy."""
     found = [
         path
         for name in ("planned", "causes", "claims", "accuracy")
@@ -123,8 +126,8 @@ def main_figures(shown):
         if Path(path).name == f"{name}.png"
         and not (name == "claims" and str(Path(path).with_name("planned.png")) in shown)
     ]
-    confirmatory = [f"/{suite.name}/" for suite in told() if suite.config.confirmatory]
-    return sorted(found, key=lambda path: not any(part in path for part in confirmatory))
+    order = {suite.name: place for place, suite in enumerate(told())}
+    return sorted(found, key=lambda path: order.get(Path(path).parent.name, len(order)))
 
 
 def alt(entry):
