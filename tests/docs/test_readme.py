@@ -843,6 +843,9 @@ def test_the_ranks_of_features_quoted_are_those_of_the_causes(causes, cifar10_ca
     text = section(RESULTS, DIGITS_RANK)
     assert f"which the probe sees, changes by {positive}, {cross_view} and {weight} along the steps" in text
     assert f"at the lowest temperature it is lower: {temperature}." in text
+    less = f"There the weight raises the rank of h less, by {weight}, and accuracy not."
+    assert less in section(RESULTS, CIFAR10_RANK)
+    assert not excludes_0(effects_of_causes("digits_causes")(WEIGHT, EQUAL, column=POINTS))
     positive, cross_view, weight, temperature = ranks_of_features(cifar10_causes)
     steps = f"changes by {positive}, {cross_view} and {weight} along the steps. The lowest temperature's {temperature}"
     by = ["rate", "temperature"]
