@@ -21,6 +21,7 @@ SOURCES = (
     ".dvcignore",
     ".gitattributes",
     ".gitignore",
+    "README.md",
     "Snakefile",
     "config",
     "docs/analysis_plan.md",

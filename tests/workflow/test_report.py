@@ -127,7 +127,8 @@ def test_the_page_opens_with_the_claims_and_the_main_figures(page):
     assert page.title() == headings[0]
     text = page.locator(".prose").inner_text()
     assert re.search(r"Made \d+ \w+ \d{4}, from revision [0-9a-f]{7}", text)
-    assert re.search(rf"{re.escape(SUITE.config.title)}: of \d+ exploratory statements", text)
+    assert "Nothing has been run at the paper’s scale" in text.replace("'", "’"), "README's findings open it"
+    assert re.search(r"In short.{1,20}: of \d+ exploratory statements", page.content()), "captions count verdicts"
     assert "Planned and not run: CIFAR-10" in text
     place, menu = page.locator(".prose p").first.bounding_box(), page.locator("nav").first.bounding_box()
     assert place["y"] >= 0, "the top of the page is out of reach"
@@ -158,7 +159,7 @@ def test_the_page_opens_with_the_claims_and_the_main_figures(page):
 
 def test_the_committed_tables_make_a_page_with_all_claims(browser, tmp_path):
     """As `make report` in a clone."""
-    for name in ("Snakefile", "config", "profiles", "workflow", "paper_figures", "results"):
+    for name in ("README.md", "Snakefile", "config", "profiles", "workflow", "paper_figures", "results"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         ignore = {"ignore": shutil.ignore_patterns("runs")} if name == "results" else {}
         copy(ROOT / name, tmp_path / name, **ignore)

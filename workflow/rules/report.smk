@@ -95,10 +95,9 @@ def told():
     )
 
 
-def findings():
-    """{title of a suite: what its ledger says}, for the opening page."""
-    ledgers = [(suite, verdicts(suite.name)) for suite in told()]
-    return {suite.config.title: overview.finding(suite, said) for suite, said in ledgers if said is not None}
+def what_was_found():
+    """README's findings, with which the report opens: what these results say, in words."""
+    return overview.what_was_found((ROOT / "README.md").read_text(encoding="utf-8"))
 
 
 def not_run_yet():

@@ -1,8 +1,9 @@
-"""What the ledgers of several suites say at a glance: a sentence of counts, and a grid of statements by data set.
+"""What was found, at a glance: README's words, how many statements have which verdict, a grid of them by data set.
 
 For the report's opening page; nothing that is versioned depends on it.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from dhel_kcl.evidence.ledger import Statement
 from dhel_kcl.evidence.tables.claims import VERDICTS
 from dhel_kcl.evidence.tidy import where
 from dhel_kcl.evidence.wording import WITHIN_THE_MARGIN, said, signed, within_the_margin
-from dhel_kcl.presentation.claim_names import with_number
+from dhel_kcl.presentation.claim_names import heading, with_number
 from dhel_kcl.presentation.verdict_words import (
     CONFIRMATORY,
     EXPLORATORY,
@@ -116,6 +117,18 @@ def finding(suite: Suite, claims: pd.DataFrame) -> str:
     return f"{'; '.join(parts)}." if parts else "judges no claim."
 
 
+def what_was_found(readme: str) -> str:
+    """The list under README's heading "What was found" as reStructuredText: without links and pictures.
+
+    Raises ValueError if the text has no such list.
+    """
+    _, _, after = readme.partition("\n## What was found\n")
+    found = re.match(r"\s*(1\. .*?)\n\n(?! |\d)", after, re.DOTALL)
+    if not found:
+        raise ValueError('README.md has no numbered list under "## What was found", with which the report opens')
+    return re.sub(r"`([^`]+)`", r"``\1``", re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", found[1]))
+
+
 def grid(found: Sequence[Column]) -> str:
     """An HTML table: statements by suite and data set, without those that nobody asks and those that ask nothing."""
     statements = ledger.read().statements
@@ -125,7 +138,7 @@ def grid(found: Sequence[Column]) -> str:
     for statement in statements:
         cells = [column.cell(statement) for column in found]
         if set(cells) != {NOT_ASKED}:
-            named = f"<td>{escape(with_number(statement.claim))}</td><td>{escape(statement.short)}</td>"
-            rows.append(f"<tr>{named}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+            named = map(escape, (with_number(statement.claim), heading(statement.id, statement.short)))
+            rows.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in (*named, *cells))}</tr>")
     head = f"<thead><tr><th>claim</th><th>statement</th>{heads}</tr></thead>"
     return f'<div class="wide"><table class="by-claim">{head}<tbody>{"".join(rows)}</tbody></table></div>'

@@ -112,11 +112,13 @@ def test_planned_statements_have_a_figure_and_others_are_called_exploratory(tmp_
         name: {label.get_text() for ax in FIGURES[name].make(results).axes for label in ax.get_yticklabels()}
         for name in ("planned", "claims")
     }
-    assert heads["planned"] == {"accuracy", "accuracy untuned, rate too", "rank of z", "DHEL − SimCLR"}
+    assert heads["planned"] == {"accuracy, tuned", "accuracy, mean over the grid", "rank of z", "DHEL − SimCLR"}
     assert heads["planned"] < heads["claims"]
     assert "rank of h (exploratory)" in heads["claims"]
     said = [text.get_text() for ax in FIGURES["planned"].make(results).axes for text in ax.texts]
     assert any(text.endswith("not distinguishable, within the margin") for text in said)
+    title = FIGURES["planned"].make(results).get_suptitle()
+    assert title == "3 planned comparisons: 2 not distinguishable, 1 no verdict", "ranks without spread have none"
 
 
 def test_effects_that_a_mixed_mean_hides_are_drawn_and_said():

@@ -1,7 +1,9 @@
+import html
 import re
 
 import pandas as pd
 import pytest
+from docutils.core import publish_parts
 
 from dhel_kcl.evidence import overview
 from dhel_kcl.study.suite import Suite
@@ -24,6 +26,16 @@ def test_a_finding_counts_what_the_suite_can_say(judged):
     total, *counts = map(int, re.findall(r"(?<![(\d])\d+", said))
     assert said.startswith(f"of {total} exploratory statements ")
     assert sum(counts) == total == 6 + 4, "on one pair of losses, rates not being tuned; and on causes"
+
+
+def test_the_report_opens_with_what_the_readme_found():
+    found = overview.what_was_found((ROOT / "README.md").read_text(encoding="utf-8"))
+    page = publish_parts(found, writer="html", settings_overrides={"halt_level": 2})["body"]
+    assert len(re.findall("<li>", page)) == 4
+    assert "<strong>Nothing has been run at the paper's scale" in html.unescape(page).replace("’", "'")
+    assert "](" not in found
+    with pytest.raises(ValueError, match=r"README\.md has no numbered list"):
+        overview.what_was_found("# A title\n\n## What was found\n\nNothing.\n")
 
 
 def test_a_finding_tells_negligible_differences_from_others():

@@ -27,6 +27,7 @@ from dhel_kcl.evidence.ledger import Ledger
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.evidence.wording import WITHIN_THE_MARGIN, said
 from dhel_kcl.presentation import style
+from dhel_kcl.presentation.claim_names import heading
 from dhel_kcl.presentation.titles import TITLES
 from dhel_kcl.study.suite import dataset_title
 
@@ -118,7 +119,8 @@ def blocks_of(results: Results, dataset: str, book: Ledger) -> Iterator[list[Lin
         level = book.rules.confidence
         mean = [effect(part.result, level, look) for part, look in both]
         settings = [(named(label), effects_at(label, both, level)) for label in finding.components]
-        yield [(statement.short, []), (f"mean ({said(row.verdict, row.equivalent)})", mean), *settings]
+        words = heading(statement.id, statement.short)
+        yield [(words, []), (f"mean ({said(row.verdict, row.equivalent)})", mean), *settings]
 
 
 def effect(estimate: Estimate, level: float, look: Look) -> Effect:

@@ -20,6 +20,7 @@ from dhel_kcl.evidence.ledger import Statement
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.evidence.wording import said, signed
 from dhel_kcl.presentation import style
+from dhel_kcl.presentation.claim_names import heading
 from dhel_kcl.presentation.verdict_words import EXPLORATORY, MIXED
 from dhel_kcl.study.suite import dataset_title
 
@@ -147,7 +148,7 @@ def draw_blocks(ax: Axes, blocks: list[Block], claims: pd.DataFrame, named: bool
         if spoken and rows[0].of_cause and here.estimate.notna().any():
             (both,) = here.itertuples()
             forest.beside(ax, len(labels), said(both.verdict, both.equivalent))
-        labels.append(statement.short + " (exploratory)" * (EXPLORATORY in set(here.status)))
+        labels.append(heading(statement.id, statement.short) + " (exploratory)" * (EXPLORATORY in set(here.status)))
         for row in rows:
             if len(here):  # causes are asked on some data sets only
                 row.draw(ax, len(labels), here, spoken)

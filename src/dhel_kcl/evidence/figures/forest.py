@@ -94,7 +94,7 @@ def name_lines(ax: Axes, labels: Sequence[str], headings: Collection[int]) -> No
 
 def unit(statements: Sequence[Statement]) -> str:
     """Of the axis, and which side of the threshold supports the statements, if it is one side."""
-    side = {"greater": ", right supports →", "less": ", ← left supports"}
+    side = {"greater": ", right of 0 supports →", "less": ", ← left of 0 supports"}
     directions = {statement.direction for statement in statements}
     measure = {"points": "accuracy", "dimensions": "effective rank"}[statements[0].unit]
     return f"difference in {measure} ({statements[0].unit})" + (side[directions.pop()] if len(directions) == 1 else "")

@@ -13,6 +13,7 @@ from dhel_kcl.evidence.estimates import Estimate
 from dhel_kcl.evidence.statistics import OF_CAUSES
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.evidence.wording import with_interval
+from dhel_kcl.presentation.claim_names import heading
 from dhel_kcl.presentation.table_files import NOT_RUN, mean_and_spread, number
 from dhel_kcl.study.suite import Suite, dataset_title
 
@@ -68,7 +69,7 @@ def effects(results: Results) -> pd.DataFrame:
 
 def changes(asked: pd.DataFrame, suite: Suite) -> Iterator[tuple[str, Change]]:
     """Those that the points can show, with their names: the steps of the ledger, both removals at once, and gamma."""
-    names = {id(statement.statistic): statement.short for statement in ledger.read().of_causes}
+    names = {id(each.statistic): heading(each.id, each.short) for each in ledger.read().of_causes}
     main = asked[asked.main]
     steps = [(names[id(step)], step.change(main)) for step in OF_CAUSES.values() if id(step) in names]
     gammas = [

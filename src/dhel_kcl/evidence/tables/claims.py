@@ -28,7 +28,7 @@ def summary(results: Results) -> pd.DataFrame:
     """Number of statements by claim, data set, status and verdict, and of those whose difference counts as none."""
     rows: list[dict[str, Any]] = []
     by, within = ["claim", "dataset", "status"], f"of these {WITHIN_THE_MARGIN}"
-    for (claim, dataset, status), group in _asked(results).groupby(by, sort=False):
+    for (claim, dataset, status), group in asked(results).groupby(by, sort=False):
         counts = {verdict: (group.verdict == verdict).sum() for verdict in VERDICTS}
         counts[within] = sum(map(within_the_margin, group.verdict, group.equivalent))
         rows.append({"claim": with_number(claim), "data set": dataset_title(dataset), "status": status} | counts)
@@ -37,7 +37,7 @@ def summary(results: Results) -> pd.DataFrame:
 
 def tabulate(results: Results) -> pd.DataFrame:
     """Every statement with its estimates, intervals, adjusted p, verdict, and what limits it."""
-    table = _asked(results)
+    table = asked(results)
     known = table.estimate.notna()
     found = pd.DataFrame(
         {
@@ -65,7 +65,7 @@ def tabulate(results: Results) -> pd.DataFrame:
     return found
 
 
-def _asked(results: Results) -> pd.DataFrame:
+def asked(results: Results) -> pd.DataFrame:
     """The ledger without statements on losses that the suite lacks."""
     table = results.table("claims")
     return table[table.note != NOT_IN_THIS_SUITE].reset_index(drop=True)
