@@ -239,7 +239,9 @@ def effects(pairs, titles):
         for against, of in pairs.groupby("against", sort=False)
     )
     (names,) = {tuple(of.of) for _, of in pairs.groupby("against")}
-    text = f"{', '.join(titles[name] for name in names)} {text}"
+    assert f"Effects of C3 to C6 are of {', '.join(titles[name] for name in names)};" in section(
+        README, "Claim by claim"
+    )
     return text.replace("-", "−")
 
 
@@ -255,7 +257,7 @@ def test_the_verdicts_quoted_of_encoders_are_those_of_the_main_comparison(compar
     claims, _, titles = comparison
     for claim, (identifier, unit) in ENCODERS.items():
         pairs = claims[claims.id == identifier]
-        assert quoted[claim][3] == f"{unit}, {effects(pairs, titles)}"
+        assert quoted[claim][3] == f"{unit} {effects(pairs, titles)}"
         (status,) = set(pairs.status)
         assert quoted[claim][4] == verdict(pairs) + ("" if status == "confirmatory" else f" ({status})")
 
@@ -440,14 +442,15 @@ def test_the_findings_of_the_main_comparison_in_the_readme_are_those_of_its_ledg
     assert re.findall(r": ([+-]\d\.\d)", accuracy.components["dhel", "dcl"]) == ["+1.0", "-1.0"]
     assert re.findall(r": ([+-]\d\.\d)", accuracy.components["dhel", "simclr"]) == ["+1.0", "-0.0"]
     assert (rank.verdict["dhel", "simclr"], f"{rank.estimate['dhel', 'simclr']:.0f}") == ("supported", "10")
-    assert "Its rank is 10 above SimCLR's." in text
+    assert "The effective rank of its projections z is 10 of 64 dimensions above SimCLR's." in text
     assert not (accuracy.verdict == "supported").any()
-    assert "no gain of tuned DHEL is supported." in text
+    assert "no gain of tuned DHEL or KCL is supported." in text
     accuracies = judged_runs[0].test_accuracy
     assert f"at accuracies of {accuracies.min():.1f} to {accuracies.max():.1f} %" in text
-    lower = [sorted(f"{-value:.1f}" for value in accuracy.estimate[name]) for name in ("kcl-log", "kcl-gaussian")]
-    quoted = "KCL log is {} to {} below both; KCL Gaussian's {} and {} are slight or unsure."
-    assert quoted.format(*lower[0], *lower[1]) in text
+    assert (
+        "KCL log is {} to {} below both.".format(*sorted(f"{-value:.1f}" for value in accuracy.estimate["kcl-log"]))
+        in text
+    )
     of_log, of_gaussian = (accuracy.loc[name] for name in ("kcl-log", "kcl-gaussian"))
     assert (of_log.blocked_p_holm < 0.05).all()
     assert set(of_log.verdict) == {"contradicted"}
