@@ -1,4 +1,4 @@
-"""Theory: how many descents end in local minima, by loss and setting, τ from 0.1 to 1.
+"""Theory: how many descents end in local minima, by loss and setting, τ from 0.05 to 1.
 
 Both views are free on S^(d-1), d = 4, with M = 8 pairs, whose best known set is the cross-polytope. For each setting
 descents start at random points of its own, and once near a triangle and a pentagon in orthogonal planes, which random
@@ -32,7 +32,7 @@ RANDOM, POLYGONS = "random", "triangle and pentagon"
 """Where a descent starts."""
 AWAY = 0.03
 """Standard deviation of what moves the coordinates of the polygons' points at the start."""
-TEMPERATURES = (0.1, 0.2, 0.3, 0.5, 1.0)
+TEMPERATURES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
 WEIGHTS = (0.5, 1.0, 2.0, 4.0)
 SCALES, GAMMAS = (1.0, 2.0, 4.0), (1.0, 4.0, 16.0)
 PARAMETERS = ["temperature", "weight", "t", "gamma"]
@@ -128,9 +128,14 @@ def judge(table: pd.DataFrame) -> list[Verdict]:
 def shared_minimisers(table: pd.DataFrame) -> list[Verdict]:
     """What the best descent of each setting says of claim C1."""
     best = table.loc[table.groupby(["method", *PARAMETERS], dropna=False).gap.idxmin()]
-    gap, error = best.gap.abs().max(), best[["misalignment", "distance_to_optimum"]].to_numpy().max()
+    gap = best.gap.abs().max()
+    told = best[~best.method.isin(["infonce", "simclr"]) | (best.temperature > min(TEMPERATURES))]
+    error = told[["misalignment", "distance_to_optimum"]].to_numpy().max()
     where = f"at all {len(best)} settings (τ and weight; γ, and the scale of KCL Gaussian and log)"
     name = f"{where} the best descent ends at the cross-polytope's value; largest gap"
     entries = [verdict("C1", name, gap, "<=", REACHED)]
-    name = f"{where} it ends at aligned positives and a cross-polytope; largest error"
+    name = (
+        f"at {len(told)} of them, without InfoNCE and SimCLR at τ = {min(TEMPERATURES):g}, whose gradients vanish as "
+        "exp(-1/τ) before, it ends at aligned positives and a cross-polytope; largest error"
+    )
     return [*entries, verdict("C1", name, error, "<=", NEAR)]
