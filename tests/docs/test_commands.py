@@ -297,6 +297,33 @@ def test_commands_are_found():
     assert commands(page, PROGRAMS) == ["make docs", "dvc push", "dhel-kcl judge …", "snakemake -n"]
 
 
+ACTIVE = "Commands are meant with the environment active: `. .venv/bin/activate`."
+ELSEWHERE = {
+    "docs/configuration.md": "the reference, which tells nobody to run anything",
+    "docs/losses.md": "the package is in the reader's own environment",
+}
+"""Pages whose bare commands need no environment of this project, and why."""
+
+
+def is_bare(command):
+    """Whether a command is found only where the environment is active; a step that is only named is none."""
+    called = [[word for word in words if not ASSIGNMENT.fullmatch(word)] for words in parts(command)]
+    inside = {"snakemake", "dvc", "dhel-kcl", "python", "pytest"}
+    return "…" not in command and any(words[:1] and words[0] in inside for words in called)
+
+
+@pytest.mark.parametrize("page", [name_of(page) for page in PAGES if name_of(page) not in ELSEWHERE])
+def test_a_page_with_bare_commands_says_how_they_are_found(page):
+    assert any(map(is_bare, ALL[page])) == (ACTIVE in " ".join(read(page).split()))
+
+
+def test_a_bare_command_is_found():
+    for command in ("snakemake -n", "PYTHONPATH=src python a.py", "dvc pull && git push", "git pull && dvc pull"):
+        assert is_bare(command)
+    for command in (".venv/bin/snakemake -n", "make figures", "dhel-kcl judge …", "export A=b", "srun make plan"):
+        assert not is_bare(command)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_block_says_what_it_is_in(page):
     """Without a language its commands would be looked at by nobody."""
