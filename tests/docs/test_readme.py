@@ -2,7 +2,6 @@
 
 import math
 import re
-import shlex
 import subprocess
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from importlib.metadata import distributions
@@ -15,9 +14,7 @@ import torch
 import yaml
 from scipy.special import stdtr, stdtrit
 from scipy.stats import binomtest, ttest_1samp, ttest_rel
-from snakemake.cli import get_argument_parser
 
-from dhel_kcl.__main__ import STEPS
 from dhel_kcl.evidence import ledger
 from dhel_kcl.evidence.causes import FACTORS, at_equal_rates, mean_effect
 from dhel_kcl.evidence.dataset_runs import DatasetRuns, Pair
@@ -35,16 +32,10 @@ from dhel_kcl.runtime.origins import differences, of_suite
 from dhel_kcl.study.config import suite_names
 from dhel_kcl.study.suite import Suite
 from dhel_kcl.theory.batch_size import MARGIN, shares
-from tests.docs.test_hygiene import TARGETS
+from tests.docs.pages import PAGES, name_of
+from tests.docs.test_commands import snakemake_targets
 from tests.pipeline import ROOT
 
-FOLDERS = ("results", "config", "benchmarks")
-PAGES = [
-    ROOT / "README.md",
-    ROOT / "CONTRIBUTING.md",
-    *(ROOT / name / "README.md" for name in FOLDERS),
-    *sorted((ROOT / "docs").glob("*.md")),
-]
 README = (ROOT / "README.md").read_text()
 RESULTS = (ROOT / "docs/results.md").read_text()
 CLAIMS = (ROOT / "docs/claims.md").read_text()
@@ -99,7 +90,7 @@ def is_in_git(path):
     return bool(found.stdout)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_link_leads_somewhere(page):
     text = page.read_text()
     for target in re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'src="([^"]+)"', text):
@@ -118,7 +109,7 @@ def named_runs(page):
     return re.findall(r"results/runs/\w+/\w+/[^/\s<>`]+/seed\d+", page)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_runs_that_a_page_names_are_runs_of_their_suites(page):
     for folder in named_runs(page.read_text()):
         assert folder in Suite.load(ROOT, folder.split("/")[2]).by_folder, folder
@@ -133,53 +124,6 @@ def test_the_readme_is_short():
     assert len(README.encode()) <= 9_000
     code = "\n".join(re.findall(r"^```\w+\n(.*?)^```", README, re.MULTILINE | re.DOTALL))
     assert max(len(line) for line in code.splitlines()) <= 80
-
-
-def commands(page):
-    """Shell commands of a page: lines of its `sh` blocks, and what stands in back quotes and begins like one."""
-    block = "".join(re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
-    lines = [line.split(" #")[0].strip() for line in block.splitlines()]
-    return lines + re.findall(r"`((?:make|\.venv/bin/\S+|snakemake|dhel-kcl) [^`]+)`", page)
-
-
-def is_known(command):
-    """Whether a command is a target of make, suites of Snakemake, a step of dhel-kcl, or installs with pip."""
-    first, *rest = command.removeprefix(".venv/bin/").split()
-    if first == "snakemake":
-        targets = snakemake_targets(rest)
-        return bool(targets) and set(targets) <= set(suite_names(ROOT))
-    names = {"make": TARGETS, "dhel-kcl": {step for steps in STEPS.values() for step in steps}, "pip": {"install"}}
-    return first in names and bool(rest) and rest[0] in names[first]
-
-
-def snakemake_targets(arguments):
-    """What Snakemake takes for targets, by its own parser: of options that take several values none may come before."""
-    try:
-        return get_argument_parser().parse_args(arguments).targets
-    except (SystemExit, ValueError):
-        return []
-
-
-SNAKEMAKE = [
-    (path, line)
-    for path in [*PAGES, *sorted((ROOT / "config/suites").glob("*.yaml"))]
-    for line in re.findall(r"snakemake (--?\w[^`#\n(,;]*)", path.read_text(encoding="utf-8"))
-]
-
-
-@pytest.mark.parametrize(("path", "arguments"), SNAKEMAKE)
-def test_suites_in_snakemakes_commands_are_its_targets(path, arguments):
-    """`--resources gpu=1 cifar10` would be one option with two values."""
-    words = shlex.split(arguments.replace("\\|", "|"))
-    assert set(words) & set(suite_names(ROOT)) <= set(snakemake_targets(words))
-
-
-def test_the_readmes_commands_exist():
-    found = commands(README)
-    assert len(found) > 10
-    assert [command for command in found if not is_known(command)] == []
-    for wrong in ("make nothing", ".venv/bin/snakemake --cores all nothing", "dhel-kcl nothing", "nothing"):
-        assert not is_known(wrong)
 
 
 def test_the_readmes_loop_trains():
