@@ -206,6 +206,15 @@ def test_an_edit_of_plumbing_reruns_nothing(clone):
     assert jobs(clone) == set()
 
 
+def test_curves_are_asked_for_or_not_without_running_anything_anew(clone):
+    asked, run = ("--config", "log=tensorboard"), "smoke/digits/simclr_m16_temperature-0.3/seed0"
+    assert jobs(clone, *asked) == set()
+    code, output = snakemake(clone, *asked, "--forcerun", "pretrain_encoder", "--", f"results/runs/{run}/log.csv")
+    assert code == 0, output
+    assert len(list((clone / "scratch" / run).glob("*tfevents*"))) == 1
+    assert jobs(clone, "--", f"results/runs/{run}/log.csv") == set()
+
+
 def test_an_edit_of_comments_and_docstrings_does_nothing(clone):
     for path in (clone / "src/dhel_kcl").rglob("*.py"):
         text = path.read_text()

@@ -143,6 +143,16 @@ def test_an_unknown_default_suite_is_named(tmp_path):
     assert re.search(r"default_suite: unknown suite 'nope'; allowed: .*digits, .*smoke", output)
 
 
+def test_curves_that_could_not_be_written_are_refused_before_anything_runs(tmp_path, source):
+    code, output = snakemake(tmp_path, "-n", "--config", "log=wandb", root=source)
+    assert code != 0
+    assert "--config: log: unknown program 'wandb'; allowed: tensorboard" in output
+    (source / "src/sitecustomize.py").write_text("import sys\nsys.modules['tensorboard'] = None  # as if not there\n")
+    code, output = snakemake(tmp_path, "-n", "--config", "log=tensorboard", root=source)
+    assert code != 0
+    assert "log: the package tensorboard is not installed; pip install 'dhel-kcl[live]' brings it" in output
+
+
 def test_snakemake_looks_for_jobs_when_one_ends_and_not_all_the_time(copy):
     code, output = snakemake(copy, "--verbose", "--forcerun", "tabulate_results", "draw_figure", "--", "smoke")
     assert code == 0, output

@@ -18,7 +18,17 @@ from dhel_kcl.evidence.published import PUBLISHED
 from dhel_kcl.evidence.tables import TABLES, tables_of
 from dhel_kcl.files import sha256
 from dhel_kcl.presentation.table_files import FORMATS
-from dhel_kcl.runtime import cli, digest, job_progress, origins, provenance, science, snakemake_metadata, warm
+from dhel_kcl.runtime import (
+    cli,
+    digest,
+    job_progress,
+    live_curves,
+    origins,
+    provenance,
+    science,
+    snakemake_metadata,
+    warm,
+)
 from dhel_kcl.study import layout
 from dhel_kcl.study.config import ConfigError, load_global, own_images, suite_names
 from dhel_kcl.study.suite import FLOORS, Suite
@@ -48,13 +58,22 @@ try:
 except ConfigError as error:
     raise WorkflowError(str(error))
 
-KEYS = ("default_suite", "from_tables")
+KEYS = ("default_suite", "from_tables", "log")
 if unknown := sorted(config.keys() - set(KEYS)):
     raise WorkflowError(f"--config: {cli.unknown('key', unknown[0], KEYS)}")
 # Whether the tidy tables, as Git has them, are where the graph begins: runs are then neither needed nor planned.
 FROM_TABLES = config.get("from_tables", False)
 if FROM_TABLES not in (True, False):
     raise WorkflowError(f"--config: from_tables: {FROM_TABLES!r} is neither True nor False")
+# The program that each training writes its curves for.
+LOG = config.get("log")
+if LOG not in (None, *live_curves.PROGRAMS):
+    raise WorkflowError(f"--config: log: {cli.unknown('program', str(LOG), live_curves.PROGRAMS)}")
+if LOG:
+    try:
+        live_curves.require_package()
+    except ValueError as error:
+        raise WorkflowError(f"--config: log: {error}")
 if DEFAULT_SUITE not in SUITES:
     raise WorkflowError(f"config/config.yaml: default_suite: {cli.unknown('suite', str(DEFAULT_SUITE), list(SUITES))}")
 
@@ -289,6 +308,11 @@ def again(wildcards, output):
     like `repository`: a forced run is as good as another."""
     forced = workflow.dag_settings.forceall or PRETRAINING & set(workflow.dag_settings.forcerun)
     return "--again" if forced else ""
+
+
+def curves(wildcards, output):
+    """Makes a run write its curves while it trains. Not recorded, like `repository`: they change no result."""
+    return f"--live {LOG}" if LOG else ""
 
 
 def launcher(wildcards):

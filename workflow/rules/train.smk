@@ -17,6 +17,7 @@ rule pretrain_encoder:
         code=lambda w: science.of_run(SUITES[w.suite], run_of(w)),
         selected=lambda w, input: f"--selected {input.selected}" if input.selected else "",
         again=again,
+        curves=curves,
         start=launcher,
         data=lambda w: layout.data_folder(w.dataset),
         out=lambda w: layout.RUN.format(**w),
@@ -24,7 +25,8 @@ rule pretrain_encoder:
     # exec: a signal must end the step, which then writes a checkpoint, and not a shell around it before that.
     shell:
         "exec {params.start} pretrain --spec {params.spec:q} {params.selected} --code {params.code} {params.again} "
-        "--data {params.data:q} --split {input.split:q} --out {params.out:q} --scratch {params.scratch:q} > {log:q} 2>&1"
+        "{params.curves} --data {params.data:q} --split {input.split:q} --out {params.out:q} "
+        "--scratch {params.scratch:q} > {log:q} 2>&1"
 
 
 # Ablations, causes and the final length wait until the main comparison is trained.

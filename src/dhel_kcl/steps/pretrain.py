@@ -13,7 +13,8 @@ Example:
 
 import argparse
 import sys
-from contextlib import closing, nullcontext
+from collections.abc import Callable
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from dhel_kcl.data import split as splits
 from dhel_kcl.files import exclusive, make_writable, read_json, sha256, write_json
 from dhel_kcl.runtime import cli, preflight, science
 from dhel_kcl.runtime.allocator import keep_freed_memory, resident_peak
+from dhel_kcl.runtime.live_curves import PROGRAMS, LiveCurves, require_package
 from dhel_kcl.runtime.progress_bar import ProgressBar
 from dhel_kcl.runtime.provenance import environment, planned
 from dhel_kcl.runtime.signals import INTERRUPTED, StopRequest
@@ -32,7 +34,7 @@ from dhel_kcl.training import cores, device
 from dhel_kcl.training.checkpoint import Store, fingerprint
 from dhel_kcl.training.device import Place
 from dhel_kcl.training.networks import write_weights
-from dhel_kcl.training.progress import Diverged
+from dhel_kcl.training.progress import Diverged, Progress
 from dhel_kcl.training.spec import PretrainSpec
 from dhel_kcl.training.trainer import Pretraining
 
@@ -50,11 +52,15 @@ def arguments() -> argparse.Namespace:
     cli.add_code(parser)
     parser.add_argument("--checkpoint-seconds", default=60.0, type=float, help="time between two checkpoints")
     parser.add_argument("--again", action="store_true", help="start over if the checkpoint is of a finished run")
+    # Not --log: torchrun would take it for one of its own options, shortened.
+    parser.add_argument("--live", choices=PROGRAMS, help="write curves for this program into --scratch while training")
     return parser.parse_args()
 
 
 def main() -> None:
     args = arguments()
+    if args.live:
+        require_package()
     spec = PretrainSpec.read(args.spec)
     if args.selected:
         chosen = read_json(args.selected)
@@ -79,7 +85,7 @@ def main() -> None:
             say(f"resuming after step {run.progress.done} of {run.progress.steps} from {store.path}")
         path = args.scratch / "origin.json"
         began = origin(path, store.fingerprint, resumed, place.precision) if place.is_first else {}
-        finished = train(run, store, stop)
+        finished = train(run, store, stop, args.live)
         seconds = run.progress.seconds
         place.group.leave()
         if not finished:
@@ -89,12 +95,16 @@ def main() -> None:
             write(args.out, spec, run, began | {"training_seconds": seconds, "code": code})
 
 
-def train(run: Pretraining, store: Store, stop: StopRequest) -> bool:
-    """Train with a progress bar; whether it came to the end. What went wrong is said with what helps."""
+def train(run: Pretraining, store: Store, stop: StopRequest, live: str | None) -> bool:
+    """Train with a progress bar, and with curves if `live` names a program for them; whether it came to the end. What
+    went wrong is said with what helps."""
     place = run.trainer.place
-    with closing(ProgressBar(run.progress, shown=place.is_first)) as bar:
+    with closing(ProgressBar(run.progress, shown=place.is_first)) as bar, ExitStack() as stack:
+        watchers: list[Callable[[Progress], None]] = [bar]
+        if live and place.is_first:
+            watchers.append(stack.enter_context(closing(LiveCurves(run.progress, store.path.parent))))
         try:
-            finished = run.run(store, [bar], stop)
+            finished = run.run(store, watchers, stop)
         except Diverged as error:
             kept = f"; the checkpoint {store.path} is untouched" if store.path.is_file() else ""
             raise Diverged(f"{error}{kept}. {REMEDY}") from error

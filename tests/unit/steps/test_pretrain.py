@@ -52,8 +52,8 @@ def test_a_network_that_died_in_training_is_not_written(train, tmp_path, monkeyp
     """Its features are zero, and no direction: the evaluation could not measure them."""
     trained = pretrain.train
 
-    def dying(run, store, stop):
-        finished = trained(run, store, stop)
+    def dying(run, *others):
+        finished = trained(run, *others)
         for parameter in run.trainer.networks.encoder.parameters():
             parameter.data.zero_()
         return finished
