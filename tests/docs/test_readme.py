@@ -830,7 +830,7 @@ def test_the_effects_quoted_of_causes_on_cifar10_are_those_of_their_tables():
     assert causes.verdict.to_dict() == dict.fromkeys(rank.index, "supported") | {"cross-view": "not distinguishable"}
     assert f"released DHEL is {whole:.1f} dimensions above SimCLR, and {rank['weight']:.1f} of these" in text
     found = section(README, "What was found")
-    told = "that weight adds {:.1f} dimensions, 15 to 28 by temperature τ; removing the positive {:.1f}, mostly at τ = 0.1;"
+    told = "that weight adds {:.1f} dimensions, 15 to 28 by temperature τ; removing the positive {:.1f}, mostly"
     assert told.format(rank["weight"], rank["positive"]) in found
     assert f"τ = 0.1 instead of 0.5 {rank['temperature']:.1f}." in found
     of_weight = [effect(WEIGHT, EQUAL, at).split()[0].split(".")[0] for at in taus]
