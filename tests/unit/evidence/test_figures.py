@@ -135,7 +135,7 @@ def test_effects_that_a_mixed_mean_hides_are_drawn_and_said():
 
 def test_the_two_effects_of_a_cause_have_one_verdict():
     results = Results(ROOT / "results/digits_causes", Suite.load(ROOT, "digits_causes"))
-    (ax,) = FIGURES["planned"].make(results).axes
+    (ax,) = FIGURES["claims"].make(results).axes
     said = [text.get_text() for text in ax.texts]
     assert said.count("supported") == 4
     effects = [text for text in said if text != "supported"]
