@@ -18,11 +18,13 @@ import torch
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullFormatter
 
 from dhel_kcl.files import write_json, write_text
 from dhel_kcl.presentation import style
+from dhel_kcl.presentation.titles import TITLES
 from dhel_kcl.runtime import cli
 from dhel_kcl.runtime.provenance import environment
 
@@ -30,10 +32,10 @@ MEMORY_MB, GROWTH = 600, 70
 """Limits of a loss at M = 32,768: memory beyond the embeddings, and time against M = 4,096."""
 LOSS = r"^loss, (?P<loss>[\w-]+), M = (?P<size>[\d,]+)$"
 """What the rows of losses as they are without options are called."""
-LOSSES = {name: colour for name, (colour, _) in style.LOOKS.items()}
 ENDS = {"": "", "_low": "_high", "_high": "_low"}
 """Quartiles of a ratio, and of the time that it is divided by."""
 WHISKERS: dict[str, Any] = {"linewidth": 0.8, "ecolor": style.GREY}
+TARGET: dict[str, Any] = {"linestyle": "", "color": "black", "markersize": 9}
 
 
 def here() -> dict[str, Any]:
@@ -68,8 +70,7 @@ def markdown(ratios: pd.DataFrame, absolute: pd.DataFrame, memory: pd.DataFrame,
 
 def draw(ratios: pd.DataFrame, absolute: pd.DataFrame) -> Figure:
     """Bars of how many times as fast as its baseline each loss is, by batch size, and all else that has a target; of
-    what has a limit in seconds, how many times it fits in. Bars begin at 1, as fast. Whiskers are quartiles, black
-    strokes targets."""
+    what has a limit in seconds, how many times it fits in. Bars begin at 1, as fast."""
     rest = ratios[ratios.what.str.extract(LOSS).loss.isna()].dropna(subset="target")
     labels = [f"{row.what}\n/ {row.baseline}" for row in rest.itertuples()]
     labels += [f"{row.what}\n/ limit of {row.limit:g} s" for row in absolute.itertuples()]
@@ -80,11 +81,13 @@ def draw(ratios: pd.DataFrame, absolute: pd.DataFrame) -> Figure:
     handles = draw_losses(losses, ratios)
     places, whiskers = range(len(rest)), abs(rest[["ratio_low", "ratio_high"]].T - rest.ratio)
     others.barh(places, rest.ratio - 1, 0.7, left=1, color="#BBBBBB", xerr=whiskers.to_numpy(), error_kw=WHISKERS)
-    others.plot(rest.target, places, "|", color="black", markersize=9)
+    others.plot(rest.target, places, marker="|", **TARGET)
     others.set_yticks(places, labels)
     others.invert_yaxis()
     others.set(title="steps, and limits", xscale="log", xlabel="times as fast")
-    style.legend(fig, handles, columns=5)
+    handles.append(Line2D([], [], marker="|", label="target", **TARGET))
+    handles.append(Line2D([], [], color=WHISKERS["ecolor"], linewidth=WHISKERS["linewidth"], label="quartiles"))
+    style.legend(fig, handles, columns=len(handles))
     for axis in (losses.yaxis, others.xaxis):
         style.plain(axis)
         axis.set_minor_formatter(NullFormatter())
@@ -92,20 +95,21 @@ def draw(ratios: pd.DataFrame, absolute: pd.DataFrame) -> Figure:
 
 
 def draw_losses(axes: Axes, ratios: pd.DataFrame) -> list[Artist]:
-    """A group of bars a batch size, a bar a loss. Returns entries of the legend."""
+    """On one thread, a group of bars a batch size, a bar a loss. Returns entries of the legend."""
     found = pd.concat([ratios, ratios.what.str.extract(LOSS)], axis=1).dropna(subset="loss")
+    found = found[found.threads == 1]
     names, sizes = list(dict.fromkeys(found.loss)), list(dict.fromkeys(found["size"]))
-    for position, name in enumerate(names):
+    colours = {name: style.LOOKS[name][0] for name in names}
+    for position, (name, color) in enumerate(colours.items()):
         here = found[found.loss == name]
         places = [sizes.index(size) + style.dodged(position, len(names), 0.8) for size in here["size"]]
         whiskers = abs(here[["ratio_low", "ratio_high"]].T - here.ratio).to_numpy()
-        color = LOSSES[name]
         axes.bar(places, here.ratio - 1, 0.8 / len(names), bottom=1, color=color, yerr=whiskers, error_kw=WHISKERS)
-        axes.plot(places, here.target, "_", color="black", markersize=9)
+        axes.plot(places, here.target, marker="_", **TARGET)
     axes.axhline(1, color="black", linewidth=0.6)
     axes.set_xticks(range(len(sizes)), sizes)
-    axes.set(title="losses", yscale="log", xlabel="batch size M", ylabel="times as fast")
-    return [Patch(color=LOSSES[name], label=name) for name in names]
+    axes.set(title="losses, one thread", yscale="log", xlabel="batch size M", ylabel="times as fast")
+    return [Patch(color=color, label=TITLES[name]) for name, color in colours.items()]
 
 
 def main() -> None:

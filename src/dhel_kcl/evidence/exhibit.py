@@ -13,9 +13,14 @@ def every(suite: Suite) -> bool:
     return True
 
 
-def compares(suite: Suite) -> bool:
-    """Whether there is a main comparison."""
+def has_losses(suite: Suite) -> bool:
+    """Whether there is a main section, be it of one loss."""
     return suite.has("losses")
+
+
+def compares(suite: Suite) -> bool:
+    """Whether the main section has losses to compare with each other."""
+    return any(len(suite.settings(dataset).losses) > 1 for dataset in suite.datasets)
 
 
 def asks_causes(suite: Suite) -> bool:
@@ -24,7 +29,7 @@ def asks_causes(suite: Suite) -> bool:
 
 def judges(suite: Suite) -> bool:
     """Whether it has losses, or causes, to compare with each other."""
-    return asks_causes(suite) or any(len(suite.settings(dataset).losses) > 1 for dataset in suite.datasets)
+    return asks_causes(suite) or compares(suite)
 
 
 @dataclass(frozen=True)

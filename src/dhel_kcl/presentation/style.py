@@ -117,9 +117,10 @@ def curve(ax: Axes, x: pd.Series, mean: pd.Series, spread: pd.Series, every: int
 
 
 def legend(fig: Figure, handles: Sequence[Artist], columns: int = 5) -> None:
-    """One legend for all panels, below them."""
+    """One legend for all panels, below them, in at most so many columns; 3 where the figure is a column wide."""
     if handles:
-        fig.legend(handles=handles, loc="outside lower center", ncols=min(columns, len(handles)), frameon=False)
+        most = min(columns, len(handles), 3 if fig.get_figwidth() <= COLUMN else columns)
+        fig.legend(handles=handles, loc="outside lower center", ncols=most, frameon=False)
 
 
 def save(fig: Figure, out: Path) -> None:

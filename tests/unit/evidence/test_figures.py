@@ -1,10 +1,11 @@
 import re
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from dhel_kcl.evidence.figures import FIGURES, claims, figures_of, panels
+from dhel_kcl.evidence.figures import FIGURES, causes, claims, figures_of, hyperparameters, panels
 from dhel_kcl.evidence.tidy import Results, where, write
 from dhel_kcl.presentation import style
 from dhel_kcl.runtime.digest import RUNNING
@@ -69,8 +70,21 @@ def test_grids_of_words_and_incomplete_ones_are_drawn(tmp_path):
 
     results = complete(results_of(tmp_path / "results", suite_of(tmp_path, change), without=missing))
     axes = {ax.get_xlabel(): ax for ax in FIGURES["hyperparameters"].make(results).axes}
-    labels = [label.get_text() for label in axes["form over τ"].get_xticklabels()]
+    labels = [label.get_text() for label in axes["form (above), τ (below)"].get_xticklabels()]
     assert labels[:2] == ["mean\n0.1", "mean\n0.3"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["temperature=0.1", "temperature=0.3"], "τ"),
+        (["t=1.0 gamma=4.0", "t=2.0 gamma=16.0"], "t (above), γ (below)"),
+        (["form=sum energy_weight=1.0 temperature=0.1", "form=mean energy_weight=2.0 temperature=0.3"],
+         "form, w, τ (from above)"),
+    ],
+)  # fmt: skip
+def test_it_is_said_which_hyperparameter_stands_above_which(settings, said):
+    assert hyperparameters.names(settings) == said
 
 
 def test_each_setting_is_drawn_at_its_best_learning_rate_on_validation(tmp_path):
@@ -137,7 +151,7 @@ def test_effects_that_a_mixed_mean_hides_are_drawn_and_said():
 
 def test_the_two_effects_of_a_cause_have_one_verdict():
     results = Results(ROOT / "results/digits_causes", Suite.load(ROOT, "digits_causes"))
-    (ax,) = FIGURES["planned"].make(results).axes
+    (ax,) = FIGURES["claims"].make(results).axes
     said = [text.get_text() for text in ax.texts]
     assert said.count("supported") == 4
     effects = [text for text in said if text != "supported"]
@@ -164,6 +178,67 @@ def test_a_loss_without_a_curve_says_in_the_legend_why(tmp_path):
     labels = [text.get_text() for text in legend.get_texts()]
     assert [label for label in labels if "not known" in label] == ["DCL: least value not known"]
     assert "SimCLR" in labels
+
+
+def test_a_batch_size_without_a_known_least_value_has_no_panel_of_curves(tmp_path):
+    results = complete(results_of(tmp_path / "results", suite_of(tmp_path)))
+    epochs, (first, *others) = results.table("epochs"), results.sizes("digits")
+
+    def panels_of(gap):
+        write(results.folder / "epochs.csv", epochs.assign(gap=gap))
+        anew = Results(results.folder, results.suite)
+        figure = FIGURES["training_curves"].make(anew)
+        assert "not known" not in " ".join(text.get_text() for text in figure.legends[0].get_texts())
+        return {ax.get_title(): [text.get_text() for text in ax.texts] for ax in figure.axes}
+
+    assert others
+    assert panels_of(epochs.gap.where(epochs.batch_size == first)) == {f"digits, M = {first}": []}
+    nothing = panels_of(np.nan)
+    assert len(nothing) == 1 + len(others)
+    assert all(words == ["least value\nnot known"] for words in nothing.values())
+
+
+def test_a_legend_of_one_panel_fits_into_a_column(tmp_path):
+    def one_size(content):
+        content["batch_sizes"] = [content["ablations"]["batch_size"]]
+
+    results = complete(results_of(tmp_path / "results", suite_of(tmp_path, one_size)))
+    for name in ("training_curves", "spectra", "similarities", "alignment_uniformity"):
+        figure = FIGURES[name].make(results)
+        figure.draw_without_rendering()
+        assert figure.get_figwidth() == style.COLUMN
+        (legend,) = figure.legends
+        place = legend.get_window_extent()
+        assert figure.bbox.x0 <= place.x0
+        assert place.x1 <= figure.bbox.x1, name
+
+
+def test_floors_far_below_and_above_are_named_at_their_ends_of_the_panel(tmp_path):
+    def truth(run, loss):
+        return {"test_accuracy": {"random": 20.0, "supervised": 99.0}.get(run.method, 60.0)}
+
+    results = complete(results_of(tmp_path / "results", suite_of(tmp_path), truth, noise={}))
+    figure = FIGURES["accuracy"].make(results)
+    figure.draw_without_rendering()
+    (ax,) = figure.axes
+    texts = {text.get_text().split(":")[0]: text for text in ax.texts if ":" in text.get_text()}
+    assert texts["above"].get_text() == "above: supervised 99.0 %"
+    assert "random encoder 20.0 %" in texts["below"].get_text()
+    below, above = (texts[side].get_window_extent() for side in ("below", "above"))
+    points = ax.transData.transform((0, 60.0))[1]
+    assert ax.bbox.y0 < below.y0 < below.y1 < points < above.y0 < above.y1 < ax.bbox.y1
+
+
+def test_dhel_with_the_energy_doubled_has_one_name_in_the_figure_of_causes():
+    results = Results(ROOT / "results/cifar10_causes", Suite.load(ROOT, "cifar10_causes"))
+    figure = FIGURES["causes"].make(results)
+    lines = {label.get_text() for ax in figure.axes for label in ax.get_yticklabels()}
+    assert {"weight doubled: DHEL sum − mean", "DHEL mean, w = 1", "DHEL sum"} <= lines
+    assert "DHEL mean, w = 2" not in lines
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "size: w = 2 (of DHEL mean: DHEL sum)" in labels
+    assert causes.named("dcl, w = 2") == "DCL, w = 2"
+    assert causes.named("dhel-mean, w = 2, length 250") == "DHEL sum, length 250"
 
 
 def test_losses_without_a_look_of_their_own_get_different_ones(tmp_path):

@@ -2,9 +2,11 @@
 
 import pytest
 
+from dhel_kcl.evidence import ledger
 from dhel_kcl.evidence.figures import FIGURES, figures_of
 from dhel_kcl.evidence.tables import TABLES, tables_of
 from dhel_kcl.presentation import style
+from dhel_kcl.presentation.verdict_words import CONFIRMATORY
 from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT
 from tests.synthetic import results_of, small, suite_of, with_causes
@@ -26,9 +28,11 @@ def test_tables_and_figures_are_made(name, tmp_path):
     for figure in figures_of(suite):
         assert FIGURES[figure].make(results).axes
     assert ("claims" in tables) == (name != "cifar10_variance"), "a suite of one loss compares nothing"
+    if name == "cifar10_variance":
+        assert figures_of(suite) == ["training_curves"]
     if not suite.has("losses"):
         assert tables.keys() == ALONE
-        assert figures_of(suite) == ["planned", "claims", "causes"]
+        assert figures_of(suite) == ["claims", "causes"]
 
 
 def without_hyperparameters(content):
@@ -62,3 +66,12 @@ def test_unusual_suites_are_judged_tabled_and_drawn(tmp_path, change):
     style.set_theme()
     for figure in figures_of(suite):
         FIGURES[figure].make(results).draw_without_rendering()
+
+
+def test_a_suite_of_causes_has_no_second_figure_of_its_statements():
+    """All that it states was planned, so `planned` would repeat `claims`."""
+    assert {statement.kind for statement in ledger.read().of_causes} == {CONFIRMATORY}
+    for name in ("cifar10_causes", "digits_causes"):
+        suite = Suite.load(ROOT, name)
+        assert suite.config.confirmatory
+        assert "planned" not in figures_of(suite)

@@ -6,7 +6,7 @@ A change in one of them redraws that figure; `panels` and `forest` hold what sev
 from collections.abc import Callable
 
 from dhel_kcl.evidence import grids
-from dhel_kcl.evidence.exhibit import Exhibit, asks_causes, compares, held_by, judges
+from dhel_kcl.evidence.exhibit import Exhibit, asks_causes, compares, has_losses, held_by, judges
 from dhel_kcl.study.suite import Suite
 
 
@@ -16,8 +16,9 @@ def _tries_settings(suite: Suite) -> bool:
     return any(grids.size(grids.asked(suite, *each))[0] > 1 for each in compared)
 
 
-def _was_planned(suite: Suite) -> bool:
-    return any(suite.config_of(dataset).confirmatory for dataset in suite.datasets)
+def _plans_a_part(suite: Suite) -> bool:
+    """Whether some of its statements were planned and others not; those on causes all were, and `claims` has them."""
+    return compares(suite) and any(suite.config_of(dataset).confirmatory for dataset in suite.datasets)
 
 
 def _figure(name: str, held: Callable[[Suite], bool]) -> Exhibit:
@@ -25,14 +26,14 @@ def _figure(name: str, held: Callable[[Suite], bool]) -> Exhibit:
 
 
 FIGURES = {
-    "planned": _figure("planned", _was_planned),
+    "planned": _figure("planned", _plans_a_part),
     "claims": _figure("claims", judges),
     "accuracy": _figure("accuracy", compares),
     "hyperparameters": _figure("hyperparameters", _tries_settings),
     "spectra": _figure("spectra", compares),
     "similarities": _figure("similarities", compares),
     "alignment_uniformity": _figure("alignment_uniformity", compares),
-    "training_curves": _figure("training_curves", compares),
+    "training_curves": _figure("training_curves", has_losses),
     "causes": _figure("causes", asks_causes),
 }
 

@@ -56,7 +56,8 @@ def draw_dataset(ax: Axes, results: Results, dataset: str, name_height: float) -
         ax.axhline(value, color=style.GREY, linestyle=panels.FLOOR_LINES[floor], linewidth=1, zorder=-1)
     for boundary in range(1, len(sizes)):
         ax.axvline(boundary - 0.5, color="#DDDDDD", linewidth=0.6, zorder=-2)
-    name_far_floors(ax, {"below": floors[below], "above": floors[above]}, results.suite)
+    name_far_floors(ax, floors[below], "below", results.suite)
+    name_far_floors(ax, floors[above], "above", results.suite)
     last = {method: trained.loc[method, "mean"].iloc[-1] for method in methods if method in trained.index}
     name_levels(ax, last | floors[~far].to_dict(), results.suite, name_height)
 
@@ -77,12 +78,13 @@ def name_levels(ax: Axes, levels: dict[str, float], suite: Suite, name_height: f
     ax.set_ylim(low, high)
 
 
-def name_far_floors(ax: Axes, floors: dict[str, pd.Series], suite: Suite) -> None:
-    """Words with their values at the bottom of the panel, which grows to have room for them."""
-    texts = [
-        f"{side}: {suite.title(name)} {value:.1f} %" for side, far in floors.items() for name, value in far.items()
-    ]
-    if texts:
-        bottom, top = ax.get_ylim()
-        ax.set_ylim(bottom - 0.1 * len(texts) * (top - bottom))
-    ax.text(0.02, 0.03, "\n".join(texts), transform=ax.transAxes, color=style.GREY, fontsize=style.SMALL)
+def name_far_floors(ax: Axes, floors: pd.Series, side: str, suite: Suite) -> None:
+    """Words with their values at the panel's bottom ("below") or top ("above"), which grows to have room for them."""
+    if floors.empty:
+        return
+    bottom, top = ax.get_ylim()
+    room, is_below = 0.1 * len(floors) * (top - bottom), side == "below"
+    ax.set_ylim(bottom - room * is_below, top + room * (not is_below))
+    text = "\n".join(f"{side}: {suite.title(name)} {value:.1f} %" for name, value in floors.items())
+    at, alignment = (0.03, "bottom") if is_below else (0.97, "top")
+    ax.text(0.02, at, text, va=alignment, transform=ax.transAxes, color=style.GREY, fontsize=style.SMALL)

@@ -42,5 +42,5 @@ def draw(results: Results) -> Figure:
         for size, diameter in diameters.items()
     ]
     handles = [*panels.loss_handles(results, linestyle=""), *sizes]
-    style.legend(fig, handles, columns=3 if len(axes) == 1 else 5)
+    style.legend(fig, handles)
     return fig

@@ -137,13 +137,15 @@ def effects_at(setting: str, both: list[tuple[Finding, Look]], level: float) -> 
 
 
 def named(setting: str) -> str:
-    """Words of a setting: "DHEL mean, w = 2" of "dhel-mean, w = 2"."""
+    """Words of a setting: "SimCLR, w = 1" of "simclr, w = 1"; "DHEL sum" of "dhel-mean, w = 2", which it is."""
     first, *rest = setting.split(", ")
+    if (first, rest[:1]) == ("dhel-mean", ["w = 2"]):
+        first, rest = "dhel", rest[1:]
     return ", ".join([TITLES.get(first, first), *rest])
 
 
 def weighted(weight: float) -> str:
-    return f"w = {weight:g}" + (" (of DHEL: sum)" if weight == 2 else "")
+    return f"w = {weight:g}" + (" (of DHEL mean: DHEL sum)" if weight == 2 else "")
 
 
 def draw_effects(ax: Axes, blocks: list[list[Line]], book: Ledger, dataset: str) -> None:

@@ -99,6 +99,8 @@ def values(setting: str, settings: list[str]) -> str:
 
 
 def names(settings: list[str]) -> str:
-    """What the values below the points are: "τ", or "t over γ"."""
+    """What the values below the points are: "τ"; "t (above), γ (below)"; "form, w, τ (from above)"."""
     found = [SYMBOLS.get(key, key) for key in varied(settings)]
-    return " over ".join(found)
+    if len(found) == 2:
+        return "{} (above), {} (below)".format(*found)
+    return ", ".join(found) + " (from above)" * (len(found) > 2)

@@ -1,5 +1,8 @@
 """What the figures of a suite share: its losses' looks, a grid of panels, the entries of the legend."""
 
+from collections.abc import Iterable
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -22,20 +25,32 @@ def look(method: str, suite: Suite) -> dict[str, Any]:
     return {"color": colour, "marker": marker}
 
 
-def cells(results: Results, title: str, xlabel: str, ylabel: str) -> tuple[Figure, dict[tuple[str, int], Axes]]:
-    """A titled figure with a panel for each data set and batch size; those of a data set lie in one row, sharing the y
-    axis, and further data sets in the same row while there is room."""
-    columns = max(len(results.sizes(dataset)) for dataset in results.datasets)
-    rows = in_rows(results, columns)
-    width, height = (style.COLUMN if columns == 1 else style.PAGE), (2.4 if len(rows) == 1 else 0.9 + 1.6 * len(rows))
+Cell = tuple[str, int]
+"""Data set and batch size."""
+
+
+def cells(results: Results) -> list[Cell]:
+    return [(dataset, size) for dataset in results.datasets for size in results.sizes(dataset)]
+
+
+def grid(shown: list[Cell], title: str, xlabel: str, ylabel: str) -> tuple[Figure, dict[Cell, Axes]]:
+    """A titled figure with a panel for each data set and batch size `shown`; those of a data set follow each other and
+    lie in one row, sharing the y axis, and further data sets in the same row while there is room."""
+    of_datasets = [list(found) for _, found in groupby(shown, key=itemgetter(0))]
+    columns = max(map(len, of_datasets))
+    rows = in_rows(of_datasets, columns)
+    # Of a column's width, title and legend take more lines.
+    width, rest = (style.COLUMN, 1.5) if columns == 1 else (style.PAGE, 0.9)
+    height = rest + (1.5 if len(rows) == 1 else 1.6 * len(rows))
     fig, axes = style.grid(len(rows), columns, (width, height), title)
-    found: dict[tuple[str, int], Axes] = {}
+    found: dict[Cell, Axes] = {}
+    firsts: dict[str, Axes] = {}
     for row, line in zip(rows, axes, strict=True):
         for ax in line[len(row) :]:
             ax.set_axis_off()
         for (dataset, size), ax in zip(row, line, strict=False):
-            first = found.get((dataset, results.sizes(dataset)[0]))
-            if first is None:
+            first = firsts.setdefault(dataset, ax)
+            if ax is first:
                 ax.set_ylabel(ylabel)
             else:
                 ax.sharey(first)
@@ -48,11 +63,10 @@ def cells(results: Results, title: str, xlabel: str, ylabel: str) -> tuple[Figur
     return fig, found
 
 
-def in_rows(results: Results, columns: int) -> list[list[tuple[str, int]]]:
-    """Data sets with their batch sizes, in rows of at most `columns` panels; a data set's are never torn apart."""
-    rows: list[list[tuple[str, int]]] = [[]]
-    for dataset in results.datasets:
-        panels = [(dataset, size) for size in results.sizes(dataset)]
+def in_rows(of_datasets: Iterable[list[Cell]], columns: int) -> list[list[Cell]]:
+    """Panels of data sets, in rows of at most `columns`; a data set's are never torn apart."""
+    rows: list[list[Cell]] = [[]]
+    for panels in of_datasets:
         if len(rows[-1]) + len(panels) > columns:
             rows.append([])
         rows[-1] += panels

@@ -3,20 +3,20 @@
 A change in one of them remakes its tables. A cell that the suite asks for and that has no run says "not run".
 """
 
-from dhel_kcl.evidence.exhibit import Exhibit, asks_causes, compares, held_by, judges
+from dhel_kcl.evidence.exhibit import Exhibit, asks_causes, has_losses, held_by, judges
 from dhel_kcl.evidence.published import read_published
 from dhel_kcl.study.suite import Suite
 
 
 def _augments(suite: Suite) -> bool:
     """Whether a probe augments, so that there is a cached one beside it."""
-    return compares(suite) and any(suite.settings(dataset).probe.augmented for dataset in suite.datasets)
+    return has_losses(suite) and any(suite.settings(dataset).probe.augmented for dataset in suite.datasets)
 
 
 def _chooses_probes(suite: Suite) -> bool:
     """Whether a cached probe's scaling or penalty is chosen among several."""
     probes = [suite.settings(dataset).probe for dataset in suite.datasets]
-    return compares(suite) and any(len(probe.scaling) > 1 or len(probe.weight_decay) > 1 for probe in probes)
+    return has_losses(suite) and any(len(probe.scaling) > 1 or len(probe.weight_decay) > 1 for probe in probes)
 
 
 def _compares_negatives(suite: Suite) -> bool:
@@ -33,17 +33,17 @@ def _has_grids(suite: Suite) -> bool:
 
 
 def _is_beside_others(suite: Suite) -> bool:
-    return compares(suite) and bool(read_published(suite.datasets))
+    return has_losses(suite) and bool(read_published(suite.datasets))
 
 
 TABLES = {
     "claims_summary": Exhibit("evidence.tables.claims", "summary", judges),
     "claims": Exhibit("evidence.tables.claims", "tabulate", judges),
-    "linear_evaluation": Exhibit("evidence.tables.accuracy", "linear_evaluation", compares),
+    "linear_evaluation": Exhibit("evidence.tables.accuracy", "linear_evaluation", has_losses),
     "cached_probe": Exhibit("evidence.tables.accuracy", "cached_probe", _augments),
     "probes": Exhibit("evidence.tables.accuracy", "probes", _chooses_probes),
-    "knn": Exhibit("evidence.tables.accuracy", "knn", compares),
-    "geometry": Exhibit("evidence.tables.geometry", "tabulate", compares),
+    "knn": Exhibit("evidence.tables.accuracy", "knn", has_losses),
+    "geometry": Exhibit("evidence.tables.geometry", "tabulate", has_losses),
     "negative_variance": Exhibit("evidence.tables.negatives", "tabulate", _compares_negatives),
     "ablations": Exhibit("evidence.tables.ablations", "tabulate", lambda suite: suite.has("ablations")),
     "causes_points": Exhibit("evidence.tables.causes", "points", asks_causes),
