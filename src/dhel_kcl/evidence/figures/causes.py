@@ -32,8 +32,6 @@ from dhel_kcl.presentation.titles import TITLES
 from dhel_kcl.study.suite import dataset_title
 
 AGAINST = {"z_alignment": "alignment  ‖u − v‖², lower is closer", "test_accuracy": "test accuracy (%)"}
-GUIDE: dict[str, Any] = {"color": "#BBBBBB", "linewidth": 1.2, "zorder": -1}
-"""Rank by the logarithm of alignment, least squares through the points with a temperature."""
 
 Look = dict[str, Any]
 Line = tuple[str, list[Effect]]
@@ -99,11 +97,6 @@ def draw_points(
         look = {"color": colour, "markerfacecolor": "none" if pd.isna(point.temperature) else colour}
         x, size = getattr(point, column), sizes[point.weight]
         ax.plot(x, point.z_effective_rank, marker=marker(point.loss, results), markersize=size, alpha=0.85, **look)
-    tempered = points[points.temperature.notna() & (points.z_alignment > 0)]
-    if column == "z_alignment" and tempered[column].nunique() > 2:
-        x, y = tempered[column], tempered.z_effective_rank
-        along = np.geomspace(x.min(), x.max())
-        ax.plot(along, np.polyval(np.polyfit(np.log(x), y, 1), np.log(along)), **GUIDE)
 
 
 def blocks_of(results: Results, dataset: str, book: Ledger) -> Iterator[list[Line]]:
@@ -173,7 +166,6 @@ def handles(
         forest.handle(forest.RETUNED, "each at its best rate"),
         Patch(color=forest.BAND, label=WITHIN_THE_MARGIN),
     ]
-    found += [Line2D([], [], label="least squares in log alignment", **GUIDE)]
     found += [Patch(color=colour, label=f"τ = {temperature:g}") for temperature, colour in colours.items()]
     found += [Line2D([], [], marker="o", markersize=d, label=f"size: {weighted(w)}", **look) for w, d in sizes.items()]
     for loss, of_loss in points.groupby("loss", sort=False):
