@@ -1,6 +1,6 @@
 """Share of random starts from which descent reaches the least value, by temperature and weight, or by γ and scale.
 
-Bars are exact 95 % intervals. InfoNCE and the other kernels, which nearly always arrive, are in the table `local_minima`.
+Bars are exact 95 % intervals. InfoNCE and other kernels, which nearly always arrive, are in the table `local_minima`.
 """
 
 import numpy as np
