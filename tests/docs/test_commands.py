@@ -19,6 +19,9 @@ from dvc.cli import DvcParserError
 from dvc.cli.parser import get_main_parser
 from pip._internal.commands import create_command
 from snakemake.cli import get_argument_parser
+from tensorboard.default import get_static_plugins
+from tensorboard.plugins.base_plugin import FlagsError
+from tensorboard.program import TensorBoard
 from torch.distributed.run import get_args_parser
 
 from dhel_kcl.__main__ import STEPS, module
@@ -188,6 +191,14 @@ def torchrun(arguments, suites):
     return script in {path.name for path in EXAMPLES}
 
 
+def tensorboard(arguments, suites):
+    try:
+        TensorBoard(get_static_plugins()).configure(["tensorboard", *arguments])
+    except (SystemExit, FlagsError):
+        return False
+    return True
+
+
 def git(arguments, suites):
     listed = subprocess.run(["git", "--list-cmds=main"], capture_output=True, text=True, check=True)
     return arguments[0] in listed.stdout.split()
@@ -212,6 +223,7 @@ PROGRAMS = {
     "python": python,
     "pytest": pytests,
     "torchrun": torchrun,
+    "tensorboard": tensorboard,
     "git": git,
     "conda": conda,
     "srun": srun,
@@ -377,6 +389,8 @@ def test_a_made_up_option_is_refused_behind_every_command(program):
         "pytest -m nothing",
         "pytest tests/nothing.py",
         "torchrun --nothing 2 several_processes.py",
+        "tensorboard --nothing scratch",
+        "tensorboard",
         "torchrun --nproc-per-node 2 nothing.py",
         "git nothing",
         "git add docs/nothing",
