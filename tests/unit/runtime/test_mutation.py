@@ -93,7 +93,7 @@ CHANGES = """
 
     presentation.style                       figure *, theory figure *
     presentation.titles                      theory figure *, not theory figure uniformity, theory tables, figure causes
-    presentation.table_files                 table *, published, theory tables
+    presentation.table_files                 table *, published, theory tables, figure planned
     presentation.claim_names                 {judged}, table claims, table claims_summary, theory tables
     presentation.verdict_words               {judged}, {hyperparameters}, table claims*, theory *, not theory figure *
     evidence.collect  evidence.run_files     collect, join
@@ -116,7 +116,7 @@ CHANGES = """
     evidence.figures.*                       figure {module}
     evidence.tables.__init__                 -
     evidence.tables.accuracy                 table linear_evaluation, table cached_probe, table probes, table knn
-    evidence.tables.claims                   table claims, table claims_summary
+    evidence.tables.claims                   table claims, table claims_summary, figure planned
     evidence.tables.causes                   table causes_points, table causes_effects
     evidence.tables.negatives                table negative_variance
     evidence.tables.published                table published, published
