@@ -41,7 +41,7 @@ LOOKS = {
     "kcl-riesz": ("#59264F", "X"),
 }
 """Colour and marker of the losses that all figures know by name."""
-OTHERS = [("#332288", "h"), ("#882255", "p"), ("#44AA99", "d"), ("#AA4499", "H"), ("#661100", "8")]
+OTHERS = [("#995CF5", "h"), ("#705C0A", "p"), ("#C20085", "d"), ("#00007A", "H"), ("#002A03", "8")]
 """Colours and markers for losses with other names."""
 GREY = "#555555"
 """Of what is no loss: floors, keys to sizes and widths, words in a panel."""
