@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,14 @@ def exists(command):
         Path(sys.executable).parent / first.removeprefix(".venv/bin/") if first.startswith(".venv/") else ROOT / first
     )
     return path.exists()
+
+
+def test_the_package_has_the_author_and_the_paper_of_the_citation():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert [author["name"] for author in project["authors"]] == [author["name"] for author in citation["authors"]]
+    (paper,) = citation["references"][0]["identifiers"]
+    assert project["urls"] == {"Paper": paper["value"].replace("arXiv:", "https://arxiv.org/abs/")}
 
 
 def validated(schema, path):

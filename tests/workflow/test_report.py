@@ -116,6 +116,7 @@ def test_every_figure_and_table_is_in_the_report_with_its_caption(report):
         caption = shown[f"paper_figures/smoke/{name}.png"]["caption"]
         assert "<em>n</em>: digits, seeds 2 at selected settings" in caption
         assert "60 test images" in caption
+    assert "In short</em>: digits: mean accuracy from " in shown["paper_figures/smoke/accuracy.png"]["caption"]
 
 
 def test_the_page_opens_with_the_claims_and_the_main_figures(page):

@@ -4,7 +4,7 @@ import datetime
 from base64 import encodebytes
 
 import pandas as pd
-from dhel_kcl.evidence import overview
+from dhel_kcl.evidence import overview, takeaways, tidy
 from dhel_kcl.study.suite import dataset_title
 
 # Where the report shows what is no mere table or figure; it sorts by name, so claims come first.
@@ -71,11 +71,17 @@ def caption(maker, wildcards):
         return text
     note = earlier_code(wildcards.suite)
     text = text.replace("{n}", sample_sizes(SUITES[wildcards.suite]))
-    if "{finding}" in text:
-        text = text.replace(
-            "{finding}", f"*In short*: {overview.finding(SUITES[wildcards.suite], verdicts(wildcards.suite))}"
-        )
+    if "{in short}" in text:
+        text = text.replace("{in short}", f"*In short*: {in_short(dict(wildcards.items()), SUITES[wildcards.suite])}")
     return text + (f"\n{note}\n" if note else "")
+
+
+def in_short(where, suite):
+    """What a figure shows, or how a table's statements were judged."""
+    if where.get("figure") in takeaways.SHOWN:
+        folder = Path(layout.CLAIMS.format(suite=suite.name)).parent
+        return takeaways.takeaway(where["figure"], tidy.Results(folder, suite))
+    return overview.finding(suite, verdicts(suite.name))
 
 
 def verdicts(name):

@@ -108,6 +108,7 @@ CHANGES = """
     evidence.wording                         {judged}, {hyperparameters}, table claims*, table causes*
     evidence.power  evidence.duplicates     -
     evidence.exhibit  evidence.overview      -
+    evidence.takeaways                       -
     evidence.published                       table published, table negative_variance, published
     evidence.figures.__init__                -
     evidence.figures.panels                  figure *

@@ -1,0 +1,47 @@
+import pytest
+
+from dhel_kcl.evidence import takeaways
+from dhel_kcl.evidence.figures import FIGURES
+from tests.pipeline import ROOT
+from tests.synthetic import effect, results_of, suite_of
+
+
+def test_a_takeaway_names_the_ends(tmp_path):
+    suite = suite_of(tmp_path)
+    results = results_of(tmp_path / "results", suite, effect("test_accuracy", 9.0))
+    said = takeaways.takeaway("accuracy", results)
+    means = (
+        results.selected[results.selected.section == "losses"].groupby(["method", "batch_size"]).test_accuracy.mean()
+    )
+    (least, low), (most, high) = [(end, f"{means[end]:.1f} %") for end in (means.idxmin(), means.idxmax())]
+    assert most[0] == "dhel", "which is 9 points better"
+    assert said == f"digits: mean accuracy from {low} ({named(suite, least)}) to {high} ({named(suite, most)})."
+
+
+def named(suite, end):
+    return f"{suite.title(end[0])}, M = {end[1]}"
+
+
+def test_hyperparameters_are_told_by_their_spread(tmp_path):
+    suite = suite_of(tmp_path)
+    results = results_of(tmp_path / "results", suite)
+    grid = results.runs.role == "grid"
+    results.runs.loc[grid, "test_accuracy"] = 90.0
+    cell = grid & (results.runs.method == "dhel") & (results.runs.batch_size == 64)
+    results.runs.loc[results.runs[cell].index[0], "test_accuracy"] = 92.5
+    assert takeaways.takeaway("hyperparameters", results).endswith(" to 2.5 points (DHEL, M = 64).")
+
+
+@pytest.mark.parametrize("figure", takeaways.SHOWN)
+def test_every_takeaway_says_what_was_not_run(figure, results_of_several):
+    said = takeaways.takeaway(figure, results_of_several)
+    assert said.startswith("CIFAR-10: ")
+    assert said.count("not run") == len(takeaways.SHOWN[figure]), "of STL-10"
+
+
+def test_every_figure_says_what_it_shows():
+    judged = {"planned", "claims", "causes"}
+    assert set(takeaways.SHOWN) == set(FIGURES) - judged
+    for figure in FIGURES:
+        caption = (ROOT / f"workflow/report/captions/{figure}.rst").read_text(encoding="utf-8")
+        assert caption.split("\n")[2] == "{in short}"
