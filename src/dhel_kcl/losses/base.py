@@ -19,7 +19,8 @@ from dhel_kcl.losses.negatives import ALL, Negatives, negatives
 class Terms(NamedTuple):
     """A loss and its two parts, all scalars (mean over anchors, in nats for the log-sum-exp losses).
 
-    For DHEL, DCL and KCL `loss = alignment + energy`; SimCLR and InfoNCE couple the two through a softplus.
+    For DHEL, DCL and KCL `loss = alignment + energy`; SimCLR and InfoNCE couple the two through a softplus. This
+    alignment is the loss's own term, less for closer views; the metric of that name is `metrics.alignment`, a distance.
     """
 
     loss: Tensor

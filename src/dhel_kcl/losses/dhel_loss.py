@@ -31,7 +31,8 @@ def dhel(
     - form "mean": -a / tau + w (e(u) + e(v)) / 2, its symmetrisation;
     - form "sum": -a / tau + w (e(u) + e(v)), what the released code computes: "mean" with twice the weight.
 
-    May be negative: its minimum is w log S - 1/tau (twice the energy for "sum").
+    May be negative: its minimum is w log S - 1/tau, 2 w log S - 1/tau for "sum", where S is the sum in e at the simplex
+    or the cross-polytope, the same for each of their points.
 
     Args:
         u: unit vectors of the first view, the anchors, shape (M, d), M >= 2, floating point, on any device; of half
@@ -63,6 +64,7 @@ def dhel(
 def dhel_terms(
     u: Tensor, v: Tensor, negatives: Negatives, temperature: Number, form: str, energy_weight: Number
 ) -> Terms:
+    """What `dhel` is the sum of, of unit vectors u, v of shape (M, d) whose values nobody has checked."""
     with full_precision(u):
         pairs = tempered(u, v, negatives, temperature)
         alignment = pairs.alignment()

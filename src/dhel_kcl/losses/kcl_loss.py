@@ -58,6 +58,7 @@ def kcl(
 
 
 def kcl_terms(u: Tensor, v: Tensor, negatives: Negatives, kernel: Kernel, gamma: Number) -> Terms:
+    """What `kcl` is the sum of, of unit vectors u, v of shape (M, d) whose values nobody has checked."""
     with full_precision(u):
         sums = _large_sums if is_large(u) else _sums
         aligned, energies = sums(u, v, negatives, kernel)

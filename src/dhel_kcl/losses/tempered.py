@@ -66,6 +66,7 @@ class Tempered(NamedTuple):
 
 
 def tempered(u: Tensor, v: Tensor, negatives: Negatives, temperature: Number) -> Tempered:
+    """Of unit vectors u, v of shape (M, d), in float32 or float64; temperature: tau > 0."""
     factor = between(temperature) ** -0.5
     bounded = not isinstance(temperature, Tensor) and temperature >= LEAST_BOUNDED
     return Tempered(u * factor, v * factor, negatives, bounded)

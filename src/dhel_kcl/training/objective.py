@@ -33,6 +33,7 @@ class Contrastive(Objective):
         self.projections: tuple[Tensor, ...] = ()
 
     def forward(self, features: Tensor, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss, its two terms and the metric alignment, a squared distance, of features of shape (2M, h); no labels."""
         z = self.projector(features).chunk(2)
         self.projections = tuple(x.detach() for x in z)
         u, v = on_sphere(*(gathered(*z)[:2] if self.loss.gather else z))
