@@ -25,7 +25,7 @@ from dhel_kcl.data.prepared import Prepared
 from dhel_kcl.evaluation.protocol import Report, evaluate
 from dhel_kcl.evaluation.spec import EvaluationSpec
 from dhel_kcl.files import make_writable
-from dhel_kcl.presentation import style
+from dhel_kcl.presentation import style, titles
 from dhel_kcl.presentation.table_files import markdown
 from dhel_kcl.runtime import cli
 from dhel_kcl.runtime.provenance import environment, planned
@@ -46,8 +46,7 @@ LOSSES: dict[str, dict[str, Any]] = {
     "kcl-log": {"name": "kcl", "kernel": "log", "t": 2.0, "gamma": 16.0},
 }
 FLOORS = {"pixels": None, "random": {"name": "random"}}
-TITLES = {"simclr": "SimCLR", "dcl": "DCL", "dhel": "DHEL", "kcl-gaussian": "KCL Gaussian", "kcl-log": "KCL log"}
-TITLES |= {"pixels": "raw pixels", "random": "random encoder"}
+TITLES = {name: titles.TITLES[name] for name in LOSSES} | {"pixels": "raw pixels", "random": "random encoder"}
 SPLIT: dict[str, Any] = {"train": None, "validation": 300, "test": 600, "seed": 0}
 HERE: dict[str, Any] = {"dataset": "digits", "images": "memory", "precision": "fp32", "device": "cpu", "threads": 1}
 AUGMENT = Augment(crop_scale=(0.6, 1.0), rotation=15, brightness=0.4, contrast=0.4)
