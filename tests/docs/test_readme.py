@@ -48,6 +48,8 @@ MAIN = "cifar10_laptop"
 """The suite that judges the claims about trained encoders."""
 COMPARED = "CIFAR-10 with a small network"
 """Heading of its section in docs/results.md."""
+ORDER = ["simclr", "dcl", "dhel", "kcl-gaussian", "kcl-log"]
+"""Of losses in its tables."""
 ENCODERS = {
     "C3": ("accuracy", "points"),
     "C4": ("small-batches", "points"),
@@ -288,7 +290,7 @@ def test_the_power_quoted_of_the_main_comparison_is_that_of_the_spread_it_had(co
     assert f"C3 finds a difference of {seen['accuracy']:.1f} points with 80 % power" in RESULTS
     plan = (ROOT / "docs/analysis_plan.md").read_text(encoding="utf-8")
     planned = float(re.search(r"accuracy \(C3\) \| [\d.]+ \| \d \| ([\d.]+) ", plan)[1])
-    assert f"not\n  of the {planned:.1f} that the plan took from its pilot" in RESULTS
+    assert f"not of the {planned:.1f} that the plan took from its pilot" in section(RESULTS, COMPARED)
 
 
 def test_what_the_comparison_comes_to_is_so_of_its_means(comparison, judged_runs):
@@ -310,14 +312,10 @@ def test_what_the_comparison_comes_to_is_so_of_its_means(comparison, judged_runs
 def test_the_ranks_and_accuracies_quoted_of_the_main_comparison_are_those_of_its_runs(comparison, judged_runs):
     runs, (means, text) = comparison[1], judged_runs
     ranks = {size: means.z_effective_rank.xs(size, level="batch_size") for size in (64, 256)}
-    order = ["dhel", "simclr", "dcl", "kcl-gaussian", "kcl-log"]
-    here = "ranks are {:.1f} (DHEL, τ = 0.3), {:.1f} (SimCLR, 0.2), {:.1f} (DCL, 0.2), {:.1f} (KCL Gaussian, γ = 4)"
-    here += " and {:.1f} (KCL log, γ = 4)"
-    assert here.format(*ranks[64][order]) in text
-    order = ["dcl", "kcl-log", "dhel", "simclr", "kcl-gaussian"]
-    here = "{:.1f} (DCL, τ = 0.1), {:.1f} (KCL log, γ = 16), {:.1f} (DHEL, 0.5), {:.1f} (SimCLR, 0.3)"
-    here += " and {:.1f} (KCL Gaussian, γ = 4)"
-    assert here.format(*ranks[256][order]) in text
+    here = "| M = 64 | {:.1f}, τ = 0.2 | {:.1f}, τ = 0.2 | {:.1f}, τ = 0.3 | {:.1f}, γ = 4 | {:.1f}, γ = 4 |"
+    assert here.format(*ranks[64][ORDER]) in text
+    here = "| M = 256 | {:.1f}, τ = 0.3 | {:.1f}, τ = 0.1 | {:.1f}, τ = 0.5 | {:.1f}, γ = 4 | {:.1f}, γ = 16 |"
+    assert here.format(*ranks[256][ORDER]) in text
     assert list(ranks[256].sort_values(ascending=False).index[:2]) == ["dcl", "kcl-log"]
     accuracy = means.test_accuracy.unstack("batch_size")
     assert accuracy[256].idxmin() == "kcl-log"
@@ -440,7 +438,7 @@ def test_what_the_grid_of_the_main_comparison_is_said_to_show_is_so(comparison):
     assert ((untuned.low < 1) & (untuned.high > 1)).all(), "include the margin"
     assert rates.idxmax().eq(3).all()
     rest = rates.drop(3).mean()
-    assert f"without that it is {rest.simclr:.2f}\n  and {rest.dcl:.2f}, which this test" in RESULTS
+    assert f"without that it is {rest.simclr:.2f} and {rest.dcl:.2f}, which this test" in text
     planned = claims[claims.status == "confirmatory"].set_index(["id", "of", "against"])
     p = planned.p.copy()
     for row in untuned.itertuples():
@@ -770,8 +768,10 @@ def test_the_tables_of_causes_quoted_are_those_of_their_suites(heading):
     losses = ["simclr, w = 1", "dcl, w = 1", "dhel-mean, w = 1", "dhel-mean, w = 2", "all"]
     cells = [*(effect(TEMPERATURE, EQUAL, at) for at in losses), effect(TEMPERATURE, PICKED)]
     assert f"| {' | '.join(cells)} |" in text
-    changed = [effect(name, EQUAL, column=APART) for name in (*STEPS_IN_WORDS, TEMPERATURE)]
-    assert f"grows by {changed[0]}, {changed[1]} and {changed[2]} along the steps, and by {changed[3]} at" in text
+    steps, told = (*STEPS_IN_WORDS, TEMPERATURE), {"test accuracy (points)": POINTS}
+    for what, column in (told | {"squared distance between two views": APART}).items():
+        cells = [effect(name, EQUAL, column=column) for name in steps]
+        assert f"| {what} | {' | '.join(cells)} |" in text
 
 
 def test_the_effects_quoted_of_causes_on_digits_are_those_of_their_tables():
@@ -782,20 +782,17 @@ def test_the_effects_quoted_of_causes_on_digits_are_those_of_their_tables():
     assert f"with 0.03 on both sides the two are {same[0]} and {same[1]}." in text
     at = [effect(POSITIVE, PICKED, taus[3]), effect(POSITIVE, "0.03", taus[3]).split()[0]]
     assert f"So does the positive's {at[0]} at τ = 0.2, which is {at[1]} with 0.03 on both sides." in text
-    changed = [effect(name, EQUAL, column=POINTS) for name in (*STEPS_IN_WORDS, TEMPERATURE)]
-    assert f"change it by {changed[0].removesuffix(')')}; over the seven seeds" in text
-    assert f", {changed[1]} and {changed[2]} points, well inside" in text
-    assert f"the lowest temperature by {changed[3]}." in text
+    changed = [effect(name, EQUAL, column=POINTS) for name in STEPS_IN_WORDS]
+    assert f"the positive's {changed[0].split()[0]} is " in text
+    assert max(abs(float(end)) for each in changed for end in numbers(each)) < 0.5, "well less than the margin of 1"
     gamma = {
-        (kernel, step): (effect(name, EQUAL).split()[0].removeprefix("+"), effect(name, EQUAL, column=POINTS))
+        (kernel, step): f"{effect(name, EQUAL).split()[0]} | {effect(name, EQUAL, column=POINTS)}"
         for kernel in ("Gaussian", "log")
         for step in ("4 - 1", "16 - 4")
         for name in [f"KCL {kernel}: γ = {step}"]
     }
-    first, then = gamma["Gaussian", "4 - 1"], gamma["Gaussian", "16 - 4"]
-    assert f"adds {first[0]} dimensions and {first[1]} points from 1 to 4, {then[0]} and {then[1]} from 4 to 16" in text
-    first, then = gamma["log", "4 - 1"], gamma["log", "16 - 4"]
-    assert f"kernel {first[0]} and {first[1]}, {then[0]} and {then[1]}." in text
+    for kernel in ("Gaussian", "log"):
+        assert f"| KCL {kernel} | {gamma[kernel, '4 - 1']} | {gamma[kernel, '16 - 4']} |" in text
 
 
 def ranks_of_features(causes):
@@ -807,19 +804,19 @@ def ranks_of_features(causes):
 
 
 def test_the_ranks_of_features_quoted_are_those_of_the_causes(causes, cifar10_causes):
-    positive, cross_view, weight, temperature = ranks_of_features(causes)
-    text = section(RESULTS, DIGITS_RANK)
-    assert f"which the probe sees, changes by {positive}, {cross_view} and {weight} along the steps" in text
-    assert f"at the lowest temperature it is lower: {temperature}." in text
+    *_, weight, temperature = found = list(ranks_of_features(causes))
+    assert f"| rank of the features h | {' | '.join(found)} |" in section(RESULTS, DIGITS_RANK)
+    assert max(numbers(temperature)) < 0, "lower at the lowest temperature"
     less = f"There the weight raises the rank of h less, by {weight}, and accuracy not."
     assert less in section(RESULTS, CIFAR10_RANK)
     assert not excludes_0(effects_of_causes("digits_causes")(WEIGHT, EQUAL, column=POINTS))
-    positive, cross_view, weight, temperature = ranks_of_features(cifar10_causes)
-    steps = f"changes by {positive}, {cross_view} and {weight} along the steps. The lowest temperature's {temperature}"
+    found = list(ranks_of_features(cifar10_causes))
+    assert f"| rank of the features h | {' | '.join(found)} |" in section(RESULTS, CIFAR10_RANK)
     by = ["rate", "temperature"]
     rank = cifar10_causes.causes.runs.groupby(by).h_effective_rank.mean().unstack("temperature")
     slow, fast = (signed(change, 1).replace("-", "−") for change in rank[0.1] - rank[0.5])
-    assert f"{steps} is a mean of opposites: {slow} at rate 0.3 and {fast} at 1." in section(RESULTS, CIFAR10_RANK)
+    opposites = f"on the rank of the features h is a mean of opposites: {slow} at rate 0.3 and {fast} at 1."
+    assert opposites in section(RESULTS, CIFAR10_RANK)
 
 
 def test_the_effects_quoted_of_causes_on_cifar10_are_those_of_their_tables():
@@ -841,9 +838,8 @@ def test_the_effects_quoted_of_causes_on_cifar10_are_those_of_their_tables():
     assert float(first) > 5
     assert not any(excludes_0(effect(CROSS_VIEW, EQUAL, at)) for at in taus)
     steps = (*STEPS_IN_WORDS, TEMPERATURE)
-    equal, picked = ([effect(name, rate, column=POINTS) for name in steps] for rate in (EQUAL, PICKED))
-    assert f"change it by {equal[0]}, {equal[1]} and {equal[2]} points, the lowest temperature by {equal[3]}." in text
-    assert f"At best rates that is {picked[0]}, {picked[1]}, {picked[2]} and {picked[3]}." in text
+    picked = [effect(name, PICKED, column=POINTS) for name in steps]
+    assert f"| the same, best rates | {' | '.join(picked)} |" in text
     *lower, highest = (effect(WEIGHT, EQUAL, at, POINTS) for at in taus)
     assert f"from τ = 0.5, where it adds {highest} at equal rates." in text
     assert not any(map(excludes_0, lower))
@@ -861,8 +857,9 @@ def test_the_choices_that_decide_the_ranks_of_the_main_comparison_are_those_of_i
     for name, here in grid[grid.batch_size == 64].groupby("method"):
         near = here[here.validation_accuracy >= here.validation_accuracy.max() - 1].z_effective_rank
         ranges[name] = (near.min(), near.max())
-    told = [f"{low:.0f} to {high:.0f} ({titles[name]})" for name in titles for low, high in [ranges[name]]]
-    assert f"lie settings with ranks of {', '.join(told[:-1])} and {told[-1]}," in text
+    told = " | ".join("{:.0f} to {:.0f}".format(*ranges[name]) for name in ORDER)
+    assert f"| M = 64, settings within a point of the best on validation (4 epochs) | {told} |" in text
+    assert f"| {' | '.join(titles[name] for name in ORDER)} |" in text, "the table's head"
     for one, other in combinations(ranges.values(), 2):
         assert one[0] < other[1], "either could have come out above the other"
         assert other[0] < one[1], "either could have come out above the other"
@@ -908,9 +905,14 @@ def test_the_differences_that_the_removals_could_see_are_those_told():
     assert told.format(*equal, *picked) in section(RESULTS, CIFAR10_RANK)
 
 
+def numbers(told):
+    """An effect and the ends of its interval."""
+    return [float(number) for number in re.findall(r"-?[\d.]+", told.replace("−", "-"))]
+
+
 def excludes_0(told):
-    low, high = re.search(r"\((\S+) to (\S+)\)", told.replace("−", "-")).groups()
-    return float(low) > 0 or float(high) < 0
+    _, low, high = numbers(told)
+    return low > 0 or high < 0
 
 
 def test_the_settings_told_of_causes_on_cifar10_are_those_of_their_runs(cifar10_causes):
@@ -982,7 +984,7 @@ def test_the_accuracy_quoted_of_seeds_with_every_temperature_is_that_of_the_caus
     assert len(whole) == 7
     found = mean_effect(whole)
     quoted = with_interval(found.value, *found.interval(0.95), 2).replace("-", "−")
-    assert f"; over the seven seeds that have every τ {quoted})," in section(RESULTS, DIGITS_RANK)
+    assert f"over the seven seeds that have every τ the positive's +0.16 is {quoted}." in section(RESULTS, DIGITS_RANK)
 
 
 def test_the_ranks_quoted_beside_the_causes_are_those_of_their_runs(points):
@@ -1013,14 +1015,15 @@ def test_the_effects_by_length_quoted_are_those_of_the_seeds_that_have_all(cause
     here = means(alike)
     rank = here.pivot(index=["loss", "weight"], columns="length", values="z_effective_rank")
     simclr, dcl, once, twice = (rank.loc[at] for at in (("simclr", 1), ("dcl", 1), ("dhel-mean", 1), ("dhel-mean", 2)))
-    assert "SimCLR's rank is {:.1f}, {:.1f}, {:.1f} and {:.1f}.".format(*simclr) in text
+    assert "| SimCLR | {:.1f} | {:.1f} | {:.1f} | {:.1f} |".format(*simclr) in text
     accuracy = here.pivot(index=["loss", "weight"], columns="length", values="test_accuracy")
     told = "accuracy goes from {} to {} % (SimCLR), {} to {} (DCL), {} to {} (DHEL mean) and {} to {} (DHEL sum)."
     order = [("simclr", 1), ("dcl", 1), ("dhel-mean", 1), ("dhel-mean", 2)]
     ends = [f"{accuracy.loc[at][length]:.1f}" for at in order for length in (1000, 2000)]
     assert told.format(*ends) in text
-    for words, grown in (("positive's effect is", dcl - simclr), ("negatives", once - dcl), ("weight", twice - once)):
-        assert "{} {}, {}, {} and {}".format(words, *(signed(each, 1).replace("-", "−") for each in grown)) in text
+    for words, grown in zip(STEPS_OF_CAUSES.values(), (dcl - simclr, once - dcl, twice - once), strict=False):
+        cells = [signed(each, 1).replace("-", "−") for each in grown]
+        assert f"| {words} | {' | '.join(cells)} |" in text
     of_seed = alike.pivot(index="seed", columns=["loss", "weight", "length"], values="z_effective_rank").sort_index(
         axis=1
     )
@@ -1029,7 +1032,10 @@ def test_the_effects_by_length_quoted_are_those_of_the_seeds_that_have_all(cause
     )
     grown = ttest_rel(of_dcl, of_simclr).confidence_interval(0.95)
     mean = (of_dcl - of_simclr).mean()
-    assert f"the positive's grows by {mean:.1f} ({grown.low:.1f} to {grown.high:.1f}) and the other two fall" in text
+    told = (
+        f"the positive's effect on the rank grows by {mean:.1f} ({grown.low:.1f} to {grown.high:.1f}) and the other two"
+    )
+    assert told in text
     for less in (of_once - of_dcl, of_twice - of_once):
         assert round(less.mean()) == -1
 
