@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from dhel_kcl.data import split as splits
-from dhel_kcl.files import exclusive, make_writable, read_json, sha256, write_json
+from dhel_kcl.files import exclusive, make_writable, read_json, reading, sha256, write_json
 from dhel_kcl.runtime import cli, preflight, science
 from dhel_kcl.runtime.allocator import keep_freed_memory, resident_peak
 from dhel_kcl.runtime.live_curves import PROGRAMS, LiveCurves, require_package
@@ -63,9 +63,10 @@ def main() -> None:
         require_package()
     spec = PretrainSpec.read(args.spec)
     if args.selected:
-        chosen = read_json(args.selected)
-        training = replace(spec.training, learning_rate=chosen["learning_rate"])
-        spec = replace(spec, loss=chosen["loss"], training=training)
+        with reading(args.selected, "delete it and run again to rebuild it"):
+            chosen = read_json(args.selected)
+            loss, training = chosen["loss"], replace(spec.training, learning_rate=chosen["learning_rate"])
+        spec = replace(spec, loss=loss, training=training)
     code = science.of_pretraining(spec.loss, spec.backbone["name"], spec.images)
     science.check(args.code, code)
     for folder in (args.out, args.scratch):
@@ -146,13 +147,17 @@ def write(out: Path, spec: PretrainSpec, run: Pretraining, origin: dict[str, Any
 def origin(path: Path, fingerprint: str, resumed: bool, precision: str) -> dict[str, Any]:
     """Revision, versions and plan of the job that began the run; one that goes on with it, or finds it finished, reads
     them at `path`. Raises ValueError if that one took another precision, as "auto" may on another GPU."""
-    if resumed and path.is_file() and (kept := read_json(path))["run"] == fingerprint:
-        if (before := kept.get("precision", precision)) != precision:
+    if resumed and path.is_file():
+        with reading(path, f"delete {path.parent}; the training then starts over"):
+            kept = read_json(path)
+            same, before, began = kept["run"] == fingerprint, kept.get("precision", precision), dict(kept["began"])
+        if same and before != precision:
             raise ValueError(
                 f"{path.parent} was begun in {before}, and this device would go on in {precision}: take one like the "
                 f"first (under Slurm: gpu_model), or delete {path.parent} and set a `precision` that every device has"
             )
-        return dict(kept["began"])
+        if same:
+            return began
     began = environment() | planned()
     write_json(path, {"run": fingerprint, "began": began, "precision": precision})
     return began

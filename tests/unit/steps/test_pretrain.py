@@ -1,5 +1,6 @@
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dhel_kcl.files import read_json, write_json
+from dhel_kcl.files import DamagedError, read_json, write_json
 from dhel_kcl.runtime.signals import REQUESTS
 from dhel_kcl.steps import pretrain
 from dhel_kcl.training import cores
@@ -119,6 +120,17 @@ def test_a_run_goes_on_in_no_other_precision_than_it_was_begun_in(tmp_path):
     ):
         pretrain.origin(path, "a run", True, "fp32")
     assert pretrain.origin(path, "a run", False, "fp32").keys() == began.keys(), "begun anew"
+
+
+@pytest.mark.parametrize("content", ["[]", '{"loss": {}}', '{"run": "a run"}', "{"])
+def test_damaged_records_are_named_with_the_remedy(train, tmp_path, content):
+    (tmp_path / "selected.json").write_text(content, encoding="utf-8")
+    status, said = train(tmp_path, "--selected", str(tmp_path / "selected.json"))
+    assert status == 1
+    assert re.search(r"error: .*selected\.json is damaged \(.*\); delete it and run again to rebuild it", said)
+    (tmp_path / "origin.json").write_text(content, encoding="utf-8")
+    with pytest.raises(DamagedError, match=r"origin\.json is damaged \(.*\); delete "):
+        pretrain.origin(tmp_path / "origin.json", "a run", True, "fp32")
 
 
 @pytest.mark.slow
