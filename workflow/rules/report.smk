@@ -5,6 +5,7 @@ from base64 import encodebytes
 
 import pandas as pd
 from dhel_kcl.evidence import overview, takeaways, tidy
+from dhel_kcl.files import read_json
 from dhel_kcl.study.suite import dataset_title
 
 # Where the report shows what is no mere table or figure; it sorts by name, so claims come first.
@@ -67,6 +68,9 @@ def label(maker, wildcards):
 def caption(maker, wildcards):
     """Text under a figure or table in the report; the report's template calls it."""
     text = captioned(maker, wildcards)[1]
+    if maker.endswith("theory") and "{in short}" in text:
+        (experiment,) = dict(wildcards.items()).values()  # a table of its numbers has its name
+        return text.replace("{in short}", f"*In short*: {theory_in_short(experiment)}")
     if maker not in ("draw_figure", "tabulate_results"):
         return text
     note = earlier_code(wildcards.suite)
@@ -82,6 +86,12 @@ def in_short(where, suite):
         folder = Path(layout.CLAIMS.format(suite=suite.name)).parent
         return takeaways.takeaway(where["figure"], tidy.Results(folder, suite))
     return overview.finding(suite, verdicts(suite.name))
+
+
+def theory_in_short(experiment):
+    """How the statements of an experiment were judged."""
+    rows = read_json(layout.THEORY_RESULT.format(experiment=experiment, format="json"))
+    return takeaways.of_statements([row["verdict"] for row in rows])
 
 
 def verdicts(name):

@@ -1,6 +1,7 @@
-"""What figures show, in a sentence computed from a suite's tidy tables: for the captions of the report."""
+"""What figures show, in a sentence computed from tidy tables or verdicts: for the captions of the report."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
@@ -21,6 +22,12 @@ def takeaway(figure: str, results: Results) -> str:
         for dataset in results.datasets
     ]
     return f"{'. '.join(said)}."
+
+
+def of_statements(verdicts: Sequence[str]) -> str:
+    """ "13 statements: 11 supported, 2 contradicted." """
+    counts = Counter(verdicts).most_common()
+    return f"{len(verdicts)} statements: {', '.join(f'{count} {verdict}' for verdict, count in counts)}."
 
 
 def _from_to(words: str, levels: Levels, digits: int = 1, unit: str = "") -> Callable[[Results, str], str]:

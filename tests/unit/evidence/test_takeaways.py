@@ -2,6 +2,7 @@ import pytest
 
 from dhel_kcl.evidence import takeaways
 from dhel_kcl.evidence.figures import FIGURES
+from dhel_kcl.theory import EXPERIMENTS
 from tests.pipeline import ROOT
 from tests.synthetic import effect, results_of, suite_of
 
@@ -39,9 +40,14 @@ def test_every_takeaway_says_what_was_not_run(figure, results_of_several):
     assert said.count("not run") == len(takeaways.SHOWN[figure]), "of STL-10"
 
 
+def test_statements_of_the_theory_are_counted():
+    said = takeaways.of_statements(["supported", "contradicted", "supported"])
+    assert said == "3 statements: 2 supported, 1 contradicted."
+
+
 def test_every_figure_says_what_it_shows():
     judged = {"planned", "claims", "causes"}
     assert set(takeaways.SHOWN) == set(FIGURES) - judged
-    for figure in FIGURES:
+    for figure in (*FIGURES, *(f"theory_{name}" for name in EXPERIMENTS)):
         caption = (ROOT / f"workflow/report/captions/{figure}.rst").read_text(encoding="utf-8")
         assert caption.split("\n")[2] == "{in short}"
