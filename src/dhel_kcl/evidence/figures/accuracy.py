@@ -15,7 +15,6 @@ from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
 from dhel_kcl.study.suite import FLOORS, Suite, dataset_title
 
-TITLE = "Test accuracy of a linear probe, by loss and batch size (bars: 1 SD over seeds)"
 NAME = 0.11
 """Height of a name in inches."""
 
@@ -24,7 +23,7 @@ def draw(results: Results) -> Figure:
     columns = min(2, len(results.datasets))
     rows, height = -(-len(results.datasets) // columns), 2.6
     width = style.COLUMN if columns == 1 else style.PAGE
-    fig, axes = style.grid(rows, columns, (width, 0.4 + rows * height), TITLE)
+    fig, axes = style.grid(rows, columns, (width, 0.4 + rows * height), title(results))
     for ax in axes.flat[len(results.datasets) :]:
         ax.set_axis_off()
     for ax, dataset in zip(axes.flat, results.datasets, strict=False):
@@ -32,6 +31,14 @@ def draw(results: Results) -> Figure:
     for row in axes:
         row[0].set_ylabel("test accuracy (%)")
     return fig
+
+
+def title(results: Results) -> str:
+    """With the length of the trainings, where it is one for all."""
+    here = results.selected
+    epochs = here[here.method.isin(results.methods("losses"))].epochs.unique()
+    length = f" after {epochs[0]:g} epochs" if len(epochs) == 1 else ""
+    return f"Test accuracy of a linear probe{length} (bars: 1 SD over seeds)"
 
 
 def draw_dataset(ax: Axes, results: Results, dataset: str, name_height: float) -> None:
@@ -87,4 +94,5 @@ def name_far_floors(ax: Axes, floors: pd.Series, side: str, suite: Suite) -> Non
     ax.set_ylim(bottom - room * is_below, top + room * (not is_below))
     text = "\n".join(f"{side}: {suite.title(name)} {value:.1f} %" for name, value in floors.items())
     at, alignment = (0.03, "bottom") if is_below else (0.97, "top")
-    ax.text(0.02, at, text, va=alignment, transform=ax.transAxes, color=style.GREY, fontsize=style.SMALL)
+    clear = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # of the line between batch sizes
+    ax.text(0.02, at, text, va=alignment, transform=ax.transAxes, color=style.GREY, fontsize=style.SMALL, bbox=clear)

@@ -31,7 +31,7 @@ from dhel_kcl.presentation.claim_names import heading
 from dhel_kcl.presentation.titles import TITLES
 from dhel_kcl.study.suite import dataset_title
 
-AGAINST = {"z_alignment": "alignment  ‖u − v‖², lower is closer", "test_accuracy": "test accuracy (%)"}
+AGAINST = {"z_alignment": "alignment ‖u − v‖²\n(lower is closer)", "test_accuracy": "test accuracy (%)"}
 
 Look = dict[str, Any]
 Line = tuple[str, list[Effect]]
@@ -167,7 +167,8 @@ def handles(
         Patch(color=forest.BAND, label=WITHIN_THE_MARGIN),
     ]
     found += [Patch(color=colour, label=f"τ = {temperature:g}") for temperature, colour in colours.items()]
-    found += [Line2D([], [], marker="o", markersize=d, label=f"size: {weighted(w)}", **look) for w, d in sizes.items()]
+    # In a shape that no loss has.
+    found += [Line2D([], [], marker="h", markersize=d, label=f"size: {weighted(w)}", **look) for w, d in sizes.items()]
     for loss, of_loss in points.groupby("loss", sort=False):
         face = "none" if of_loss.temperature.isna().all() else style.GREY
         label, shape = TITLES.get(str(loss), str(loss)), marker(str(loss), results)

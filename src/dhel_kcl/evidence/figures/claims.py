@@ -148,7 +148,9 @@ def draw_blocks(ax: Axes, blocks: list[Block], claims: pd.DataFrame, named: bool
         if spoken and rows[0].of_cause and here.estimate.notna().any():
             (both,) = here.itertuples()
             forest.beside(ax, len(labels), said(both.verdict, both.equivalent))
-        labels.append(heading(statement.id, statement.short) + " (exploratory)" * (EXPLORATORY in set(here.status)))
+        number = "" if rows[0].of_cause else f"{statement.claim}: "
+        exploratory = " (exploratory)" * (EXPLORATORY in set(here.status))
+        labels.append(number + heading(statement.id, statement.short) + exploratory)
         for row in rows:
             if len(here):  # causes are asked on some data sets only
                 row.draw(ax, len(labels), here, spoken)

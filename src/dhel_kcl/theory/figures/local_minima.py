@@ -23,20 +23,24 @@ PANELS = {"simclr": TEMPERED, "dcl": TEMPERED, "dhel-mean": TEMPERED, "kcl-gauss
 def draw(table: pd.DataFrame) -> Figure:
     table = table[table.begun == "random"]
     title = "How often descent from a random start reaches the least value, by setting (bars: 95 % intervals)"
-    fig, axes = style.panels(len(PANELS), 2.6, title)
-    for ax, (method, (along, by, label)) in zip(axes, PANELS.items(), strict=True):
+    fig, axes = style.grid(2, 2, (style.PAGE, 3.8), title, sharey=True)
+    for ax, (method, (along, by, label)) in zip(axes.flat, PANELS.items(), strict=True):
         here = table[table.method == method]
         draw_settings(ax, here.pivot_table("reached", by, along, aggfunc=list), style.LOOKS[method][0])
         ax.set(title=TITLES[method], xlabel=label, ylim=(-0.03, 1.06))
-    axes[0].set_ylabel("share of starts that arrive")
+    for row in axes:
+        row[0].set_ylabel("share of starts\nthat arrive")
     weights, scales = (sorted(table[by].dropna().unique()) for by in ("weight", "t"))
-    named = [f"w = {w:g}" for w in weights], [f"KCL: t = {t:g}" for t in scales]
+    named = (
+        [f"w = {w:g}" + (" (of DHEL mean: DHEL sum)" if w == 2 else "") for w in weights],
+        [f"KCL: t = {t:g}" for t in scales],
+    )
     lines = [
         Line2D([], [], color=style.GREY, marker=marker, markersize=3.5, linestyle="", label=label)
         for labels in named
         for marker, label in zip(MARKERS, labels, strict=False)
     ]
-    style.legend(fig, lines, columns=len(lines))
+    style.legend(fig, lines, columns=4)
     return fig
 
 

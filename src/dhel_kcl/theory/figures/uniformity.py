@@ -24,10 +24,9 @@ PANELS = {
 
 def draw(table: pd.DataFrame) -> Figure:
     full = table[(table.family == "sub-sphere") & (table["rank"] == table["rank"].max())]
-    fig, axes = style.panels(
-        len(PANELS), 2.7, "Which measures see collapse: how far each moves as dimensions are lost (bars: 2 SD of draws)"
-    )
-    for ax, (family, (title, label)) in zip(axes, PANELS.items(), strict=True):
+    title = "Which measures see collapse: how far each moves as dimensions are lost"
+    fig, axes = style.panels(len(PANELS), 2.7, f"{title} (bars, mostly within the markers: 2 SD of draws)")
+    for ax, (family, (shape, label)) in zip(axes, PANELS.items(), strict=True):
         for metric, (_, colour, marker) in LOOKS.items():
             start = full[metric].mean()
             by_rank = table[table.family == family].groupby("rank")[metric]
@@ -37,7 +36,7 @@ def draw(table: pd.DataFrame) -> Figure:
         ax.set_xscale("log", base=2)
         ranks = sorted(table["rank"].unique())
         ax.set_xticks(ranks, [str(rank) for rank in ranks])
-        ax.set(title=title, xlabel=label)
+        ax.set(title=shape, xlabel=label)
     axes[0].set_ylabel("shift as a share of the range")
     handles = [
         Line2D([], [], color=c, marker=m, markersize=4, linewidth=1.2, label=name) for name, c, m in LOOKS.values()
