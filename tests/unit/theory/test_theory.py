@@ -219,7 +219,8 @@ def test_the_figure_of_local_minima_has_a_line_a_weight(counted):
     figure = import_module("dhel_kcl.theory.figures.local_minima").draw(counted)
     assert [len(ax.containers) for ax in figure.axes] == [4, 4, 4, 3]
     (legend,) = figure.legends
-    weights, scales = [f"w = {w:g}" for w in (0.5, 1, 2, 4)], [f"KCL: t = {t:g}" for t in (1, 2, 4)]
+    weights = ["w = 0.5", "w = 1", "w = 2 (of DHEL mean: DHEL sum)", "w = 4"]
+    scales = [f"KCL: t = {t:g}" for t in (1, 2, 4)]
     assert [text.get_text() for text in legend.get_texts()] == [*weights, *scales]
 
 
