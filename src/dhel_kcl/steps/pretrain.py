@@ -12,6 +12,7 @@ Example:
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing, nullcontext
@@ -22,7 +23,7 @@ from typing import Any
 import torch
 
 from dhel_kcl.data import split as splits
-from dhel_kcl.files import exclusive, make_writable, read_json, reading, sha256, write_json
+from dhel_kcl.files import exclusive, make_writable, read_json, read_text, reading, sha256, write_json
 from dhel_kcl.runtime import cli, preflight, science
 from dhel_kcl.runtime.allocator import keep_freed_memory, resident_peak
 from dhel_kcl.runtime.live_curves import PROGRAMS, LiveCurves, require_package
@@ -149,7 +150,7 @@ def origin(path: Path, fingerprint: str, resumed: bool, precision: str) -> dict[
     them at `path`. Raises ValueError if that one took another precision, as "auto" may on another GPU."""
     if resumed and path.is_file():
         with reading(path, f"delete {path.parent}; the training then starts over"):
-            kept = read_json(path)
+            kept = json.loads(read_text(path))  # whose remedy is not read_json's
             same, before, began = kept["run"] == fingerprint, kept.get("precision", precision), dict(kept["began"])
         if same and before != precision:
             raise ValueError(

@@ -129,7 +129,7 @@ def test_damaged_records_are_named_with_the_remedy(train, tmp_path, content):
     assert status == 1
     assert re.search(r"error: .*selected\.json is damaged \(.*\); delete it and run again to rebuild it", said)
     (tmp_path / "origin.json").write_text(content, encoding="utf-8")
-    with pytest.raises(DamagedError, match=r"origin\.json is damaged \(.*\); delete "):
+    with pytest.raises(DamagedError, match=r"origin\.json is damaged \(.*\); delete .*; the training then starts over"):
         pretrain.origin(tmp_path / "origin.json", "a run", True, "fp32")
 
 
