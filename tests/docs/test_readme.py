@@ -720,7 +720,7 @@ def test_the_collapse_quoted_is_that_of_the_theory(measured):
     assert f"at 64 it is {100 * share:.1f} %, the effective rank's {100 * moved:.0f} %" in README
 
 
-POSITIVE, CROSS_VIEW = "positive removed: DCL - SimCLR", "cross-view negatives removed: DHEL mean - DCL"
+POSITIVE, CROSS_VIEW = "positive removed: DCL - SimCLR", "other view's negatives removed: DHEL mean - DCL"
 WEIGHT, TEMPERATURE = "weight doubled: DHEL sum - mean", "temperature: lowest - highest"
 EQUAL, PICKED = "equal, mean", "each side's best"
 

@@ -102,13 +102,26 @@ def test_each_setting_is_drawn_at_its_best_learning_rate_on_validation(tmp_path)
     assert len(drawn) == 2 * 2 * 3
 
 
+def beside(axes):
+    """{words before a line: [words behind it]} of the panels of a forest plot."""
+    said = {}
+    for ax in axes:
+        labels = [label.get_text() for label in ax.get_yticklabels()]
+        for text in ax.texts:
+            said.setdefault(labels[int(text.xy[1])], []).append(text.get_text())
+    return said
+
+
 def test_claims_say_effects_and_verdicts_in_words(tmp_path):
     suite = suite_of(tmp_path, with_causes([0, 1, 2, 3, 4]))
     results = complete(results_of(tmp_path / "results", suite, effect("z_effective_rank", 5.0)))
     axes = FIGURES["claims"].make(results).axes
     labels = [label.get_text() for ax in axes for label in ax.get_yticklabels()]
-    headings = {"C6: rank of z (exploratory)", "weight doubled: DHEL sum − mean (exploratory)"}
+    headings = {"C6: rank of z", "weight doubled: DHEL sum − mean"}
     assert headings | {"DHEL − SimCLR", "each at its best rate"} <= set(labels)
+    said = beside(axes)
+    assert set(said["C6: rank of z"]) == {"exploratory"}
+    assert all(text.endswith(", exploratory") for text in said["weight doubled: DHEL sum − mean"])
     said = [text.get_text() for ax in axes for text in ax.texts]
     assert any(re.fullmatch(r"\+\d\.\d \(\+\d\.\d to \+\d\.\d\)  supported", text) for text in said)
     assert [ax.get_xlabel().split(",")[0] for ax in axes] == [
@@ -126,10 +139,11 @@ def test_planned_statements_have_a_figure_and_others_are_called_exploratory(tmp_
         name: {label.get_text() for ax in FIGURES[name].make(results).axes for label in ax.get_yticklabels()}
         for name in ("planned", "claims")
     }
-    headings = {"C3: accuracy, tuned", "C5: accuracy, mean over the grid", "C6: rank of z"}
+    headings = {"C3: accuracy, tuned", "C5: accuracy, mean over the grid, 1 seed", "C6: rank of z"}
     assert heads["planned"] == headings | {"DHEL − SimCLR"}
     assert heads["planned"] < heads["claims"]
-    assert "C6: rank of h (exploratory)" in heads["claims"]
+    said = beside(FIGURES["claims"].make(results).axes)
+    assert (said["C6: rank of h"], said.get("C6: rank of z")) == (["exploratory"], None)
     said = [text.get_text() for ax in FIGURES["planned"].make(results).axes for text in ax.texts]
     assert any(text.endswith("not distinguishable, within the margin") for text in said)
     title = FIGURES["planned"].make(results).get_suptitle()
@@ -237,7 +251,9 @@ def test_dhel_with_the_energy_doubled_has_one_name_in_the_figure_of_causes():
     assert {"weight doubled: DHEL sum − mean", "DHEL mean, w = 1", "DHEL sum"} <= lines
     assert "DHEL mean, w = 2" not in lines
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert "size: w = 2 (of DHEL mean: DHEL sum)" in labels
+    assert labels[-4:] == ["SimCLR", "DCL", "DHEL mean", "DHEL sum"], "and no sizes, since each has one weight"
+    markers = [line.get_marker() for ax in figure.axes[1:] for line in ax.lines]
+    assert markers.count("D") == markers.count("o") == 2 * 3 * 2, "a point for each temperature and rate in two panels"
     assert causes.named("dcl, w = 2") == "DCL, w = 2"
     assert causes.named("dhel-mean, w = 2, length 250") == "DHEL sum, length 250"
 

@@ -147,7 +147,7 @@ def test_every_point_of_the_causes_has_its_row(tables, results_of_several):
     assert tempered["learning rate"] == "0.3"
 
 
-WEIGHT, CROSS_VIEW = "weight doubled: DHEL sum - mean", "cross-view negatives removed: DHEL mean - DCL"
+WEIGHT, CROSS_VIEW = "weight doubled: DHEL sum - mean", "other view's negatives removed: DHEL mean - DCL"
 
 
 def test_effects_of_the_causes_hold_the_truth(tables):

@@ -1,8 +1,8 @@
 """What each step from SimCLR to DHEL does to the effective rank of z, setting by setting, and rank against alignment.
 
 Left: effects with 95 % intervals over seeds, at equal learning rates and with each side at its own best one, and their
-mean over the settings. Right: every point at the usual length; its temperature by colour, energy weight by size, loss
-by marker; KCL, which has no temperature, is open.
+mean over the settings. Right: every setting and learning rate at the usual length; its temperature by colour, loss by
+marker, energy weight by size where other losses than DHEL mean have several; KCL, which has no temperature, is open.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from dhel_kcl.evidence.figures import forest, panels
 from dhel_kcl.evidence.figures.forest import Effect
 from dhel_kcl.evidence.ledger import Ledger
 from dhel_kcl.evidence.tidy import Results, where
-from dhel_kcl.evidence.wording import WITHIN_THE_MARGIN, said
+from dhel_kcl.evidence.wording import said
 from dhel_kcl.presentation import style
 from dhel_kcl.presentation.claim_names import heading
 from dhel_kcl.presentation.titles import TITLES
@@ -45,7 +45,7 @@ def draw(results: Results) -> Figure:
     fig = style.blank(
         (style.PAGE, 1.5 + len(datasets) * max(3.6, 0.6 + forest.LINE * longest)),
         "What each step from SimCLR to DHEL does to the effective rank of z (bars: 95 % intervals), and rank against "
-        "alignment and accuracy",
+        "alignment and accuracy (a point for each setting and rate)",
     )
     names: list[Any] = [[f"{dataset} effects", f"{dataset} {column}"] for dataset in datasets for column in AGAINST]
     axes = fig.subplot_mosaic(names, width_ratios=[1, 0.9])
@@ -62,8 +62,9 @@ def draw(results: Results) -> Figure:
 
 
 def main_points(results: Results, dataset: str) -> pd.DataFrame:
-    """Mean of every point at the suite's usual length."""
+    """Mean of every point at the suite's usual length; DHEL mean at weight 2 is called what it is, DHEL sum."""
     runs = where(Points.read(results, dataset).runs, main=True).fillna({"weight": 1.0})
+    runs.loc[(runs.loss == "dhel-mean") & (runs.weight == 2), ["loss", "weight"]] = ["dhel", 1.0]
     by = ["loss", "weight", "temperature", "gamma", "other", "rate"]
     means = runs.groupby(by, dropna=False, sort=False)[["z_effective_rank", *AGAINST]].mean()
     return means.reset_index().assign(dataset=dataset)
@@ -137,10 +138,6 @@ def named(setting: str) -> str:
     return ", ".join([TITLES.get(first, first), *rest])
 
 
-def weighted(weight: float) -> str:
-    return f"w = {weight:g}" + (" (of DHEL mean: DHEL sum)" if weight == 2 else "")
-
-
 def draw_effects(ax: Axes, blocks: list[list[Line]], book: Ledger, dataset: str) -> None:
     forest.margins(ax, [(statement, len(lines)) for statement, lines in zip(book.of_causes, blocks, strict=True)])
     labels: list[str] = []
@@ -162,13 +159,10 @@ def handles(
     """Effects; then temperatures, weights, losses."""
     look: Look = {"linestyle": "", "color": style.GREY}
     found: list[Artist] = [forest.handle(forest.EQUAL_RATES, "equal learning rates, filled: mean")]
-    found += [
-        forest.handle(forest.RETUNED, "each at its best rate"),
-        Patch(color=forest.BAND, label=WITHIN_THE_MARGIN),
-    ]
+    found += [forest.handle(forest.RETUNED, "each at its best rate"), forest.MARGIN]
     found += [Patch(color=colour, label=f"τ = {temperature:g}") for temperature, colour in colours.items()]
-    # In a shape that no loss has.
-    found += [Line2D([], [], marker="h", markersize=d, label=f"size: {weighted(w)}", **look) for w, d in sizes.items()]
+    if len(sizes) > 1:  # in a shape that no loss has
+        found += [Line2D([], [], marker="h", markersize=d, label=f"size: w = {w:g}", **look) for w, d in sizes.items()]
     for loss, of_loss in points.groupby("loss", sort=False):
         face = "none" if of_loss.temperature.isna().all() else style.GREY
         label, shape = TITLES.get(str(loss), str(loss)), marker(str(loss), results)

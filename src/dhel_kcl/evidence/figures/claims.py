@@ -144,13 +144,17 @@ def draw_blocks(ax: Axes, blocks: list[Block], claims: pd.DataFrame, named: bool
     headings = []
     for statement, rows in blocks:
         headings.append(len(labels))
-        here = where(claims, id=statement.id)
-        if spoken and rows[0].of_cause and here.estimate.notna().any():
+        here, of_cause = where(claims, id=statement.id), rows[0].of_cause
+        words = [EXPLORATORY] if EXPLORATORY in set(here.status) else []
+        label = ("" if of_cause else f"{statement.claim}: ") + heading(statement.id, statement.short)
+        if not spoken:
+            label += "".join(f" ({word})" for word in words)
+        elif of_cause and here.estimate.notna().any():
             (both,) = here.itertuples()
-            forest.beside(ax, len(labels), said(both.verdict, both.equivalent))
-        number = "" if rows[0].of_cause else f"{statement.claim}: "
-        exploratory = " (exploratory)" * (EXPLORATORY in set(here.status))
-        labels.append(number + heading(statement.id, statement.short) + exploratory)
+            words.insert(0, said(both.verdict, both.equivalent))
+        if spoken and words:
+            forest.beside(ax, len(labels), ", ".join(words))
+        labels.append(label)
         for row in rows:
             if len(here):  # causes are asked on some data sets only
                 row.draw(ax, len(labels), here, spoken)

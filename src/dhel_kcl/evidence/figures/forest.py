@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from dhel_kcl.evidence.ledger import Statement
-from dhel_kcl.evidence.wording import WITHIN_THE_MARGIN, with_interval
+from dhel_kcl.evidence.wording import with_interval
 from dhel_kcl.presentation import style
 from dhel_kcl.presentation.verdict_words import (
     CONTRADICTED,
@@ -40,6 +40,8 @@ IN_WORDS = {
 """The fillings."""
 BAND = "#E8E8E8"
 """Of the margin within which differences count as none."""
+MARGIN = Patch(color=BAND, label="margin")
+"""Its legend entry."""
 EQUAL_RATES: dict[str, Any] = {"color": "black", "marker": "o"}
 RETUNED: dict[str, Any] = {"color": "#777777", "marker": "s"}
 """Of effects at the same learning rates, and with each side at its own best one."""
@@ -82,6 +84,8 @@ def margins(ax: Axes, blocks: Sequence[tuple[Statement, int]]) -> None:
         ax.vlines(level, *ends, color="black", linewidth=0.6, zorder=-1)
         first += lines
     ax.set_ylim(first - 0.5, -0.5)
+    ax.margins(x=0.08)
+    ax.locator_params(axis="x", nbins=6)
     ax.tick_params(axis="y", length=0)
 
 
@@ -103,7 +107,7 @@ def unit(statements: Sequence[Statement]) -> str:
 def beside(ax: Axes, line: float, text: str) -> None:
     """Words behind a line, right of the panel."""
     where = ("axes fraction", "data")
-    ax.annotate(text, (1.02, line), xycoords=where, va="center", fontsize=style.SMALL, annotation_clip=False)
+    ax.annotate(text, (1.03, line), xycoords=where, va="center", fontsize=style.SMALL, annotation_clip=False)
 
 
 def say_why_empty(ax: Axes, line: float, verdict: str) -> None:
@@ -118,7 +122,7 @@ def handles(verdicts: Collection[str]) -> list[Artist]:
     look: dict[str, Any] = {"marker": "o", "linestyle": "", "markersize": 4, "color": style.GREY}
     shown = [name for name in FILLINGS if name in verdicts]
     found = [Line2D([], [], label=f"{IN_WORDS[name]}: {name}", **look | FILLINGS[name]) for name in shown]
-    return [*found, Patch(color=BAND, label=WITHIN_THE_MARGIN)]
+    return [*found, MARGIN]
 
 
 def handle(look: dict[str, Any], label: str) -> Line2D:

@@ -21,6 +21,9 @@ OUTCOMES = {
     "effective rank of z": ("z_effective_rank", 1),
     "alignment of z": ("z_alignment", 3),
     "accuracy (points)": ("test_accuracy", 2),
+    "k-NN accuracy (points)": ("knn_accuracy", 2),
+    "effective rank of h": ("h_effective_rank", 1),
+    "of h, centred": ("h_effective_rank_centred", 1),
 }
 """Column of runs.csv and decimals of what the settings change."""
 BOTH_REMOVED = "both removed: DHEL mean - SimCLR", Change("loss", "dhel-mean", "simclr")

@@ -26,8 +26,9 @@ def tabulate(results: Results) -> pd.DataFrame:
                 points = in_order_of_choice(where(grid, dataset=dataset, method=method, batch_size=size))
                 row = {"data set": dataset_title(dataset), "loss": results.suite.title(method), "M": size}
                 row["selected"] = selected(grids.parameters(points), asked)
-                whole = number(points.test_accuracy.mean(), ".2f") or NOT_RUN
-                rows.append(row | spread(best_rates(points).test_accuracy, close) | {"mean over all points": whole})
+                row |= spread(best_rates(points).test_accuracy, close)
+                whole = {"mean": points.test_accuracy.mean(), "SD": points.test_accuracy.std()}
+                rows.append(row | {f"{of} over all points": number(x, ".2f") or NOT_RUN for of, x in whole.items()})
     return pd.DataFrame(rows)
 
 
