@@ -14,7 +14,7 @@ CLAIMS = {
 
 CLEARER = {
     "accuracy": "accuracy, tuned",
-    "untuned": "accuracy, mean over settings at best rates, 1 seed",
+    "untuned": "accuracy, mean of settings at best rates, 1 seed",
     "worst-setting": "accuracy at the worst setting, 1 seed",
     "untuned-rate": "accuracy, mean over the grid, 1 seed",
     "cross-view": "other view's negatives removed: DHEL mean - DCL",
