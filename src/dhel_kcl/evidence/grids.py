@@ -20,6 +20,12 @@ def hyperparameters(text: str) -> dict[str, str]:
     return dict(entry.split("=", 1) for entry in text.split())
 
 
+def varied(texts: Sequence[str]) -> list[str]:
+    """Hyperparameters that these differ in."""
+    named = [hyperparameters(text) for text in texts]
+    return [key for key in named[0] if len({each[key] for each in named}) > 1]
+
+
 def setting(text: str) -> str:
     """Hyperparameters without the learning rate."""
     return " ".join(entry for entry in text.split() if not entry.startswith(f"{RATE}="))

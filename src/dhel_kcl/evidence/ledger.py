@@ -17,6 +17,8 @@ from dhel_kcl.study.mistakes import ConfigError
 
 LEDGER = Path(__file__).with_name("claims.yaml")
 DIRECTIONS = ("greater", "less")
+UNITS = {"points": "accuracy", "dimensions": "effective rank"}
+"""Of effects, and what they measure."""
 KINDS = (CONFIRMATORY, EXPLORATORY)
 BLANKS = ("of", "against", "equal")
 """What a statement's text leaves to be filled in: two losses, and what their trainings share."""
@@ -120,7 +122,7 @@ def _statements(path: Path, content: list[Any], sources: Collection[str]) -> Ite
             source=entry.one_of("source", sources),
             statistic=STATISTICS[entry.one_of("statistic", STATISTICS)],
             column=entry.one_of("column", MEASURES),
-            unit=entry.text("unit"),
+            unit=entry.one_of("unit", UNITS),
             direction=entry.one_of("direction", DIRECTIONS),
             threshold=entry.number("threshold", -math.inf),
             margin=entry.number("margin", 0),

@@ -1,5 +1,6 @@
 """What figures show, in a sentence computed from tidy tables or verdicts: for the captions of the report."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -12,14 +13,14 @@ from dhel_kcl.presentation.verdict_words import NOT_RUN
 from dhel_kcl.study.suite import dataset_title
 
 Levels = Callable[[Results, str], pd.Series]
-"""From results and a data set: a value by (method, batch size), of what has run."""
+"""From results and a data set: a value by (method, batch size), of what has run; NaN where it has none."""
 
 
 def takeaway(figure: str, results: Results) -> str:
     """ "CIFAR-10: accuracy from 58.5 % (KCL log, M = 256) to 62.5 % (DHEL, M = 64)." for one of `SHOWN`."""
     said = [
         f"{dataset_title(dataset)}: {'; '.join(show(results, dataset) for show in SHOWN[figure])}"
-        for dataset in results.datasets
+        for dataset in results.datasets_of("losses")
     ]
     return f"{'. '.join(said)}."
 
@@ -30,15 +31,19 @@ def of_statements(verdicts: Sequence[str]) -> str:
     return f"{len(verdicts)} statements: {', '.join(f'{count} {verdict}' for verdict, count in counts)}."
 
 
-def _from_to(words: str, levels: Levels, digits: int = 1, unit: str = "") -> Callable[[Results, str], str]:
-    """Says between which values the levels lie, and of which loss and batch size these are."""
+def _from_to(
+    words: str, levels: Levels, digits: int = 1, unit: str = "", without: str = NOT_RUN
+) -> Callable[[Results, str], str]:
+    """Says between which values the levels lie, and of which loss and batch size these are; `without` where what has
+    run has none."""
 
     def said(results: Results, dataset: str) -> str:
-        found = levels(results, dataset).dropna()
+        run = levels(results, dataset)
+        found = run.dropna()
         if found.empty:
-            return f"{words}: {NOT_RUN}"
+            return f"{words}: {NOT_RUN if run.empty else without}"
         ends = [
-            f"{found[end]:.{digits}f}{unit} ({results.suite.title(end[0])}, M = {end[1]})".replace("-", "−", 1)
+            f"{found[end]:.{digits}f}".replace("-", "−") + f"{unit} ({results.suite.title(end[0])}, M = {end[1]})"
             for end in (found.idxmin(), found.idxmax())
         ]
         return f"{words} from {' to '.join(ends) if len(found) > 1 else ends[0]}"
@@ -59,15 +64,11 @@ def _mean(column: str) -> Levels:
 
 def _between_settings(results: Results, dataset: str) -> pd.Series:
     """From the least to the highest test accuracy among the settings of a loss, each at its best rate on validation."""
-    grid = where(results.runs, role="grid", dataset=dataset, section="losses")
-    return pd.Series(
-        {
-            key: float(best.max() - best.min())
-            for key, points in grid.groupby(["method", "batch_size"])
-            if len(best := best_rates(points).test_accuracy) > 1
-        },
-        dtype=float,
-    )
+    grid, found = where(results.runs, role="grid", dataset=dataset, section="losses"), {}
+    for key, points in grid.groupby(["method", "batch_size"]):
+        best = best_rates(points).test_accuracy
+        found[key] = best.max() - best.min() if len(best) > 1 else math.nan
+    return pd.Series(found, dtype=float)
 
 
 def _gap_left(results: Results, dataset: str) -> pd.Series:
@@ -75,20 +76,23 @@ def _gap_left(results: Results, dataset: str) -> pd.Series:
     left = {}
     for size in results.sizes(dataset):
         for method, epochs in training_curves.of_losses(results, dataset, size).groupby("method"):
-            gap = epochs.pivot(index="epoch", columns="seed", values="gap")
-            left[method, size] = 100 * (gap / gap.iloc[0]).mean(axis=1).iloc[-1]
+            left[method, size] = 100 * training_curves.gap_left(epochs).mean(axis=1).iloc[-1]
     return pd.Series(left, dtype=float)
 
 
 SHOWN = {
     "accuracy": [_from_to("mean accuracy", _mean("test_accuracy"), 1, " %")],
-    "hyperparameters": [_from_to("spread over the settings of a loss", _between_settings, 1, " points")],
+    "hyperparameters": [
+        _from_to("spread over the settings of a loss", _between_settings, 1, " points", "one setting each")
+    ],
     "spectra": [_from_to("effective rank", _mean("z_effective_rank"))],
     "similarities": [_from_to("Wasserstein uniformity", _mean("z_wasserstein_uniformity"), 3)],
     "alignment_uniformity": [
         _from_to("alignment", _mean("z_alignment"), 2),
         _from_to("uniformity", _mean("z_uniformity"), 2),
     ],
-    "training_curves": [_from_to("share of the first gap that is left at the end", _gap_left, 0, " %")],
+    "training_curves": [
+        _from_to("share of the first gap that is left at the end", _gap_left, 0, " %", "least values not known")
+    ],
 }
 """Figures that have no verdicts in their captions, and what is said of each."""

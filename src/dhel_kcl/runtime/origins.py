@@ -9,7 +9,7 @@ from typing import Any
 from dhel_kcl.evidence.figures import FIGURES, figures_of
 from dhel_kcl.evidence.tables import TABLES, tables_of
 from dhel_kcl.files import read_json
-from dhel_kcl.runtime import science
+from dhel_kcl.runtime import provenance, science
 from dhel_kcl.runtime.digest import RUNNING, Code
 from dhel_kcl.study.suite import Suite
 from dhel_kcl.theory import EXPERIMENTS
@@ -65,8 +65,9 @@ def of_runs(suite: Suite, code: Code = RUNNING) -> dict[str, str]:
 
 
 def of_evidence(suite: Suite, code: Code = RUNNING) -> dict[str, str]:
-    """Digests of the code that a suite's ledger, tables and figures come from, by step."""
-    digests = {"judge": science.of_step("judge", code)}
+    """Digests of the code that a suite's ledger, tables and figures come from, by step; and of the plan, with which the
+    ledger compares that of the runs."""
+    digests = {"judge": science.of_step("judge", code), "plan": str(provenance.planned()["plan"])}
     digests |= {f"table {name}": science.of_exhibit(TABLES[name], code) for name in tables_of(suite)}
     return digests | {f"figure {name}": science.of_exhibit(FIGURES[name], code) for name in figures_of(suite)}
 

@@ -10,7 +10,7 @@ Example:
 
 from pathlib import Path
 
-from dhel_kcl.evidence import duplicates, ledger, tidy
+from dhel_kcl.evidence import ledger, stray_rows, tidy
 from dhel_kcl.evidence.status import Present
 from dhel_kcl.evidence.verdicts import judge
 from dhel_kcl.runtime import cli
@@ -27,5 +27,5 @@ def main() -> None:
 
 def write(results: tidy.Results, root: Path, out: Path) -> None:
     """Write the ledger of a suite's results, judged by the plan below `root`."""
-    duplicates.refuse(results)
+    stray_rows.refuse(results)
     tidy.write(out, judge(results, ledger.read(), Present.read(root)))

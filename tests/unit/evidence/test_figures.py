@@ -260,11 +260,14 @@ def test_dhel_with_the_energy_doubled_has_one_name_in_the_figure_of_causes():
 
 def test_losses_without_a_look_of_their_own_get_different_ones(tmp_path):
     def renamed(content):
-        content["losses"] = {f"my-{name}": entry for name, entry in content["losses"].items()}
+        found = content["losses"].items()
+        content["losses"] = {
+            f"my-{name}-{turn}": entry | {"title": f"{name} {turn}"} for turn in "ab" for name, entry in found
+        }
 
     suite = suite_of(tmp_path, renamed)
     looks = [tuple(panels.look(name, suite).values()) for name, method in suite.methods.items() if name[:3] == "my-"]
-    assert len(set(looks)) == len(looks) == 5
+    assert len(set(looks)) == len(looks) == 2 * len(style.OTHERS)
     assert not set(looks) & set(style.LOOKS.values())
     assert panels.look("dhel-mean", suite) == panels.look("dhel-mean", Suite.load(ROOT, "digits"))
 
@@ -274,3 +277,32 @@ def test_losses_without_a_look_of_their_own_get_different_ones(tmp_path):
 )
 def test_how_figures_look_is_behind_the_digest_of_each(module):
     assert "presentation.style" in RUNNING.reached_by([module])
+
+
+def test_panels_keep_their_numbers_where_the_first_has_not_run(tmp_path):
+    """Panels of a data set share the y axis, which stands at the first of them."""
+    results = complete(results_of(tmp_path / "results", suite_of(tmp_path), without=lambda run: run.batch_size == 16))
+    for name in ("spectra", "training_curves"):
+        axes = FIGURES[name].make(results).axes
+        numbered = [ax.get_title() for ax in axes if ax.yaxis.get_tick_params()["labelleft"]]
+        assert numbered == ["digits, M = 64"], name
+
+
+def test_exploratory_data_sets_are_named_where_others_were_planned(results_of_several):
+    results = Results(results_of_several.folder, results_of_several.suite)
+    table = results.table("claims")
+    changed = table.assign(
+        status=[
+            "confirmatory" if row.id == "rank" and row.dataset == "cifar10" else "exploratory"
+            for row in table.itertuples()
+        ]
+    )
+    results.__dict__["table"] = lambda name: changed if name == "claims" else table
+    axes = claims.draw(results).axes
+    (labels,) = [
+        labels for ax in axes if "C6: rank of z" in (labels := [each.get_text() for each in ax.get_yticklabels()])
+    ]
+    said = {labels[int(text.xy[1])]: text.get_text() for text in axes[-1].texts if text.get_text()}
+    assert said["C6: rank of z"] == "exploratory on CIFAR-100, STL-10"
+    assert said["C6: rank of h"] == "exploratory"
+    assert all(not text.get_text().startswith("exploratory") for ax in axes[-3:-1] for text in ax.texts)

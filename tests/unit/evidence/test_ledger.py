@@ -57,6 +57,8 @@ LEAD = "statement 'small-batches': "
         ("claim: C4", "claim: C8", LEAD + "claim: 'C8' is unknown; allowed: C1, C1 terms, C2, C3"),
         ("claim: C4\n    kind: exploratory", "claim: C4\n    kind: both",
          LEAD + "kind: 'both' is unknown; allowed: confirmatory, exploratory"),
+        (LEADS + "greater", LEADS.replace("points", "percent") + "greater",
+         LEAD + "unit: 'percent' is unknown; allowed: points, dimensions"),
         (LEADS + "greater", LEADS + "higher", LEAD + "direction: 'higher' is unknown; allowed: greater, less"),
         ("statistic: interaction\n    column: test_accuracy", "statistic: interaction\n    column: accuracy",
          LEAD + "column: 'accuracy' is unknown; allowed: validation_accuracy"),

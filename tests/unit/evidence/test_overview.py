@@ -31,7 +31,7 @@ def test_a_finding_counts_what_the_suite_can_say(judged):
 def test_the_report_opens_with_what_the_readme_found():
     found = overview.what_was_found((ROOT / "README.md").read_text(encoding="utf-8"))
     page = publish_parts(found, writer="html", settings_overrides={"halt_level": 2})["body"]
-    assert len(re.findall("<li>", page)) == 4
+    assert len(re.findall("<li>", page)) == 5
     assert "<strong>Nothing has been run at the paper's scale" in html.unescape(page).replace("’", "'")
     assert "](" not in found
     with pytest.raises(ValueError, match=r"README\.md has no numbered list"):

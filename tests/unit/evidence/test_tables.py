@@ -112,7 +112,15 @@ def test_transfers_are_compared_by_the_same_probe(tables):
     assert {"CIFAR-10", "CIFAR-100"} <= set(across)
     assert across.loc[("CIFAR-10", "DCL"), "CIFAR-100"] == "50.00 ± 0.00 (n=5)", "the seeds that transfers are run with"
     assert across.loc[("CIFAR-10", "DCL"), "CIFAR-10"] == "79.00 ± 0.00 (n=5)", "the same probe as of transfers"
-    assert across.loc[("STL-10", "DCL"), "CIFAR-100"] == "not run"
+    assert "STL-10" not in across.index.get_level_values("trained on"), "it is not trained at the batch size asked for"
+
+
+def test_a_transfer_that_is_asked_for_and_has_not_run_says_so(results_of_several):
+    results = type(results_of_several)(results_of_several.folder, results_of_several.suite)
+    results.__dict__["runs"] = results.runs[results.runs.method != "dcl"]
+    across = TABLES["transfer"].make(results).set_index(["trained on", "loss"])
+    assert across.loc[("CIFAR-10", "DCL"), "CIFAR-100"] == "not run"
+    assert across.loc[("CIFAR-10", "DHEL"), "CIFAR-100"] != "not run"
 
 
 def test_a_transfer_that_nobody_asks_for_is_an_empty_cell(tmp_path):

@@ -1,7 +1,10 @@
+import math
+
 import pytest
 
 from dhel_kcl.evidence import takeaways
 from dhel_kcl.evidence.figures import FIGURES
+from dhel_kcl.evidence.tidy import Results, write
 from dhel_kcl.theory import EXPERIMENTS
 from tests.pipeline import ROOT
 from tests.synthetic import effect, results_of, suite_of
@@ -51,3 +54,33 @@ def test_every_figure_says_what_it_shows():
     for figure in (*FIGURES, *(f"theory_{name}" for name in EXPERIMENTS)):
         caption = (ROOT / f"workflow/report/captions/{figure}.rst").read_text(encoding="utf-8")
         assert caption.split("\n")[2] == "{in short}"
+
+
+def test_what_has_run_and_has_no_value_is_not_called_not_run(tmp_path):
+    def one_setting(content):
+        content["losses"] = {
+            name: entry | {"temperature": 0.3} for name, entry in content["losses"].items() if name in ("dcl", "dhel")
+        }
+        content["losses"]["dcl"].pop("title")
+        content["batch_sizes"] = [256]
+        del content["ablations"]
+        content["floors"] |= {"batch_size": 256}
+
+    suite = suite_of(tmp_path, one_setting)
+    results = results_of(tmp_path / "results", suite, lambda run, loss: {"z_uniformity": -2.0 - (run.method == "dcl")})
+    assert (
+        takeaways.takeaway("hyperparameters", results)
+        == "digits: spread over the settings of a loss: one setting each."
+    )
+    write(results.folder / "epochs.csv", results.table("epochs").assign(gap=math.nan))
+    assert takeaways.takeaway("training_curves", results).endswith("left at the end: least values not known.")
+    suite.methods["dcl"].__dict__["title"] = "decoupled-loss"
+    said = takeaways.takeaway("alignment_uniformity", results)
+    assert "uniformity from −3.00 (decoupled-loss, M = 256) to −2.00 (DHEL, M = 256)." in said
+
+
+def test_data_sets_without_losses_to_compare_have_no_takeaway(results_of_several, monkeypatch):
+    monkeypatch.setattr(Results, "datasets_of", lambda results, section: ["cifar10"])
+    said = takeaways.takeaway("accuracy", results_of_several)
+    assert said.startswith("CIFAR-10: ")
+    assert "STL-10" not in said

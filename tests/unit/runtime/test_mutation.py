@@ -106,7 +106,7 @@ CHANGES = """
     evidence.verdicts  evidence.status       judge
     evidence.limits                          judge
     evidence.wording                         {judged}, {hyperparameters}, table claims*, table causes*
-    evidence.power  evidence.duplicates     -
+    evidence.power  evidence.stray_rows     -
     evidence.exhibit  evidence.overview      -
     evidence.takeaways                       -
     evidence.published                       table published, table negative_variance, published

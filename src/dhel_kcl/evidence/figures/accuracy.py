@@ -20,13 +20,14 @@ NAME = 0.11
 
 
 def draw(results: Results) -> Figure:
-    columns = min(2, len(results.datasets))
-    rows, height = -(-len(results.datasets) // columns), 2.6
+    datasets = results.datasets_of("losses")
+    columns = min(2, len(datasets))
+    rows, height = -(-len(datasets) // columns), 2.6
     width = style.COLUMN if columns == 1 else style.PAGE
     fig, axes = style.grid(rows, columns, (width, 0.4 + rows * height), title(results))
-    for ax in axes.flat[len(results.datasets) :]:
+    for ax in axes.flat[len(datasets) :]:
         ax.set_axis_off()
-    for ax, dataset in zip(axes.flat, results.datasets, strict=False):
+    for ax, dataset in zip(axes.flat, datasets, strict=False):
         draw_dataset(ax, results, dataset, NAME / (0.6 * height))
     for row in axes:
         row[0].set_ylabel("test accuracy (%)")

@@ -15,9 +15,10 @@ TITLE = "Alignment of views and uniformity of images (bars: 1 SD over seeds)"
 
 
 def draw(results: Results) -> Figure:
+    datasets = results.datasets_of("losses")
     diameters = {size: 3 + 1.5 * rank for rank, size in enumerate(results.all_sizes)}
-    fig, axes = style.panels(len(results.datasets), 3.3, TITLE, sharey=False)
-    for ax, dataset in zip(axes, results.datasets, strict=True):
+    fig, axes = style.panels(len(datasets), 3.3, TITLE, sharey=False)
+    for ax, dataset in zip(axes, datasets, strict=True):
         methods, here = results.methods("losses", dataset), where(results.selected, dataset=dataset)
         by = here[here.method.isin(methods)].groupby(["method", "batch_size"])[["z_alignment", "z_uniformity"]]
         if by.ngroups == 0:

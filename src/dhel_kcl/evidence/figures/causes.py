@@ -23,9 +23,9 @@ from dhel_kcl.evidence.dataset_runs import DatasetRuns, Finding, Pair
 from dhel_kcl.evidence.estimates import Estimate
 from dhel_kcl.evidence.figures import forest, panels
 from dhel_kcl.evidence.figures.forest import Effect
-from dhel_kcl.evidence.ledger import Ledger
+from dhel_kcl.evidence.ledger import Ledger, Statement
 from dhel_kcl.evidence.tidy import Results, where
-from dhel_kcl.evidence.wording import said
+from dhel_kcl.evidence.wording import NOT_IN_THIS_SUITE, said
 from dhel_kcl.presentation import style
 from dhel_kcl.presentation.claim_names import heading
 from dhel_kcl.presentation.titles import TITLES
@@ -41,7 +41,7 @@ Line = tuple[str, list[Effect]]
 def draw(results: Results) -> Figure:
     datasets, book = results.datasets_of("causes"), ledger.read()
     blocks = {dataset: list(blocks_of(results, dataset, book)) for dataset in datasets}
-    longest = max(sum(map(len, found)) for found in blocks.values())
+    longest = max(sum(len(lines) for _, lines in found) for found in blocks.values())
     fig = style.blank(
         (style.PAGE, 1.5 + len(datasets) * max(3.6, 0.6 + forest.LINE * longest)),
         "What each step from SimCLR to DHEL does to the effective rank of z (bars: 95 % intervals), and rank against "
@@ -52,7 +52,7 @@ def draw(results: Results) -> Figure:
     points = pd.concat([main_points(results, dataset) for dataset in datasets])
     colours, sizes = by_temperature(points), by_weight(points)
     for dataset in datasets:
-        draw_effects(axes[f"{dataset} effects"], blocks[dataset], book, dataset)
+        draw_effects(axes[f"{dataset} effects"], blocks[dataset], dataset)
         for column, label in AGAINST.items():
             ax = axes[f"{dataset} {column}"]
             draw_points(ax, where(points, dataset=dataset), column, colours, sizes, results)
@@ -100,12 +100,14 @@ def draw_points(
         ax.plot(x, point.z_effective_rank, marker=marker(point.loss, results), markersize=size, alpha=0.85, **look)
 
 
-def blocks_of(results: Results, dataset: str, book: Ledger) -> Iterator[list[Line]]:
-    """Of each statement a heading with the verdict, its mean effect and that of every setting."""
+def blocks_of(results: Results, dataset: str, book: Ledger) -> Iterator[tuple[Statement, list[Line]]]:
+    """Of each statement that the suite asks a heading, its mean effect with the verdict, and that of every setting."""
     runs, claims = DatasetRuns(results, dataset, book.rules), where(results.table("claims"), dataset=dataset)
     for statement in book.of_causes:
-        finding = statement.statistic.estimate(runs, Pair(), statement.column)
         row = where(claims, id=statement.id).iloc[0]
+        if row.note == NOT_IN_THIS_SUITE:
+            continue
+        finding = statement.statistic.estimate(runs, Pair(), statement.column)
         # Intervals of one setting are for reading; those of the mean are the verdict's.
         both = [(finding, forest.EQUAL_RATES)]
         if finding.retuned:
@@ -114,7 +116,7 @@ def blocks_of(results: Results, dataset: str, book: Ledger) -> Iterator[list[Lin
         mean = [effect(part.result, level, look) for part, look in both]
         settings = [(named(label), effects_at(label, both, level)) for label in finding.components]
         words = heading(statement.id, statement.short)
-        yield [(words, []), (f"mean ({said(row.verdict, row.equivalent)})", mean), *settings]
+        yield statement, [(words, []), (f"mean ({said(row.verdict, row.equivalent)})", mean), *settings]
 
 
 def effect(estimate: Estimate, level: float, look: Look) -> Effect:
@@ -138,11 +140,15 @@ def named(setting: str) -> str:
     return ", ".join([TITLES.get(first, first), *rest])
 
 
-def draw_effects(ax: Axes, blocks: list[list[Line]], book: Ledger, dataset: str) -> None:
-    forest.margins(ax, [(statement, len(lines)) for statement, lines in zip(book.of_causes, blocks, strict=True)])
+def draw_effects(ax: Axes, blocks: list[tuple[Statement, list[Line]]], dataset: str) -> None:
+    ax.set_title(dataset_title(dataset))
+    if not blocks:
+        style.words(ax, "no step that the\nsuite could show")
+        return
+    forest.margins(ax, [(statement, len(lines)) for statement, lines in blocks])
     labels: list[str] = []
     headings = []
-    for lines in blocks:
+    for _, lines in blocks:
         headings.append(len(labels))
         for label, effects in lines:
             for position, each in enumerate(effects):
@@ -150,7 +156,7 @@ def draw_effects(ax: Axes, blocks: list[list[Line]], book: Ledger, dataset: str)
                     each.draw(ax, len(labels) + style.dodged(position, 2, 0.6))
             labels.append(label)
     forest.name_lines(ax, labels, headings)
-    ax.set(xlabel=f"effect on the effective rank of z ({book.of_causes[0].unit})", title=dataset_title(dataset))
+    ax.set_xlabel(f"effect on the effective rank of z ({blocks[0][0].unit})")
 
 
 def handles(

@@ -18,7 +18,7 @@ from dhel_kcl.evidence.figures import forest, panels
 from dhel_kcl.evidence.figures.forest import Effect
 from dhel_kcl.evidence.ledger import Statement
 from dhel_kcl.evidence.tidy import Results, where
-from dhel_kcl.evidence.wording import said, signed
+from dhel_kcl.evidence.wording import NOT_IN_THIS_SUITE, said, signed
 from dhel_kcl.presentation import style
 from dhel_kcl.presentation.claim_names import heading
 from dhel_kcl.presentation.verdict_words import EXPLORATORY, MIXED
@@ -80,15 +80,16 @@ Block = tuple[Statement, list[Line]]
 
 def draw(results: Results) -> Figure:
     title = "What the results say on each statement: differences with 95 % intervals over seeds"
-    return drawn(results, blocks_of(results), title)
+    return drawn(results, results.datasets, blocks_of(results), title)
 
 
-def drawn(results: Results, blocks: list[Block], title: str) -> Figure:
-    """A figure of these statements."""
+def drawn(results: Results, datasets: list[str], blocks: list[Block], title: str) -> Figure:
+    """A figure of these statements on these data sets."""
     units = list(dict.fromkeys(statement.unit for statement, _ in blocks))
     of_unit = {unit: [block for block in blocks if block[0].unit == unit] for unit in units}
     lines = [sum(1 + len(rows) for _, rows in found) for found in of_unit.values()]
-    datasets, table = results.datasets, results.table("claims")
+    table = results.table("claims")
+    table = table[table.dataset.isin(datasets)]
     fig, axes = style.grid(
         max(len(units), 1),
         len(datasets),
@@ -101,7 +102,14 @@ def drawn(results: Results, blocks: list[Block], title: str) -> Figure:
     for row, found in zip(axes, of_unit.values(), strict=False):
         for ax, dataset in zip(row, datasets, strict=True):
             draw_blocks(ax, found, where(table, dataset=dataset), named=ax is row[0], spoken=len(datasets) == 1)
-        row[len(row) // 2].set_xlabel(forest.unit([statement for statement, _ in found]))
+        line = 0
+        for statement, lines_below in found:
+            if words := beside_heading(where(table, id=statement.id), spoken=len(datasets) == 1):
+                forest.beside(row[-1], line, words)
+            line += 1 + len(lines_below)
+        row[-1].set_xlabel(
+            forest.unit([statement for statement, _ in found]), loc="right" if len(row) > 1 else "center"
+        )
     for ax, dataset in zip(axes[0], datasets, strict=True):
         if not blocks:
             style.words(ax, "no statement on\nthe losses of this suite")
@@ -133,6 +141,19 @@ def blocks_of(results: Results) -> list[Block]:
     return found
 
 
+def beside_heading(claims: pd.DataFrame, spoken: bool) -> str:
+    """What stands behind a statement's heading, by its verdicts on the data sets: the verdict on a cause, which its two
+    effects share, if `spoken`; and where it is exploratory."""
+    asked = claims[claims.note != NOT_IN_THIS_SUITE]
+    causes = asked[asked.of.isna() & asked.estimate.notna()]
+    words = [said(row.verdict, row.equivalent) for row in causes.itertuples() if spoken]
+    exploratory = asked[asked.status == EXPLORATORY].dataset.unique()
+    if len(exploratory):
+        everywhere = len(exploratory) == asked.dataset.nunique()
+        words.append(EXPLORATORY + ("" if everywhere else f" on {', '.join(map(dataset_title, exploratory))}"))
+    return ", ".join(words)
+
+
 def of_pair(claims: pd.DataFrame, pair: Pair) -> pd.DataFrame:
     return where(claims.fillna({"of": "", "against": ""}), of=pair.of, against=pair.against)
 
@@ -144,17 +165,8 @@ def draw_blocks(ax: Axes, blocks: list[Block], claims: pd.DataFrame, named: bool
     headings = []
     for statement, rows in blocks:
         headings.append(len(labels))
-        here, of_cause = where(claims, id=statement.id), rows[0].of_cause
-        words = [EXPLORATORY] if EXPLORATORY in set(here.status) else []
-        label = ("" if of_cause else f"{statement.claim}: ") + heading(statement.id, statement.short)
-        if not spoken:
-            label += "".join(f" ({word})" for word in words)
-        elif of_cause and here.estimate.notna().any():
-            (both,) = here.itertuples()
-            words.insert(0, said(both.verdict, both.equivalent))
-        if spoken and words:
-            forest.beside(ax, len(labels), ", ".join(words))
-        labels.append(label)
+        here, number = where(claims, id=statement.id), "" if rows[0].of_cause else f"{statement.claim}: "
+        labels.append(number + heading(statement.id, statement.short))
         for row in rows:
             if len(here):  # causes are asked on some data sets only
                 row.draw(ax, len(labels), here, spoken)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from dhel_kcl.evidence.ledger import Statement
+from dhel_kcl.evidence.ledger import UNITS, Statement
 from dhel_kcl.evidence.wording import with_interval
 from dhel_kcl.presentation import style
 from dhel_kcl.presentation.verdict_words import (
@@ -98,10 +98,14 @@ def name_lines(ax: Axes, labels: Sequence[str], headings: Collection[int]) -> No
 
 def unit(statements: Sequence[Statement]) -> str:
     """Of the axis, and which side of the threshold supports the statements, if it is one side."""
-    side = {"greater": ", right of 0 supports →", "less": ", ← left of 0 supports"}
-    directions = {statement.direction for statement in statements}
-    measure = {"points": "accuracy", "dimensions": "effective rank"}[statements[0].unit]
-    return f"difference in {measure} ({statements[0].unit})" + (side[directions.pop()] if len(directions) == 1 else "")
+    said = f"difference in {UNITS[statements[0].unit]} ({statements[0].unit})"
+    sides = {(statement.direction, statement.threshold) for statement in statements}
+    if len(sides) > 1:
+        return said
+    ((direction, threshold),) = sides
+    return said + (
+        f", right of {threshold:g} supports →" if direction == "greater" else f", ← left of {threshold:g} supports"
+    )
 
 
 def beside(ax: Axes, line: float, text: str) -> None:

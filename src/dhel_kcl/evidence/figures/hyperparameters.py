@@ -23,9 +23,9 @@ SYMBOLS = {"temperature": "τ", "energy_weight": "w", "gamma": "γ"}
 
 def draw(results: Results) -> Figure:
     """A row a data set and batch size, a column a loss."""
-    rows = [(dataset, size) for dataset in results.datasets for size in results.sizes(dataset)]
+    rows = panels.cells(results)
     columns = results.methods("losses")
-    rates = any(has_rates(results, dataset) for dataset in results.datasets)
+    rates = any(has_rates(results, dataset) for dataset, _ in rows)
     lengths = where(results.runs, role="grid").epochs.unique()
     length = f", {lengths[0]:g} epochs" if len(lengths) == 1 else ""
     title = f"Test accuracy at every setting of a loss (1 seed each{length})"
@@ -86,21 +86,15 @@ def draw_points(ax: Axes, points: pd.DataFrame, settings: list[str], color: str,
     ax.margins(y=0.15)
 
 
-def varied(settings: list[str]) -> list[str]:
-    """Hyperparameters that settings differ in."""
-    named = [grids.hyperparameters(setting) for setting in settings]
-    return [key for key in named[0] if len({each[key] for each in named}) > 1]
-
-
 def values(setting: str, settings: list[str]) -> str:
     """Of what varies, above each other."""
     named = grids.hyperparameters(setting)
-    return "\n".join(named[key].removesuffix(".0") for key in varied(settings))
+    return "\n".join(named[key].removesuffix(".0") for key in grids.varied(settings))
 
 
 def names(settings: list[str]) -> str:
     """What the values below the points are: "τ"; "t (above), γ (below)"; "form, w, τ (from above)"."""
-    found = [SYMBOLS.get(key, key) for key in varied(settings)]
+    found = [SYMBOLS.get(key, key) for key in grids.varied(settings)]
     if len(found) == 2:
         return "{} (above), {} (below)".format(*found)
     return ", ".join(found) + " (from above)" * (len(found) > 2)

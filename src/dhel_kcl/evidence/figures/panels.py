@@ -18,11 +18,12 @@ FLOOR_LINES: dict[str, Any] = {"pixels": ":", "random": "--", "supervised": "-."
 
 def look(method: str, suite: Suite) -> dict[str, Any]:
     """Colour and marker of a loss, the same in every figure of the suite. A name that is no entry's, as
-    that of a kind of losses, has the first that no entry has."""
+    that of a kind of losses, has the first that no entry has. Where colours come again, markers are others."""
     others = [name for name in suite.methods if name not in style.LOOKS]
     position = others.index(method) if method in others else len(others)
-    colour, marker = style.LOOKS.get(method) or style.OTHERS[position % len(style.OTHERS)]
-    return {"color": colour, "marker": marker}
+    turn, place = divmod(position, len(style.OTHERS))
+    colour, marker = style.OTHERS[place][0], style.OTHERS[(place + turn) % len(style.OTHERS)][1]
+    return dict(zip(("color", "marker"), style.LOOKS.get(method, (colour, marker)), strict=True))
 
 
 Cell = tuple[str, int]
@@ -61,6 +62,14 @@ def grid(shown: list[Cell], title: str, xlabel: str, ylabel: str) -> tuple[Figur
         lowest = max(k for k, row in enumerate(rows) if len(row) > column)
         axes[lowest, column].set_xlabel(xlabel)
     return fig, found
+
+
+def number_rows(axes: dict[Cell, Axes]) -> None:
+    """Number the y axis at the first panel of each data set in which something is drawn: panels that have not run show
+    no numbers."""
+    for _, of_dataset in groupby(axes, key=itemgetter(0)):
+        if drawn := [axes[cell] for cell in of_dataset if axes[cell].has_data()]:
+            drawn[0].tick_params(left=True, labelleft=True)
 
 
 def in_rows(of_datasets: Iterable[list[Cell]], columns: int) -> list[list[Cell]]:

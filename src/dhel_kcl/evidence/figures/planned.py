@@ -3,6 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from dhel_kcl.evidence.dataset_runs import Pair
 from dhel_kcl.evidence.figures.claims import blocks_of, drawn
 from dhel_kcl.evidence.tables.claims import VERDICTS, asked
 from dhel_kcl.evidence.tidy import Results
@@ -10,9 +11,13 @@ from dhel_kcl.presentation.verdict_words import CONFIRMATORY
 
 
 def draw(results: Results) -> Figure:
+    datasets = [dataset for dataset in results.datasets if results.suite.config_of(dataset).confirmatory]
     blocks = [block for block in blocks_of(results) if block[0].kind == CONFIRMATORY]
-    claims = asked(results)
-    return drawn(results, blocks, title(claims[claims.id.isin([statement.id for statement, _ in blocks])]))
+    drawn_pairs = {(statement.id, line.pair) for statement, lines in blocks for line in lines}
+    claims = asked(results).fillna({"of": "", "against": ""})
+    claims = claims[claims.dataset.isin(datasets)]
+    planned = [(row.id, Pair(row.of, row.against)) in drawn_pairs for row in claims.itertuples()]
+    return drawn(results, datasets, blocks, title(claims[planned]))
 
 
 def title(claims: pd.DataFrame) -> str:

@@ -33,5 +33,6 @@ def draw(results: Results) -> Figure:
             style.curve(ax, line.similarity + width / 2, line["mean"], line["std"], every=8, **look)
         ax.plot(s, sphere.dot_product_pdf(s, suite.config_of(dataset).projector_dim), **UNIFORM)
         ax.set_xlim(-0.8, 1)
+    panels.number_rows(axes)
     style.legend(fig, [*panels.loss_handles(results), Line2D([], [], label="uniform", **UNIFORM)], columns=6)
     return fig

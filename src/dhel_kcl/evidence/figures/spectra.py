@@ -33,6 +33,7 @@ def draw(results: Results) -> Figure:
         ax.set_yscale("log")
         ax.set_ylim(bottom=LEAST)
         style.plain(ax.yaxis)
+    panels.number_rows(axes)
     floors = [] if where(spectra, method="random").empty else [panels.floor_handle("random", suite)]
     style.legend(fig, panels.loss_handles(results) + floors, columns=6)
     return fig

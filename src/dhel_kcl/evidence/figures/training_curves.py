@@ -23,6 +23,7 @@ def draw(results: Results) -> Figure:
     fig, axes = panels.grid(told or list(epochs), TITLE, "epoch", "gap to the least loss\n/ gap in epoch 1")
     for cell, ax in axes.items():
         draw_curves(ax, epochs[cell], results.suite)
+    panels.number_rows(axes)
     handles, known = panels.loss_handles(results), pd.concat(epochs.values()).groupby("method").gap.count()
     for method, handle in zip(results.methods("losses"), handles, strict=True):
         if known.any() and known.get(method) == 0:
@@ -37,6 +38,12 @@ def of_losses(results: Results, dataset: str, size: int) -> pd.DataFrame:
     return here[here.method.isin(results.methods("losses", dataset))]
 
 
+def gap_left(epochs: pd.DataFrame) -> pd.DataFrame:
+    """Share of the first epoch's gap, by epoch and seed, of one loss."""
+    gap = epochs.pivot(index="epoch", columns="seed", values="gap")
+    return gap / gap.iloc[0]
+
+
 def draw_curves(ax: Axes, epochs: pd.DataFrame, suite: Suite) -> None:
     """A curve a loss."""
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -46,8 +53,7 @@ def draw_curves(ax: Axes, epochs: pd.DataFrame, suite: Suite) -> None:
         style.words(ax, "least value\nnot known")
         ax.tick_params(bottom=False, labelbottom=False)
     for method in epochs.method.unique():
-        gap = where(epochs, method=method).pivot(index="epoch", columns="seed", values="gap")
-        relative, every = gap / gap.iloc[0], max(1, len(gap) // 5)
-        mean, spread = relative.mean(axis=1), relative.std(axis=1)
-        style.curve(ax, relative.index, mean, spread, every, **panels.look(method, suite))
+        left = gap_left(where(epochs, method=method))
+        mean, spread, every = left.mean(axis=1), left.std(axis=1), max(1, len(left) // 5)
+        style.curve(ax, left.index, mean, spread, every, **panels.look(method, suite))
     ax.set_ylim(bottom=0)

@@ -39,8 +39,7 @@ def selected(parameters: pd.Series, points: list[str]) -> str:
         return NOT_RUN
     edges = grids.at_edge(parameters.iloc[0], points)
     chosen = grids.hyperparameters(parameters.iloc[0])
-    varied = [key for key in chosen if len({grids.hyperparameters(point)[key] for point in points}) > 1]
-    return " ".join(f"{key}={chosen[key]}" + " (edge)" * (key in edges) for key in varied)
+    return " ".join(f"{key}={chosen[key]}" + " (edge)" * (key in edges) for key in grids.varied(points))
 
 
 def spread(accuracy: Sequence[float] | pd.Series, close: float) -> dict[str, str]:

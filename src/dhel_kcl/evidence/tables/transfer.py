@@ -12,8 +12,8 @@ def tabulate(results: Results) -> pd.DataFrame:
     """One row a data set that was trained on and loss, one column a data set that was probed."""
     rows = []
     for dataset in results.datasets:
-        asked = results.suite.config_of(dataset).transfer
-        if asked is None:
+        asked, settings = results.suite.config_of(dataset).transfer, results.settings(dataset)
+        if asked is None or not settings.seeds.selected or asked.batch_size not in settings.batch_sizes:
             continue
         runs = where(results.runs, batch_size=asked.batch_size, role="selected")
         # The same probe for all: transfers are cached.

@@ -1,4 +1,5 @@
-"""Rows of a tidy table that are there twice, as after a merge by hand: a run that counts twice narrows intervals."""
+"""Rows that would count though they must not: of a tidy table that are there twice, as after a merge by hand, which
+narrows intervals; and of runs that the config no longer asks for."""
 
 from dhel_kcl.evidence.tidy import CONFIGURATION, Results
 
@@ -15,6 +16,24 @@ KEYS = {
 
 def refuse(results: Results) -> None:
     """Raises ValueError that names the table, the row and the command that makes it anew."""
+    refuse_twice(results)
+    refuse_not_asked(results)
+
+
+def refuse_not_asked(results: Results) -> None:
+    asked = {(run.dataset, run.section, run.method, run.batch_size, run.seed) for run in results.suite.runs}
+    keys = [*CONFIGURATION, "seed"]
+    for row in results.runs[keys].itertuples(index=False, name=None):
+        if row not in asked:
+            named = ", ".join(f"{key} {value}" for key, value in zip(keys, row, strict=True))
+            suite = results.suite.name
+            raise ValueError(
+                f"{results.folder / 'runs.csv'} has a run that config/suites/{suite}.yaml does not ask for: {named}; "
+                f"run `snakemake --cores all {suite}` to make the table anew, or restore the config"
+            )
+
+
+def refuse_twice(results: Results) -> None:
     for name, keys in KEYS.items():
         table = results.table(name)
         twice = table.duplicated(keys)
