@@ -225,3 +225,13 @@ def test_the_step_prepares_them(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["fetch", *OPTIONS, "--streamed"])
     step.main()
     assert capsys.readouterr().out == "out: 6 images of their own sizes, 2 classes\n"
+
+
+@pytest.mark.parametrize("option", [["--size", "64"], ["--streamed"], ["--no-streamed"]])
+def test_options_of_own_images_need_their_folder(option, monkeypatch, capsys):
+    """They would say nothing of a data set that is known."""
+    monkeypatch.setattr(sys, "argv", ["fetch", "--dataset", "digits", "--out", "out", *option])
+    with pytest.raises(SystemExit):
+        step.main()
+    assert "--size and --streamed are for your own images: give their --folder" in capsys.readouterr().err
+    assert not Path("out").exists()

@@ -3,10 +3,12 @@
 import shutil
 
 import pytest
+import yaml
 
 from dhel_kcl import registry
 from dhel_kcl.runtime import origins, science
 from dhel_kcl.runtime.digest import Code
+from dhel_kcl.study import layout
 from dhel_kcl.study.suite import Suite
 from tests.pipeline import ROOT
 
@@ -191,6 +193,17 @@ def test_differences_are_named():
     assert origins.differences(recorded, {"config": "b", "code": {"evaluate": "1", "select": "3", "new": "4"}}) == [
         "config", "new", "select",
     ]  # fmt: skip
+
+
+def test_an_edit_of_the_plan_makes_the_evidence_of_a_suite_stale(monkeypatch):
+    """The ledger compares the plan with that of the runs, so `make check` must see it, and `dvc repro` run."""
+    suite = Suite.load(ROOT, "smoke")
+    before = origins.of_suite(suite)
+    monkeypatch.setattr(origins.provenance, "planned", lambda: {"plan": "0" * 64, "claims": None})
+    changed = origins.changed(before, origins.of_suite(suite))
+    assert changed == {"runs": [], "tidy": [], "evidence": ["plan"]}
+    (stage,) = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"].values()
+    assert layout.ANALYSIS_PLAN in stage["deps"]
 
 
 def test_the_code_of_a_suites_transfers_is_among_that_of_its_runs():
