@@ -232,11 +232,13 @@ def verdict(pairs):
 def test_the_verdicts_quoted_of_encoders_are_those_of_the_main_comparison(comparison):
     quoted = {cells[0].split(":")[0]: cells for cells in rows(README, "Claim by claim")}
     claims, _, titles = comparison
+    updates = pd.read_csv(ROOT / "results/cifar10_updates/claims.csv").query("id == 'small-batches'")
     for claim, (identifier, unit) in ENCODERS.items():
         pairs = claims[claims.id == identifier]
         assert quoted[claim][3] == f"{unit} {effects(pairs, titles)}"
         (status,) = set(pairs.status)
-        assert quoted[claim][4] == verdict(pairs) + ("" if status == "confirmatory" else f" ({status})")
+        at_equal_updates = f"; at equal updates {verdict(updates)}" if claim == "C4" else ""
+        assert quoted[claim][4] == verdict(pairs) + at_equal_updates + f" ({status})" * (status != "confirmatory")
 
 
 def told(row, decimals):
@@ -555,6 +557,71 @@ def test_equal_updates_are_asked_at_the_settings_that_the_main_comparison_select
     settings = {(run.method, run.setting.parameters) for run in asked if run.role == "grid"}
     without = {(method, re.sub(r" learning_rate=\S+", "", setting)) for method, setting in settings}
     assert without == set(selected.items())
+
+
+def test_what_is_quoted_of_equal_updates_is_that_of_its_ledger_and_runs(comparison):
+    claims, _, titles = comparison
+    (text,) = re.findall(r"^### Equal updates\n(.*?)^### ", RESULTS, re.MULTILINE | re.DOTALL)
+    text = " ".join(text.split())
+    updates = pd.read_csv(ROOT / "results/cifar10_updates/claims.csv")
+    assert set(updates.status) == {"exploratory"}
+    assert table("paper_figures/cifar10_updates/linear_evaluation.md") in RESULTS
+    leads = [each[each.id == "small-batches"].set_index(["of", "against"]) for each in (claims, updates)]
+    for of, against in leads[0].index:
+        cells = [told(each.loc[of, against], 2) for each in leads]
+        assert f"| {titles[of]} less {titles[against]} | {' | '.join(cells)} |" in text
+    judged = [set(each.verdict) - {"not distinguishable"} for each in leads]
+    assert judged == [{"supported", "contradicted"}, set()], "neither of two has a verdict"
+    assert f"may be larger at M = 64 by up to {leads[1].high['dhel', 'dcl']:.1f} points." in text
+    found = updates.set_index(["id", "of", "against"])
+    whole = {
+        pair: with_interval(row.estimate, row.low, row.high, 2).replace("-", "−")
+        for pair, row in found.loc["accuracy"].iterrows()
+    }
+    assert f"DHEL less SimCLR is {whole['dhel', 'simclr']}: within the margin; less DCL {whole['dhel', 'dcl']}:" in text
+    assert f"KCL Gaussian less DCL is {whole['kcl-gaussian', 'dcl']}: *not distinguishable*." in text
+    below = {
+        pair: f"{-row.estimate:.2f} ({-row.high:.2f} to {-row.low:.2f})"
+        for pair, row in found.loc["accuracy"].iterrows()
+    }
+    log = [below["kcl-log", against] for against in ("simclr", "dcl")]
+    told_below = f"below SimCLR, by {below['kcl-gaussian', 'simclr']}, and KCL log below SimCLR and DCL, by"
+    assert f"{told_below} {log[0]} and {log[1]}: *contradicted*." in text
+    contradicted = {("kcl-gaussian", "simclr"), ("kcl-log", "simclr"), ("kcl-log", "dcl")}
+    assert {pair for pair, row in found.loc["accuracy"].iterrows() if row.verdict == "contradicted"} == contradicted
+    assert set(found.loc["accuracy"].verdict) == {"contradicted", "not distinguishable"}
+    assert found.equivalent["accuracy", "dhel", "simclr"]
+    rank = {
+        pair: [float(part) for part in re.findall(r": ([+-][\d.]+) \(", row.components)]
+        for pair, row in found.loc["rank"].iterrows()
+    }
+    above = [part for (of, _), parts in rank.items() for part in parts if of == "dhel"]
+    lower = [-part for (of, _), parts in rank.items() for part in parts if of != "dhel"]
+    assert (len(above), len(lower)) == (2 * 2, 4 * 2)
+    assert f"at both batch sizes, by {min(above):.1f} to {max(above):.1f} dimensions: *supported*;" in text
+    assert f"the two KCL are below, by {min(lower):.1f} to {max(lower):.1f}: *contradicted*." in text
+    verdicts = {(of == "dhel", row.verdict) for (of, _), row in found.loc["rank"].iterrows()}
+    assert verdicts == {(True, "supported"), (False, "contradicted")}
+    assert (claims[claims.id == "rank"].verdict == "mixed").sum() == 2, "as two of six do in the main comparison"
+
+
+def test_the_runs_at_equal_updates_are_as_described():
+    runs = pd.read_csv(ROOT / "results/cifar10_updates/runs.csv")
+    (text,) = re.findall(r"^### Equal updates\n(.*?)^### ", RESULTS, re.MULTILINE | re.DOTALL)
+    text = " ".join(text.split())
+    steps = (
+        pd.read_csv(ROOT / "results/cifar10_updates/epochs.csv").groupby(["batch_size", "method", "seed"]).step.max()
+    )
+    assert f"with {steps.max():,} updates, which are 4 epochs at M = 64 and 16 at M = 256." in text
+    assert set(steps) == {2812}
+    assert runs.epochs.round(2).groupby(runs.batch_size).unique().map(list).to_dict() == {64: [4.0], 256: [16.0]}
+    selected = runs[runs.selected]
+    rates = selected.groupby(["method", "batch_size"]).learning_rate.unique().map(list)
+    assert (len(rates), (rates.str[0] == 0.1).sum(), rates.str.len().max()) == (10, 5, 1)
+    assert runs[runs.role == "grid"].learning_rate.nunique() == 5
+    gained = selected.groupby(["method", "batch_size"]).test_accuracy.mean().unstack()
+    gained = gained[256] - gained[64]
+    assert f"which add {gained.min():.1f} to {gained.max():.1f} points to a loss." in text
 
 
 @pytest.mark.parametrize("heading", CAUSES)
