@@ -218,6 +218,8 @@ def test_starts_that_arrive_are_tabled_with_their_interval(counted, tmp_path):
 def test_the_figure_of_local_minima_has_a_line_a_weight(counted):
     figure = import_module("dhel_kcl.theory.figures.local_minima").draw(counted)
     assert [len(ax.containers) for ax in figure.axes] == [4, 4, 4, 3]
+    points = f"{local_minima.COUNT} pairs in {local_minima.DIM} dimensions, 3 starts a setting"
+    assert points in " ".join(figure.get_suptitle().split())
     (legend,) = figure.legends
     weights = ["w = 0.5", "w = 1", "w = 2 (of DHEL mean: DHEL sum)", "w = 4"]
     scales = [f"KCL: t = {t:g}" for t in (1, 2, 4)]
