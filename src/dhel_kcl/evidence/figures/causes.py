@@ -165,7 +165,7 @@ def handles(
     """Effects; then temperatures, weights, losses."""
     look: Look = {"linestyle": "", "color": style.GREY}
     found: list[Artist] = [forest.handle(forest.EQUAL_RATES, "equal learning rates, filled: mean")]
-    found += [forest.handle(forest.RETUNED, "each at its best rate"), forest.MARGIN]
+    found += [forest.handle(forest.RETUNED, "each at its best rate"), forest.margin()]
     found += [Patch(color=colour, label=f"τ = {temperature:g}") for temperature, colour in colours.items()]
     if len(sizes) > 1:  # in a shape that no loss has
         found += [Line2D([], [], marker="h", markersize=d, label=f"size: w = {w:g}", **look) for w, d in sizes.items()]

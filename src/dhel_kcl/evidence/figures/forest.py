@@ -40,8 +40,6 @@ IN_WORDS = {
 """The fillings."""
 BAND = "#E8E8E8"
 """Of the margin within which differences count as none."""
-MARGIN = Patch(color=BAND, label="margin")
-"""Its legend entry."""
 EQUAL_RATES: dict[str, Any] = {"color": "black", "marker": "o"}
 RETUNED: dict[str, Any] = {"color": "#777777", "marker": "s"}
 """Of effects at the same learning rates, and with each side at its own best one."""
@@ -126,7 +124,12 @@ def handles(verdicts: Collection[str]) -> list[Artist]:
     look: dict[str, Any] = {"marker": "o", "linestyle": "", "markersize": 4, "color": style.GREY}
     shown = [name for name in FILLINGS if name in verdicts]
     found = [Line2D([], [], label=f"{IN_WORDS[name]}: {name}", **look | FILLINGS[name]) for name in shown]
-    return [*found, MARGIN]
+    return [*found, margin()]
+
+
+def margin() -> Patch:
+    """Its legend entry, made anew for each figure, since it looks as the theme says when it is made."""
+    return Patch(color=BAND, label="margin")
 
 
 def handle(look: dict[str, Any], label: str) -> Line2D:
