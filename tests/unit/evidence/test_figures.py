@@ -1,7 +1,9 @@
 import re
+from importlib import import_module
 
 import numpy as np
 import pytest
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -306,3 +308,11 @@ def test_exploratory_data_sets_are_named_where_others_were_planned(results_of_se
     assert said["C6: rank of z"] == "exploratory on CIFAR-100, STL-10"
     assert said["C6: rank of h"] == "exploratory"
     assert all(not text.get_text().startswith("exploratory") for ax in axes[-3:-1] for text in ax.texts)
+
+
+@pytest.mark.parametrize("package", ["evidence.figures", "theory.figures", "presentation"])
+def test_no_module_keeps_a_part_of_a_figure(package):
+    """It would look as the theme said when the module was imported, by whatever was drawn first."""
+    for path in (ROOT / "src/dhel_kcl" / package.replace(".", "/")).glob("*.py"):
+        module = import_module(f"dhel_kcl.{package}.{path.stem}".removesuffix(".__init__"))
+        assert [name for name, value in vars(module).items() if isinstance(value, Artist)] == [], path
