@@ -1103,6 +1103,7 @@ def test_the_spread_over_the_grid_of_the_main_comparison_is_that_of_its_runs(com
     for size in (64, 256):
         assert f"| M = {size} | {' | '.join(f'{spread[size, name]:.2f}' for name in ORDER)} |" in text
         assert spread[size][["dhel", "kcl-log"]].max() < spread[size][["simclr", "dcl"]].min()
+        assert (spread[size, "kcl-gaussian"] < spread[size][["simclr", "dcl"]].min()) == (size == 64)
 
 
 def test_the_penalties_told_of_the_main_comparison_are_those_of_its_probes(comparison):
