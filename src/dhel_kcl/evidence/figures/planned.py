@@ -17,10 +17,11 @@ def draw(results: Results) -> Figure:
     claims = asked(results).fillna({"of": "", "against": ""})
     claims = claims[claims.dataset.isin(datasets)]
     planned = [(row.id, Pair(row.of, row.against)) in drawn_pairs for row in claims.itertuples()]
-    return drawn(results, datasets, blocks, title(claims[planned]))
+    return drawn(results, datasets, blocks, title(claims.loc[planned]))
 
 
 def title(claims: pd.DataFrame) -> str:
     """ "18 planned comparisons: 3 supported, 6 contradicted, 3 mixed, 6 not distinguishable"."""
     counts = {verdict: (claims.verdict == verdict).sum() for verdict in VERDICTS}
-    return f"{len(claims)} planned comparisons: " + ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
+    found = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
+    return f"{len(claims)} planned comparisons: {found}" if found else "Planned comparisons: none judged yet"
