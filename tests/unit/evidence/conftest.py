@@ -75,7 +75,7 @@ def results_without(tmp_path_factory):
     def with_all_losses(content):
         all_losses = content["losses"]
         with_causes([0, 1, 2, 3, 4])(content)
-        content |= {"losses": all_losses, "batch_sizes": [16, 64, 128]}
+        content |= {"losses": all_losses, "batch_sizes": [16, 64, 128], "confirmatory": True}
 
     def without(missing):
         if missing not in made:
