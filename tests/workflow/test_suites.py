@@ -5,7 +5,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from tests.pipeline import ROOT, jobs, planned, run, snakemake
+from tests.pipeline import ROOT, edit, jobs, planned, run, snakemake
 
 
 @pytest.mark.parametrize("suite", ["cifar10", "cifar100", "stl10", "imagenet100"])
@@ -48,6 +48,12 @@ def test_a_joint_suite_is_made_of_what_is_there_and_trains_nothing(joined):
     assert "Nothing to be done" in snakemake(joined, "-n", "--", "both")[1]
     code, output = run(joined, "dhel-kcl", "record", "--suite", "both", "--check", "results/both/provenance.json")
     assert (code, "computed with this config and code" in output) == (0, True), output
+
+    edit(joined, "src/dhel_kcl/losses/dhel_loss.py", "negatives, temperature)", "negatives, 2 * temperature)")
+    table = "paper_figures/both/claims_summary.md"
+    code, output = snakemake(joined, "--", table)
+    assert code == 0, output
+    assert "smoke: Computed with earlier code (revision " in (joined / table).read_text()
 
     smoke.write_text(smoke.read_text().replace("simclr", "dhel"))
     assert jobs(joined, "--", "both") == asked, "whoever changed them"

@@ -37,8 +37,13 @@ def sample_sizes(suite):
 
 def earlier_code(name):
     """What readers must know of results that were computed before a change of the code; nothing if there was none.
-    Only where the graph begins with the tidy tables: it makes the runs anew otherwise."""
-    return origins.earlier_code(Path(layout.SUITE_PROVENANCE.format(suite=name)), SUITES[name]) if FROM_TABLES else ""
+    A graph that begins with the runs makes those anew, but for a joint suite: it takes its parts as they are."""
+    suite, record = SUITES[name], layout.SUITE_PROVENANCE.format
+    if FROM_TABLES:
+        return origins.earlier_code(Path(record(suite=name)), suite)
+    parts = [part for part in suite.parts if suite.is_joint and Path(record(suite=part.name)).is_file()]
+    notes = {part.name: origins.earlier_code(Path(record(suite=part.name)), part) for part in parts}
+    return " ".join(f"{part}: {note}" for part, note in notes.items() if note)
 
 
 MAKERS = {
@@ -85,7 +90,7 @@ def in_short(where, suite):
     if where.get("figure") in takeaways.SHOWN:
         folder = Path(layout.CLAIMS.format(suite=suite.name)).parent
         return takeaways.takeaway(where["figure"], tidy.Results(folder, suite))
-    return overview.finding(suite, verdicts(suite.name))
+    return overview.finding(suite, verdicts(suite.name), where.get("figure", "claims"))
 
 
 def theory_in_short(experiment):

@@ -11,7 +11,7 @@ from html import escape
 
 import pandas as pd
 
-from dhel_kcl.evidence import causes, ledger
+from dhel_kcl.evidence import ledger, scope
 from dhel_kcl.evidence.ledger import Statement
 from dhel_kcl.evidence.tables.claims import VERDICTS
 from dhel_kcl.evidence.tidy import where
@@ -45,26 +45,16 @@ class Column:
         return f"{dataset_title(self.dataset)} ({self.suite.name}{'' if planned else ', exploratory'})"
 
     @cached_property
-    def asked(self) -> set[tuple[str, str, str]]:
-        """What the suite can say something on, be its seeds few: ids of statements with their pairs of losses."""
-        every = ledger.read().asked(causes.are_asked(self.suite, self.dataset))
-        return {
-            (statement.id, pair.of, pair.against)
-            for statement, pair in every
-            if statement.statistic.testable(self.suite, self.dataset, pair, seeds=1)
-        }
-
-    @cached_property
     def rows(self) -> pd.DataFrame:
-        """Of the claims, those that are asked, or that have an estimate though grids are unequal."""
+        """Of the claims, those that are asked here."""
         assert self.claims is not None
-        here = where(self.claims, dataset=self.dataset).fillna({"of": "", "against": ""})
-        keys = zip(here.id, here.of, here.against, strict=True)
-        return here[here.estimate.notna() | pd.Series([key in self.asked for key in keys], here.index)]
+        return where(scope.asked_rows(self.suite, self.claims), dataset=self.dataset)
 
     def cell(self, statement: Statement) -> str:
         """Verdicts with their number, if there are several, and the effects: of causes at equal and at best rates."""
-        asked = {key[0] for key in self.asked} if self.claims is None else set(self.rows.id)
+        asked = (
+            {key[0] for key in scope.asked_on(self.suite, self.dataset)} if self.claims is None else set(self.rows.id)
+        )
         if statement.id not in asked:
             return NOT_ASKED
         if self.claims is None:
@@ -106,10 +96,13 @@ def effects(values: pd.Series) -> str:
     return " to ".join(texts)
 
 
-def finding(suite: Suite, claims: pd.DataFrame) -> str:
-    """A sentence on a suite: how many of its statements have which verdict, of planned and other ones apart."""
-    asked = pd.concat([column.rows for column in columns(suite, claims)])
-    parts = []
+def finding(suite: Suite, claims: pd.DataFrame, figure: str = "claims") -> str:
+    """A sentence on the statements that a figure of a suite shows: how many have which verdict, of planned and other
+    ones apart."""
+    book = ledger.read()
+    of_figure = {"planned": [each for each in book.statements if each.kind == CONFIRMATORY], "causes": book.of_causes}
+    shown = [statement.id for statement in of_figure.get(figure, book.statements)]
+    asked, parts = scope.asked_rows(suite, claims[claims.id.isin(shown)]), []
     for status in (CONFIRMATORY, EXPLORATORY):
         here = where(asked, status=status)
         if len(here):

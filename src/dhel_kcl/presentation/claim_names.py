@@ -13,7 +13,7 @@ CLAIMS = {
 }
 
 CLEARER = {
-    "accuracy": "accuracy, tuned",
+    "accuracy": "accuracy at the selected setting",
     "untuned": "accuracy, mean of settings at best rates, 1 seed",
     "worst-setting": "accuracy at the worst setting, 1 seed",
     "untuned-rate": "accuracy, mean over the grid, 1 seed",

@@ -14,7 +14,7 @@ from dhel_kcl.runtime.digest import RUNNING
 from dhel_kcl.study.suite import Suite
 from dhel_kcl.theory import EXPERIMENTS
 from tests.pipeline import ROOT
-from tests.synthetic import effect, planned, results_of, suite_of, with_causes, with_rates
+from tests.synthetic import effect, planned, results_of, small, suite_of, with_causes, with_rates
 from tests.unit.evidence.conftest import complete
 
 
@@ -141,7 +141,7 @@ def test_planned_statements_have_a_figure_and_others_are_called_exploratory(tmp_
         name: {label.get_text() for ax in FIGURES[name].make(results).axes for label in ax.get_yticklabels()}
         for name in ("planned", "claims")
     }
-    headings = {"C3: accuracy, tuned", "C5: accuracy, mean over the grid, 1 seed", "C6: rank of z"}
+    headings = {"C3: accuracy at the selected setting", "C5: accuracy, mean over the grid, 1 seed", "C6: rank of z"}
     assert heads["planned"] == headings | {"DHEL − SimCLR"}
     assert heads["planned"] < heads["claims"]
     said = beside(FIGURES["claims"].make(results).axes)
@@ -316,3 +316,41 @@ def test_no_module_keeps_a_part_of_a_figure(package):
     for path in (ROOT / "src/dhel_kcl" / package.replace(".", "/")).glob("*.py"):
         module = import_module(f"dhel_kcl.{package}.{path.stem}".removesuffix(".__init__"))
         assert [name for name, value in vars(module).items() if isinstance(value, Artist)] == [], path
+
+
+SPLIT = {"split": {"train": 1000, "validation": 40, "test": 60}}
+
+
+def with_other_losses_on_cifar100(content):
+    dcl = content["losses"]["dcl"]
+    small(content)
+    others = {"dhel": content["losses"]["dhel"], "dcl": dcl}
+    content["datasets"] = {"cifar10": SPLIT, "cifar100": SPLIT | {"losses": others}}
+
+
+def test_nothing_is_said_of_losses_that_a_data_set_does_not_have(tmp_path):
+    """DCL on CIFAR-100 alone, SimCLR on CIFAR-10 alone, and all that was asked has run."""
+    suite = suite_of(tmp_path, planned(with_other_losses_on_cifar100))
+    results = complete(results_of(tmp_path / "results", suite, effect("z_effective_rank", 5.0)))
+    for name, lines in {"claims": 2 * 6, "planned": 2 * 2}.items():
+        figure = FIGURES[name].make(results)
+        said = [text.get_text() for ax in figure.axes for text in ax.texts]
+        assert "not run" not in said, name
+        effects = [line for ax in figure.axes for line in ax.lines if line.get_marker() not in ("", "None", None)]
+        assert len(effects) == lines, name
+    assert FIGURES["planned"].make(results).get_suptitle().startswith("4 planned comparisons: ")
+
+
+def with_losses_on_cifar10_alone(content):
+    with_causes([0, 1])(content)
+    content["datasets"] = {"cifar10": SPLIT | {"losses": content.pop("losses")}, "cifar100": SPLIT}
+    content["causes"]["datasets"] = ["cifar100"]
+
+
+@pytest.mark.parametrize("name", ["hyperparameters", "spectra", "similarities", "training_curves", "accuracy"])
+def test_a_data_set_without_losses_to_compare_has_no_panel(tmp_path, name):
+    suite = suite_of(tmp_path, with_losses_on_cifar10_alone)
+    results = complete(results_of(tmp_path / "results", suite))
+    figure = FIGURES[name].make(results)
+    words = " ".join(text.get_text() for text in figure.findobj(Text))
+    assert ("CIFAR-10" in words, "CIFAR-100" in words, "not run" in words) == (True, False, False)

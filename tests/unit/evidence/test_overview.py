@@ -28,6 +28,12 @@ def test_a_finding_counts_what_the_suite_can_say(judged):
     assert sum(counts) == total == 6 + 4, "on one pair of losses, rates not being tuned; and on causes"
 
 
+def test_what_a_figure_shows_is_counted_alone(judged):
+    """Accuracy, rank of z and four causes are planned; under the figure of causes stand those four."""
+    for figure, count in {"planned": 2 + 4, "causes": 4, "claims": 6 + 4}.items():
+        assert overview.finding(*judged, figure).startswith(f"of {count} exploratory statements "), figure
+
+
 def test_the_report_opens_with_what_the_readme_found():
     found = overview.what_was_found((ROOT / "README.md").read_text(encoding="utf-8"))
     page = publish_parts(found, writer="html", settings_overrides={"halt_level": 2})["body"]

@@ -41,10 +41,11 @@ def test_a_row_that_is_there_twice_is_named(tmp_path, name):
         ("method", "kcl-cubic", "method kcl-cubic"),
         ("batch_size", 32, "batch_size 32"),
         ("seed", 77, "seed 77"),
+        ("parameters", "temperature=0.9", "seed 0, parameters temperature=0.9"),
     ],
 )
 def test_a_run_that_the_config_does_not_ask_for_is_named(tmp_path, old, new, named):
-    """As after an entry, a batch size or a seed was taken out of it."""
+    """As after an entry, a batch size, a seed or a value was taken out of it."""
     folder = shutil.copytree(ROOT / "results/digits", tmp_path / "digits")
     table = tidy.Results(folder, SUITE).table("runs")
     table.loc[0, old] = new

@@ -26,7 +26,7 @@ def said(cells):
 
 @pytest.mark.parametrize("missing", PARTS)
 def test_tables_of_a_partly_done_suite(results_without, missing):
-    """Of committed results, without some of the runs."""
+    """Of made results, without some of the runs."""
     tables = tables_from(results_without(missing))
     accuracy = tables["linear_evaluation"].set_index("loss")
     assert len(accuracy) == 8

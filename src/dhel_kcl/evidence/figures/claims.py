@@ -12,13 +12,13 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dhel_kcl.evidence import ledger
+from dhel_kcl.evidence import ledger, scope
 from dhel_kcl.evidence.dataset_runs import Pair
 from dhel_kcl.evidence.figures import forest, panels
 from dhel_kcl.evidence.figures.forest import Effect
 from dhel_kcl.evidence.ledger import Statement
 from dhel_kcl.evidence.tidy import Results, where
-from dhel_kcl.evidence.wording import NOT_IN_THIS_SUITE, said, signed
+from dhel_kcl.evidence.wording import said, signed
 from dhel_kcl.presentation import style
 from dhel_kcl.presentation.claim_names import heading
 from dhel_kcl.presentation.verdict_words import EXPLORATORY, MIXED
@@ -38,19 +38,18 @@ class Line:
     def of_cause(self) -> bool:
         return self.pair == Pair()
 
-    def draw(self, ax: Axes, line: int, claims: pd.DataFrame, spoken: bool) -> None:
-        """The effect among the verdicts on one statement and data set, in words too if `spoken`: with its verdict, but
-        for causes, whose two effects share one.
+    def draw(self, ax: Axes, line: int, row: Any, spoken: bool) -> None:
+        """The effect of a row of claims.csv, in words too if `spoken`: with its verdict, but for causes, whose two
+        effects share one.
 
         Of parts on both sides of the threshold each is drawn, since their mean would look like no difference.
         """
-        row = of_pair(claims, self.pair).iloc[0]
-        value, low, high = (row[f"{self.prefix}{name}"] for name in ("estimate", "low", "high"))
+        value, low, high = (getattr(row, f"{self.prefix}{name}") for name in ("estimate", "low", "high"))
         if pd.isna(value):
             forest.say_why_empty(ax, line, row.verdict)
             return
         effect = Effect(value, low, high, self.look | forest.FILLINGS[row.verdict])
-        parts = values_of(row[f"{self.prefix}components"]) if row.verdict == MIXED else {}
+        parts = values_of(getattr(row, f"{self.prefix}components")) if row.verdict == MIXED else {}
         apart = bool(parts) and min(parts.values()) < row.threshold < max(parts.values())
         if apart:
             forest.draw_parts(ax, line, list(parts.values()), effect.look)
@@ -88,7 +87,7 @@ def drawn(results: Results, datasets: list[str], blocks: list[Block], title: str
     units = list(dict.fromkeys(statement.unit for statement, _ in blocks))
     of_unit = {unit: [block for block in blocks if block[0].unit == unit] for unit in units}
     lines = [sum(1 + len(rows) for _, rows in found) for found in of_unit.values()]
-    table = results.table("claims")
+    table = scope.asked_rows(results.suite, results.table("claims"))
     table = table[table.dataset.isin(datasets)]
     fig, axes = style.grid(
         max(len(units), 1),
@@ -121,11 +120,11 @@ def drawn(results: Results, datasets: list[str], blocks: list[Block], title: str
 
 def blocks_of(results: Results) -> list[Block]:
     """What the suite can say something on, be its seeds few or its grids unequal: pairs of its losses, and causes."""
-    suite, book, table, found = results.suite, ledger.read(), results.table("claims"), []
+    suite, book, found = results.suite, ledger.read(), []
+    table = scope.asked_rows(suite, results.table("claims"))
 
     def asked(statement: Statement, pair: Pair) -> bool:
-        known = of_pair(where(table, id=statement.id), pair).estimate.notna().any()
-        return known or any(statement.statistic.testable(suite, name, pair, seeds=1) for name in suite.datasets)
+        return len(of_pair(where(table, id=statement.id), pair)) > 0
 
     for statement in book.of_pairs:
         rows = [
@@ -136,26 +135,28 @@ def blocks_of(results: Results) -> list[Block]:
         found += [(statement, rows)] * bool(rows)
     both = [Line("equal learning rates", Pair(), forest.EQUAL_RATES)]
     both.append(Line("each at its best rate", Pair(), forest.RETUNED, "retuned_"))
-    asks_causes = bool(results.datasets_of("causes"))
-    found += [(statement, both) for statement in book.of_causes if asks_causes and asked(statement, Pair())]
+    found += [(statement, both) for statement in book.of_causes if asked(statement, Pair())]
     return found
 
 
 def beside_heading(claims: pd.DataFrame, spoken: bool) -> str:
     """What stands behind a statement's heading, by its verdicts on the data sets: the verdict on a cause, which its two
     effects share, if `spoken`; and where it is exploratory."""
-    asked = claims[claims.note != NOT_IN_THIS_SUITE]
-    causes = asked[asked.of.isna() & asked.estimate.notna()]
+    causes = claims[(claims.of == "") & claims.estimate.notna()]
     words = [said(row.verdict, row.equivalent) for row in causes.itertuples() if spoken]
-    exploratory = asked[asked.status == EXPLORATORY].dataset.unique()
-    if len(exploratory):
-        everywhere = len(exploratory) == asked.dataset.nunique()
-        words.append(EXPLORATORY + ("" if everywhere else f" on {', '.join(map(dataset_title, exploratory))}"))
+    exploratory = claims[claims.status == EXPLORATORY]
+    if len(exploratory) == len(claims):
+        words.append(EXPLORATORY)
+    elif len(exploratory):
+        there = exploratory.dataset.unique()
+        whole = len(exploratory) == claims.dataset.isin(there).sum()
+        on = f"{EXPLORATORY} on {', '.join(map(dataset_title, there))}"
+        words.append(on if whole else f"{len(exploratory)} of {len(claims)} {EXPLORATORY}")
     return ", ".join(words)
 
 
 def of_pair(claims: pd.DataFrame, pair: Pair) -> pd.DataFrame:
-    return where(claims.fillna({"of": "", "against": ""}), of=pair.of, against=pair.against)
+    return where(claims, of=pair.of, against=pair.against)
 
 
 def draw_blocks(ax: Axes, blocks: list[Block], claims: pd.DataFrame, named: bool, spoken: bool) -> None:
@@ -168,8 +169,10 @@ def draw_blocks(ax: Axes, blocks: list[Block], claims: pd.DataFrame, named: bool
         here, number = where(claims, id=statement.id), "" if rows[0].of_cause else f"{statement.claim}: "
         labels.append(number + heading(statement.id, statement.short))
         for row in rows:
-            if len(here):  # causes are asked on some data sets only
-                row.draw(ax, len(labels), here, spoken)
+            for found in of_pair(
+                here, row.pair
+            ).itertuples():  # none where the data set has no such losses, or no causes
+                row.draw(ax, len(labels), found, spoken)
             labels.append(row.label)
     if named:
         forest.name_lines(ax, labels, headings)

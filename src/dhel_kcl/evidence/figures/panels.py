@@ -31,7 +31,8 @@ Cell = tuple[str, int]
 
 
 def cells(results: Results) -> list[Cell]:
-    return [(dataset, size) for dataset in results.datasets for size in results.sizes(dataset)]
+    """Those of the losses that are compared."""
+    return [(dataset, size) for dataset in results.datasets_of("losses") for size in results.sizes(dataset)]
 
 
 def grid(shown: list[Cell], title: str, xlabel: str, ylabel: str) -> tuple[Figure, dict[Cell, Axes]]:

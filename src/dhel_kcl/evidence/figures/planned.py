@@ -14,7 +14,7 @@ def draw(results: Results) -> Figure:
     datasets = [dataset for dataset in results.datasets if results.suite.config_of(dataset).confirmatory]
     blocks = [block for block in blocks_of(results) if block[0].kind == CONFIRMATORY]
     drawn_pairs = {(statement.id, line.pair) for statement, lines in blocks for line in lines}
-    claims = asked(results).fillna({"of": "", "against": ""})
+    claims = asked(results)
     claims = claims[claims.dataset.isin(datasets)]
     planned = [(row.id, Pair(row.of, row.against)) in drawn_pairs for row in claims.itertuples()]
     return drawn(results, datasets, blocks, title(claims.loc[planned]))

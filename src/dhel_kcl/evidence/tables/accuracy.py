@@ -11,17 +11,18 @@ from dhel_kcl.study.suite import FLOORS, dataset_title
 
 def linear_evaluation(results: Results) -> pd.DataFrame:
     """Test accuracy (%) of the linear probe."""
-    return _accuracies(results, "test_accuracy")
+    return _accuracies(results, results.selected.test_accuracy)
 
 
 def cached_probe(results: Results) -> pd.DataFrame:
-    """The same of a linear probe on features computed once, where the main probe augments."""
-    return _accuracies(results, "cached_test_accuracy")
+    """The same of a linear probe on features computed once, where the main probe augments; of raw pixels that is the
+    main one."""
+    return _accuracies(results, results.selected.cached_test_accuracy.fillna(results.selected.test_accuracy))
 
 
 def knn(results: Results) -> pd.DataFrame:
     """The same of nearest neighbours."""
-    return _accuracies(results, "knn_accuracy")
+    return _accuracies(results, results.selected.knn_accuracy)
 
 
 def probes(results: Results) -> pd.DataFrame:
@@ -50,18 +51,19 @@ def _chosen(runs: pd.DataFrame, penalties: Sequence[float]) -> str:
     return "; ".join(texts) or NOT_RUN
 
 
-def _accuracies(results: Results, column: str) -> pd.DataFrame:
+def _accuracies(results: Results, values: pd.Series) -> pd.DataFrame:
+    """values: of each of the selected runs."""
     title, rows = results.suite.title, []
     for dataset in results.datasets:
-        here, sizes = where(results.selected, dataset=dataset), results.sizes(dataset)
+        here, sizes = where(results.selected.assign(value=values), dataset=dataset), results.sizes(dataset)
         for method in results.methods("losses", dataset):
             row = {"data set": dataset_title(dataset), "loss": title(method)}
             for size in results.all_sizes:
-                cell = where(here, method=method, batch_size=size)[column]
+                cell = where(here, method=method, batch_size=size).value
                 row[f"M = {size}"] = mean_and_spread(cell, 2) if size in sizes else ""
             rows.append(row)
         for floor in results.floors(dataset):
-            cell = mean_and_spread(where(here, method=floor)[column], 2)
+            cell = mean_and_spread(where(here, method=floor).value, 2)
             kind = "ceiling" if floor == "supervised" else "floor"
             row = {"data set": dataset_title(dataset), "loss": f"{kind}: {title(floor)}"}
             rows.append(row | {f"M = {size}": cell if size in sizes else "" for size in results.all_sizes})

@@ -4,8 +4,9 @@ from typing import Any
 
 import pandas as pd
 
+from dhel_kcl.evidence import scope
 from dhel_kcl.evidence.tidy import Results
-from dhel_kcl.evidence.wording import NOT_IN_THIS_SUITE, WITHIN_THE_MARGIN, said, signed, within_the_margin
+from dhel_kcl.evidence.wording import WITHIN_THE_MARGIN, said, signed, within_the_margin
 from dhel_kcl.presentation.claim_names import with_number
 from dhel_kcl.presentation.table_files import FOLDED, number
 from dhel_kcl.presentation.verdict_words import (
@@ -44,7 +45,7 @@ def tabulate(results: Results) -> pd.DataFrame:
             "claim": table.claim,
             "data set": table.dataset.map(dataset_title),
             "statement": table.statement,
-            "estimate": [number(value, "+.2f") for value in table.estimate],
+            "estimate": [_signed(value) for value in table.estimate],
             "95 % interval": _intervals(table.low, table.high),
             "unit": table.unit.where(known, ""),
             "by M or setting": _texts(table.components),
@@ -66,9 +67,8 @@ def tabulate(results: Results) -> pd.DataFrame:
 
 
 def asked(results: Results) -> pd.DataFrame:
-    """The ledger without statements on losses that the suite lacks."""
-    table = results.table("claims")
-    return table[table.note != NOT_IN_THIS_SUITE].reset_index(drop=True)
+    """The ledger without statements that the suite cannot say anything on."""
+    return scope.asked_rows(results.suite, results.table("claims")).reset_index(drop=True)
 
 
 def _texts(column: pd.Series) -> list[str]:
@@ -83,4 +83,8 @@ def _intervals(low: pd.Series, high: pd.Series) -> list[str]:
 
 def _estimates(values: pd.Series, low: pd.Series, high: pd.Series) -> list[str]:
     pairs = zip(values, _intervals(low, high), strict=True)
-    return [number(value, "+.2f") + f" ({interval})" * bool(interval) for value, interval in pairs]
+    return [_signed(value) + f" ({interval})" * bool(interval) for value, interval in pairs]
+
+
+def _signed(value: float) -> str:
+    return "" if pd.isna(value) else signed(value, 2)
