@@ -142,7 +142,9 @@ def test_the_page_opens_with_the_claims_and_the_main_figures(page):
     places = [[cell.bounding_box()["x"] for cell in row] for row in (heads, cells)]
     assert places[0] == places[1], "heads stand above their columns"
     said = {row[1]: row[column] for row in rows}
-    assert re.fullmatch(r"(\d+ )?no verdict\n[+−][\d.]+( to [+−][\d.]+)? points", said["accuracy at the selected setting"])
+    assert re.fullmatch(
+        r"(\d+ )?no verdict\n[+−][\d.]+( to [+−][\d.]+)? points", said["accuracy at the selected setting"]
+    )
     assert "not run" in {cell for row in rows for cell in row}
     assert page.locator(".vega-embed").count() == 0, "the rule graph was not asked for"
     page.get_by_text("Show how the rules depend on each other").click()
