@@ -94,8 +94,8 @@ CHANGES = """
     presentation.style                       figure *, theory figure *
     presentation.titles                      theory figure *, not theory figure uniformity, theory tables, figure causes
     presentation.table_files                 table *, published, theory tables, figure planned
-    presentation.claim_names                 {judged}, table claims, table claims_summary, theory tables
-    presentation.verdict_words               {judged}, {hyperparameters}, table claims*, theory *, not theory figure *
+    presentation.claim_names                 {judged}, theory tables
+    presentation.verdict_words               {judged}, {hyperparameters}, theory *, not theory figure *
     evidence.collect  evidence.run_files     collect, join
     evidence.tidy                            collect, join, judge, figure *, table *, published
     evidence.estimates  evidence.causes      {judged}, {hyperparameters}
@@ -103,9 +103,10 @@ CHANGES = """
     evidence.dataset_runs                    {judged}, {hyperparameters}
     evidence.grids                           {judged}, {hyperparameters}, table runs, table ablations, table negative*
     evidence.ledger                          {judged}
+    evidence.scope                           figure claims, figure planned, table claims*
     evidence.verdicts  evidence.status       judge
     evidence.limits                          judge
-    evidence.wording                         {judged}, {hyperparameters}, table claims*, table causes*
+    evidence.wording                         {judged}, {hyperparameters}, table causes*
     evidence.power  evidence.stray_rows     -
     evidence.exhibit  evidence.overview      -
     evidence.takeaways                       -
@@ -131,7 +132,7 @@ GROUPS = {
     "losses": "pretrain infonce, pretrain simclr, pretrain dcl, pretrain dhel, pretrain kcl *",
     "theory": "theory minima, theory local_minima, theory minibatches, theory batch_size, theory circle",
     "hyperparameters": "figure hyperparameters",
-    "judged": "judge, figure claims, figure planned, figure causes, table robustness, table causes_*",
+    "judged": "judge, figure claims, figure planned, figure causes, table claims*, table robustness, table causes_*",
 }
 
 
