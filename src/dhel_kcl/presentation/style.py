@@ -109,11 +109,11 @@ def not_run(ax: Axes) -> None:
     ax.tick_params(which="both", left=False, labelleft=False, bottom=False, labelbottom=False)
 
 
-def curve(ax: Axes, x: pd.Series, mean: pd.Series, spread: pd.Series, every: int, **look: Any) -> None:
-    """A mean with a band of one standard deviation; a marker at every `every`-th point."""
+def curve(ax: Axes, x: pd.Series, mean: pd.Series, spread: pd.Series, every: int, first: int = 0, **look: Any) -> None:
+    """A mean with a band of one standard deviation; a marker at every `every`-th point from the `first` on."""
     spread = spread.fillna(0)
     ax.fill_between(x, mean - spread, mean + spread, color=look["color"], alpha=0.2, linewidth=0)
-    ax.plot(x, mean, markevery=every, markersize=3.5, linewidth=1.2, **look)
+    ax.plot(x, mean, markevery=(first, every), markersize=3.5, linewidth=1.2, **look)
 
 
 def legend(fig: Figure, handles: Sequence[Artist], columns: int = 5) -> None:

@@ -52,8 +52,9 @@ def draw_curves(ax: Axes, epochs: pd.DataFrame, suite: Suite) -> None:
     elif epochs.gap.isna().all():
         style.words(ax, "least value\nnot known")
         ax.tick_params(bottom=False, labelbottom=False)
-    for method in epochs.method.unique():
+    for place, method in enumerate(epochs.method.unique()):
         left = gap_left(where(epochs, method=method))
         mean, spread, every = left.mean(axis=1), left.std(axis=1), max(1, len(left) // 5)
-        style.curve(ax, left.index, mean, spread, every, **panels.look(method, suite))
+        first = place % every  # so that of curves upon each other both have markers in sight
+        style.curve(ax, left.index, mean, spread, every, first, **panels.look(method, suite))
     ax.set_ylim(bottom=0)
