@@ -341,6 +341,15 @@ def test_nothing_is_said_of_losses_that_a_data_set_does_not_have(tmp_path):
     assert FIGURES["planned"].make(results).get_suptitle().startswith("4 planned comparisons: ")
 
 
+def test_a_figure_of_no_planned_comparison_says_so(tmp_path):
+    suite = suite_of(tmp_path)
+    results = complete(results_of(tmp_path / "results", suite))
+    assert (
+        import_module(f"dhel_kcl.{FIGURES['planned'].module}").title(results.table("claims").iloc[:0])
+        == "No planned comparison"
+    )
+
+
 def with_losses_on_cifar10_alone(content):
     with_causes([0, 1])(content)
     content["datasets"] = {"cifar10": SPLIT | {"losses": content.pop("losses")}, "cifar100": SPLIT}

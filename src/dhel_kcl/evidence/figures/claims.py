@@ -169,9 +169,8 @@ def draw_blocks(ax: Axes, blocks: list[Block], claims: pd.DataFrame, named: bool
         here, number = where(claims, id=statement.id), "" if rows[0].of_cause else f"{statement.claim}: "
         labels.append(number + heading(statement.id, statement.short))
         for row in rows:
-            for found in of_pair(
-                here, row.pair
-            ).itertuples():  # none where the data set has no such losses, or no causes
+            # None where the data set has no such losses, or no causes.
+            for found in of_pair(here, row.pair).itertuples():
                 row.draw(ax, len(labels), found, spoken)
             labels.append(row.label)
     if named:

@@ -24,4 +24,4 @@ def title(claims: pd.DataFrame) -> str:
     """ "18 planned comparisons: 3 supported, 6 contradicted, 3 mixed, 6 not distinguishable"."""
     counts = {verdict: (claims.verdict == verdict).sum() for verdict in VERDICTS}
     found = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
-    return f"{len(claims)} planned comparisons: {found}" if found else "Planned comparisons: none judged yet"
+    return f"{len(claims)} planned comparisons: {found}" if found else "No planned comparison"
