@@ -1386,6 +1386,56 @@ def test_the_short_trial_quoted_is_that_of_its_table():
     assert f"{epochs.gap.iloc[0]:.2f}, {epochs.gap.iloc[1]:.2f})" in page
 
 
+def test_the_trainings_quoted_of_the_papers_recipe_are_those_of_their_tables():
+    folder = ROOT / "results/cifar10_200_epochs"
+    runs = pd.read_csv(folder / "runs.csv").set_index("method")
+    others = pd.read_csv(ROOT / "paper_figures/published.csv", dtype=str)
+    others = others[(others["data set"] == "CIFAR-10") & (others.M == "256")].set_index("loss")["published (%)"]
+    baseline, authors = others["best baseline"], others["DHEL sum"]
+    text, simclr, dhel = section(RESULTS, "CIFAR-10: the paper's recipe"), runs.loc["simclr"], runs.loc["dhel"]
+    for name, run, theirs in (("SimCLR", simclr, f"{baseline}, best baseline"), ("DHEL", dhel, authors)):
+        cells = (
+            f"| {name} | {run.test_accuracy:.1f} | {theirs} | {run.cached_test_accuracy:.1f} | {run.knn_accuracy:.1f} |"
+        )
+        assert f"{cells} {run.z_effective_rank:.1f} | {run.h_effective_rank:.1f} |" in text
+    below = float(baseline) - simclr.test_accuracy, float(authors) - dhel.test_accuracy
+    assert "Yes, to {:.1f} and {:.1f} points".format(*below) in text
+    assert (
+        f"DHEL {dhel.test_accuracy:.1f} % (authors: {authors}), SimCLR {simclr.test_accuracy:.1f} % (best baseline: "
+        f"{baseline}); rank {dhel.z_effective_rank:.0f} and {simclr.z_effective_rank:.0f} of 128."
+    ) in section(README, "What was found")
+    z = pd.read_csv(folder / "spectra.csv").query("space == 'z'").set_index("method")["mean"]
+    wide = [(z[method] > z[method].max() / 10).sum() for method in ("simclr", "dhel")]
+    assert "{} of SimCLR's 128 are above a tenth of the largest, {} of DHEL's".format(*wide) in text
+    assert read_json(folder / "provenance.json")["runs"]["made"]["device"] == {"NVIDIA H200": 2}
+    assert set((pd.read_csv(folder / "costs.csv").seconds_a_run / 60).round()) == {13}
+    assert "on an NVIDIA H200, 13 minutes" in text
+
+
+def test_what_is_quoted_of_a_gpu_is_that_of_its_benchmark():
+    found = read_json(ROOT / "benchmarks/gpu.json")
+    results = {check["check"]: check["result"] for check in found["checks"]}
+    assert {name for name, result in results.items() if result != "passed"} == {"processes"}
+    rows = {(row["case"], row["way"]): row for row in found["rows"]}
+    ours, plain, alone = (rows["cifar10", way] for way in ("this project", "a plain loop", "the network alone"))
+    photographs = [rows["imagenet100", way] for way in ("this project", "a plain loop")]
+    together = pd.read_csv(ROOT / "results/cifar10_200_epochs/costs.csv").views_per_second
+    page = " ".join((ROOT / "benchmarks/README.md").read_text().split())
+    for told in (
+        f"A step of `cifar10` takes {1000 * ours['step_s']:.0f} ms",
+        f"that of the plain loop with eight workers {1000 * plain['step_s']:.0f},",
+        f"in a quarter of its steps {1000 * plain['high_s']:.0f} and more; {1000 * alone['step_s']:.0f} of them",
+        f"together made {together.min():,.0f} and {together.max():,.0f} views a second",
+        f"one alone {ours['views_per_second']:,.0f}",
+        f"makes {photographs[1]['step_s'] / photographs[0]['step_s']:.1f} times as many steps as the plain loop",
+    ):
+        assert told in page
+    peaks = [run["peak_bytes"] / 1e9 for run in (ours, photographs[0])]
+    scale = " ".join((ROOT / "docs/scale.md").read_text().split())
+    assert "allocated {:.1f} and {:.0f} GB at most".format(*peaks) in scale
+    assert f"{60 * ours['hours_a_run']:.0f} minutes a training at M = 256 (H200)" in README
+
+
 def test_the_variance_of_negatives_quoted_is_that_of_the_results():
     """Table and sentences."""
     folder = ROOT / "paper_figures/cifar10_variance"

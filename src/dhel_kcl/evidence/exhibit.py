@@ -28,8 +28,9 @@ def asks_causes(suite: Suite) -> bool:
 
 
 def judges(suite: Suite) -> bool:
-    """Whether it has losses, or causes, to compare with each other."""
-    return asks_causes(suite) or compares(suite)
+    """Whether it has causes, or losses on seeds that selected nothing, to compare with each other."""
+    compared = [dataset for dataset in suite.datasets if len(suite.settings(dataset).losses) > 1]
+    return asks_causes(suite) or any(suite.judged_seeds(dataset) for dataset in compared)
 
 
 @dataclass(frozen=True)

@@ -27,12 +27,13 @@ RECORDED = ("git_revision", "python", "versions", "platform", "processor", "devi
 
 
 def circumstances(records: Iterable[Path]) -> dict[str, dict[str, int]]:
-    """How many of these runs' records have each Git revision, versions, machine, ..."""
+    """How many of these runs' records have each Git revision, versions, machine, ...; a GPU by its name."""
     seen: dict[str, Counter[str]] = {key: Counter() for key in RECORDED}
     for path in records:
         record = read_json(path)
         with reading(path, "delete its folder and run again to rebuild it"):
             values = {key: record[key] for key in RECORDED}
+        values["device"] = record.get("gpu") or values["device"]
         for key, value in values.items():
             text = " ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
             seen[key][text] += 1

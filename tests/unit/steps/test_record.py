@@ -36,8 +36,11 @@ def test_circumstances_are_counted(tmp_path):
             "versions": {"torch": "2", "numpy": "3"},
             "threads": threads,
         }
+        if threads == 2:
+            content["gpu"] = "NVIDIA H200"
         records.append(tmp_path / f"{number}.json")
         records[-1].write_text(json.dumps(content), encoding="utf-8")
     found = record.circumstances(records)
     assert found["threads"] == {"1": 2, "2": 1}
+    assert found["device"] == {"same": 2, "NVIDIA H200": 1}
     assert found["versions"] == {"torch=2 numpy=3": 3}
