@@ -104,7 +104,8 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """A way to train: seconds of a step, median and quartiles, and bytes allocated at most while steps were timed."""
+    """A way to train: seconds of a step, median and quartiles; seconds of all steps, which views a second and hours are
+    of, since some wait for images; bytes allocated at most while they were timed."""
 
     case: str
     way: str
@@ -113,6 +114,7 @@ class Row:
     low_s: float
     high_s: float
     steps: int
+    seconds: float
     views_per_second: float
     peak_bytes: int
     hours_a_run: float | None
@@ -122,8 +124,10 @@ class Row:
         low, middle, high = np.quantile(times, [0.25, 0.5, 0.75]).tolist()
         on_gpu = place.device.type == "cuda"
         peak = torch.cuda.max_memory_allocated(place.device) if on_gpu else resident_peak()
-        hours = case.steps_of_a_run * middle / 3600 if whole and not case.quick else None
-        return cls(case.name, way, place.precision, middle, low, high, len(times), case.views / middle, peak, hours)
+        mean = sum(times) / len(times)
+        hours = case.steps_of_a_run * mean / 3600 if whole and not case.quick else None
+        counted = len(times), sum(times), case.views / mean
+        return cls(case.name, way, place.precision, middle, low, high, *counted, peak, hours)
 
 
 def start_counting(place: torch.device) -> None:
@@ -269,8 +273,8 @@ class Report:
         return "\n\n".join(parts) + "\n"
 
     def cells(self, row: Row) -> list[str]:
-        own = [other.step_s for other in self.rows if (other.case, other.way) == (row.case, "this project")]
-        ratio = f"{row.step_s / own[0]:.2f}" if own else ""
+        own = [other for other in self.rows if (other.case, other.way) == (row.case, "this project")]
+        ratio = f"{own[0].views_per_second / row.views_per_second:.2f}" if own else ""
         step = f"{1000 * row.step_s:.1f} ({1000 * row.low_s:.1f}-{1000 * row.high_s:.1f})"
         hours = "" if row.hours_a_run is None else f"{row.hours_a_run:.1f}"
         memory = f"{row.peak_bytes / 1e9:.2f}"

@@ -128,7 +128,7 @@ def test_the_page_opens_with_the_claims_and_the_main_figures(page):
     assert page.title() == headings[0]
     text = page.locator(".prose").inner_text()
     assert re.search(r"Made \d+ \w+ \d{4}, from revision [0-9a-f]{7}", text)
-    assert "Nothing has been run at the paper’s scale" in text.replace("'", "’"), "README's findings open it"
+    assert "Two trainings at the paper’s scale: no ranking" in text.replace("'", "’"), "README's findings open it"
     assert re.search(r"In short.{1,20}: of \d+ exploratory statements", page.content()), "captions count verdicts"
     assert "Planned and not run: CIFAR-10" in text
     place, menu = page.locator(".prose p").first.bounding_box(), page.locator("nav").first.bounding_box()

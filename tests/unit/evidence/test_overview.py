@@ -38,7 +38,7 @@ def test_the_report_opens_with_what_the_readme_found():
     found = overview.what_was_found((ROOT / "README.md").read_text(encoding="utf-8"))
     page = publish_parts(found, writer="html", settings_overrides={"halt_level": 2})["body"]
     assert len(re.findall("<li>", page)) == 5
-    assert "<strong>At the paper's scale two trainings, no verdict" in html.unescape(page).replace("’", "'")
+    assert "<strong>Two trainings at the paper's scale: no ranking" in html.unescape(page).replace("’", "'")
     assert "](" not in found
     with pytest.raises(ValueError, match=r"README\.md has no numbered list"):
         overview.what_was_found("# A title\n\n## What was found\n\nNothing.\n")

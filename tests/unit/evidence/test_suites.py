@@ -40,6 +40,8 @@ def test_tables_and_figures_are_made(name, tmp_path):
         assert FIGURES[figure].make(results).axes
     assert ("claims" in tables) == (name not in UNJUDGED)
     assert ("claims" in figures_of(suite)) == (name not in UNJUDGED)
+    if name == "cifar10_200_epochs":
+        assert figures_of(suite) == ["spectra", "similarities", "training_curves"]
     if name == "cifar10_variance":
         assert figures_of(suite) == ["training_curves"]
     if not suite.has("losses"):

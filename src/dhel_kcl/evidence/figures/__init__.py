@@ -21,6 +21,12 @@ def _plans_a_part(suite: Suite) -> bool:
     return compares(suite) and any(suite.config_of(dataset).confirmatory for dataset in suite.datasets)
 
 
+def _has_several_points(suite: Suite) -> bool:
+    """Whether losses are compared at several batch sizes or on several seeds: two numbers need no figure."""
+    several = [name for name in suite.datasets if suite.judged_seeds(name) or len(suite.settings(name).batch_sizes) > 1]
+    return any(len(suite.settings(dataset).losses) > 1 for dataset in several)
+
+
 def _figure(name: str, held: Callable[[Suite], bool]) -> Exhibit:
     return Exhibit(f"evidence.figures.{name}", "draw", held)
 
@@ -28,11 +34,11 @@ def _figure(name: str, held: Callable[[Suite], bool]) -> Exhibit:
 FIGURES = {
     "planned": _figure("planned", _plans_a_part),
     "claims": _figure("claims", judges),
-    "accuracy": _figure("accuracy", compares),
+    "accuracy": _figure("accuracy", _has_several_points),
     "hyperparameters": _figure("hyperparameters", _tries_settings),
     "spectra": _figure("spectra", compares),
     "similarities": _figure("similarities", compares),
-    "alignment_uniformity": _figure("alignment_uniformity", compares),
+    "alignment_uniformity": _figure("alignment_uniformity", _has_several_points),
     "training_curves": _figure("training_curves", has_losses),
     "causes": _figure("causes", asks_causes),
 }

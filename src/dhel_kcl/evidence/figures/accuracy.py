@@ -39,7 +39,7 @@ def title(results: Results) -> str:
     here = results.selected
     epochs = here[here.method.isin(results.methods("losses"))].epochs.unique()
     length = f" after {epochs[0]:g} epochs" if len(epochs) == 1 else ""
-    return f"Test accuracy of a linear probe{length} (bars: 1 SD over seeds)"
+    return f"Test accuracy of a linear probe{length} {panels.over_seeds(results, 'bars')}"
 
 
 def draw_dataset(ax: Axes, results: Results, dataset: str, name_height: float) -> None:

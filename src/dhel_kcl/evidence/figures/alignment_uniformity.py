@@ -11,13 +11,14 @@ from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
 from dhel_kcl.study.suite import dataset_title
 
-TITLE = "Alignment of views and uniformity of images (bars: 1 SD over seeds)"
+TITLE = "Alignment of views and uniformity of images"
 
 
 def draw(results: Results) -> Figure:
     datasets = results.datasets_of("losses")
     diameters = {size: 3 + 1.5 * rank for rank, size in enumerate(results.all_sizes)}
-    fig, axes = style.panels(len(datasets), 3.3, TITLE, sharey=False)
+    title = f"{TITLE} {panels.over_seeds(results, 'bars')}"
+    fig, axes = style.panels(len(datasets), 3.3, title, sharey=False)
     for ax, dataset in zip(axes, datasets, strict=True):
         methods, here = results.methods("losses", dataset), where(results.selected, dataset=dataset)
         by = here[here.method.isin(methods)].groupby(["method", "batch_size"])[["z_alignment", "z_uniformity"]]

@@ -26,6 +26,13 @@ def look(method: str, suite: Suite) -> dict[str, Any]:
     return dict(zip(("color", "marker"), style.LOOKS.get(method, (colour, marker)), strict=True))
 
 
+def over_seeds(results: Results, mark: str) -> str:
+    """The end of a title: that bars, or a shade, are of one standard deviation, or that there is one seed."""
+    runs = results.selected[results.selected.method.isin(results.methods("losses"))]
+    several = runs.groupby(["dataset", "method", "batch_size"]).seed.nunique().gt(1).any()
+    return f"({mark}: 1 SD over seeds)" if several else "(one seed)"
+
+
 Cell = tuple[str, int]
 """Data set and batch size."""
 

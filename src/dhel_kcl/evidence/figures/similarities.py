@@ -15,14 +15,15 @@ from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.geometry import sphere
 from dhel_kcl.presentation import style
 
-TITLE = "How uniform the embeddings z are: similarities of pairs of test images, by loss (shaded: 1 SD over seeds)"
+TITLE = "How uniform the embeddings z are: similarities of pairs of test images, by loss"
 UNIFORM: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": 1}
 
 
 def draw(results: Results) -> Figure:
     suite, histograms = results.suite, where(results.judged("similarities"), space="z")
     s = np.linspace(-1, 1, 801)
-    fig, axes = panels.grid(panels.cells(results), TITLE, "dot product of a pair", "density")
+    title = f"{TITLE} {panels.over_seeds(results, 'shaded')}"
+    fig, axes = panels.grid(panels.cells(results), title, "dot product of a pair", "density")
     for (dataset, size), ax in axes.items():
         methods, width = results.methods("losses", dataset), 2 / results.settings(dataset).probe.histogram_bins
         here = where(histograms, dataset=dataset, batch_size=size)

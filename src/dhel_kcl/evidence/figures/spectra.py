@@ -10,14 +10,15 @@ from dhel_kcl.evidence.figures import panels
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
 
-TITLE = "How many dimensions the embeddings z use: singular values by loss (shaded: 1 SD over seeds)"
+TITLE = "How many dimensions the embeddings z use: singular values by loss"
 LEAST = 1e-4
 """Where the panels end: smaller singular values are those of a collapsed encoder."""
 
 
 def draw(results: Results) -> Figure:
     suite, spectra = results.suite, where(results.judged("spectra"), space="z")
-    fig, axes = panels.grid(panels.cells(results), TITLE, "index", "singular value\n/ largest")
+    title = f"{TITLE} {panels.over_seeds(results, 'shaded')}"
+    fig, axes = panels.grid(panels.cells(results), title, "index", "singular value\n/ largest")
     for (dataset, size), ax in axes.items():
         methods, here = results.methods("losses", dataset), where(spectra, dataset=dataset)
         of_losses = where(here[here.method.isin(methods)], batch_size=size)

@@ -14,13 +14,14 @@ from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
 from dhel_kcl.study.suite import Suite
 
-TITLE = "How far the training losses fall towards their least values (shaded: 1 SD over seeds)"
+TITLE = "How far the training losses fall towards their least values"
 
 
 def draw(results: Results) -> Figure:
     epochs = {cell: of_losses(results, *cell) for cell in panels.cells(results)}
     told = [cell for cell, here in epochs.items() if here.empty or here.gap.notna().any()]
-    fig, axes = panels.grid(told or list(epochs), TITLE, "epoch", "gap to the least loss\n/ gap in epoch 1")
+    title = f"{TITLE} {panels.over_seeds(results, 'shaded')}"
+    fig, axes = panels.grid(told or list(epochs), title, "epoch", "gap to the least loss\n/ gap in epoch 1")
     for cell, ax in axes.items():
         draw_curves(ax, epochs[cell], results.suite)
     panels.number_rows(axes)
