@@ -1244,7 +1244,7 @@ def test_the_effects_after_12_epochs_quoted_are_those_of_their_table(cifar10_cau
     assert f"where at 4 epochs it was {effect(WEIGHT, EQUAL, short, POINTS)};" in text
     made = pd.read_csv(ROOT / "results/cifar10_causes/runs.csv").epochs.value_counts()
     assert f"{made.sum()} trainings of the small network at M = 64" in text
-    assert f"{made[4]} of 4 epochs" in text
+    assert f"{made[4]} have 4 epochs" in text
 
 
 def test_the_accuracy_told_of_causes_at_their_best_settings_is_that_of_their_runs(chain):
