@@ -51,6 +51,8 @@ def test_the_benchmark_runs_and_writes_what_it_found(bare, tmp_path):
     ]
     assert report["failures"] == []
     assert all(row["views_per_second"] > 1 and row["hours_a_run"] is None for row in report["rows"])
+    of_all = [row["views_per_second"] * row["seconds"] / row["steps"] for row in report["rows"]]
+    assert of_all == pytest.approx([16] * len(of_all)), "views of a step, by the mean of all steps"
     assert report["where"]["gpu"] is None
     assert report["where"]["versions"].keys() >= {"torch", "torchvision"}
     text = (tmp_path / "found.md").read_text(encoding="utf-8")

@@ -18,9 +18,13 @@ def has_losses(suite: Suite) -> bool:
     return suite.has("losses")
 
 
+def compared(suite: Suite) -> list[str]:
+    """Data sets whose main section has losses to compare with each other."""
+    return [dataset for dataset in suite.datasets if len(suite.settings(dataset).losses) > 1]
+
+
 def compares(suite: Suite) -> bool:
-    """Whether the main section has losses to compare with each other."""
-    return any(len(suite.settings(dataset).losses) > 1 for dataset in suite.datasets)
+    return bool(compared(suite))
 
 
 def asks_causes(suite: Suite) -> bool:
@@ -29,8 +33,7 @@ def asks_causes(suite: Suite) -> bool:
 
 def judges(suite: Suite) -> bool:
     """Whether it has causes, or losses on seeds that selected nothing, to compare with each other."""
-    compared = [dataset for dataset in suite.datasets if len(suite.settings(dataset).losses) > 1]
-    return asks_causes(suite) or any(suite.judged_seeds(dataset) for dataset in compared)
+    return asks_causes(suite) or any(suite.judged_seeds(dataset) for dataset in compared(suite))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ ALONE = {"claims_summary", "claims", "causes_points", "causes_effects", "recipe"
 """Tables of a suite of causes alone."""
 UNJUDGED = {"cifar10_variance", "cifar10_200_epochs"}
 """Suites that compare nothing: of one loss, or without a seed to judge by."""
+ONE_SEED = {"smoke", "cifar10_200_epochs"}
+"""Suites whose compared runs have a single one."""
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,11 @@ def test_tables_and_figures_are_made(name, tmp_path):
     assert all(len(table) for table in tables.values())
     assert len(tables["runs"]) == len(suite.runs)
     for figure in figures_of(suite):
-        assert FIGURES[figure].make(results).axes
+        drawn = FIGURES[figure].make(results)
+        assert drawn.axes
+        if figure in ("spectra", "similarities", "training_curves", "accuracy", "alignment_uniformity"):
+            said = "(one seed)" if name in ONE_SEED else "1 SD over seeds)"
+            assert " ".join(drawn.get_suptitle().split()).endswith(said)
     assert ("claims" in tables) == (name not in UNJUDGED)
     assert ("claims" in figures_of(suite)) == (name not in UNJUDGED)
     if name == "cifar10_200_epochs":

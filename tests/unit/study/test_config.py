@@ -383,7 +383,7 @@ def test_a_suite_that_is_not_there_is_told_which_are(root):
             "[cifar1,",
             "suites: 'cifar1' is unknown (did you mean 'cifar10'?); allowed: cifar10, cifar100, cif",
         ),
-        ("[cifar10,", "[paper,", "suites: 'paper' is unknown; allowed: cifar10, cifar100, cif"),
+        ("[cifar10,", "[paper,", "suites: 'paper' is unknown; allowed: cifar10, cifar100, cifar10_200_epochs"),
         ("[cifar10,", "[rehearsal,", "suites: rehearsal and cifar100 both have cifar100; name one of the two"),
         ("[cifar10, cifar100, stl10, imagenet100]", "[]", "suites: is empty; give at least 1"),
         ("suites:", "training: {epochs: 3}\nsuites:", "unknown key 'training'; allowed: title, suites"),

@@ -82,7 +82,7 @@ SPEC = {
 def test_every_suite_is_valid_and_builds_its_losses(name):
     suite = Suite.load(ROOT, name)
     assert len({run.folder for run in suite.runs}) == len(suite.runs)
-    assert len(suite.runs) >= 2
+    assert len(suite.runs) >= (2 if name == "cifar10_200_epochs" else 3)
     for method in suite.methods.values():
         for point in method.grid:
             registry.resolve("loss", point.loss["name"])(**{k: v for k, v in point.loss.items() if k != "name"})

@@ -6,7 +6,7 @@ A change in one of them redraws that figure; `panels` and `forest` hold what sev
 from collections.abc import Callable
 
 from dhel_kcl.evidence import grids
-from dhel_kcl.evidence.exhibit import Exhibit, asks_causes, compares, has_losses, held_by, judges
+from dhel_kcl.evidence.exhibit import Exhibit, asks_causes, compared, compares, has_losses, held_by, judges
 from dhel_kcl.study.suite import Suite
 
 
@@ -23,8 +23,7 @@ def _plans_a_part(suite: Suite) -> bool:
 
 def _has_several_points(suite: Suite) -> bool:
     """Whether losses are compared at several batch sizes or on several seeds: two numbers need no figure."""
-    several = [name for name in suite.datasets if suite.judged_seeds(name) or len(suite.settings(name).batch_sizes) > 1]
-    return any(len(suite.settings(dataset).losses) > 1 for dataset in several)
+    return any(suite.judged_seeds(name) or len(suite.settings(name).batch_sizes) > 1 for name in compared(suite))
 
 
 def _figure(name: str, held: Callable[[Suite], bool]) -> Exhibit:
