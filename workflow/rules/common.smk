@@ -152,7 +152,7 @@ def begin_run():
         return
     if workflow.non_local_exec:
         os.environ[origins.PLANNED] = origins.of_study(SUITES.values())
-    warn_of_gpus()
+    warn_of_hardware()
     # Where jobs a second are limited, Snakemake starts a timer whenever it looks for jobs, to look again when that ends.
     # They add up, one a job: after 65 jobs that took half a core. Its default, 100 a second, limits nothing here.
     limiter = workflow.scheduler.job_rate_limiter
@@ -170,12 +170,13 @@ def end_run(message):
         STARTED["progress"].end(message)
 
 
-def warn_of_gpus():
-    """Say how long the trainings take of a suite that is meant for a GPU, where they start and there is none."""
+def warn_of_hardware():
+    """Say so where trainings start that are meant for a GPU, or a processor with bf16, and there is none."""
     if not workflow.local_exec or workflow.dryrun:
         return
     trained = {job.wildcards.suite for job in workflow.dag.needrun_jobs() if job.rule.name in PRETRAINING}
-    for name in sorted(name for name in trained if SUITES[name].config.device == "auto"):
+    meant = {name for name in trained if SUITES[name].config.device == "auto" or SUITES[name].config.precision == "bf16"}
+    for name in sorted(meant):
         step = [str(Path(sys.executable).with_name("dhel-kcl")), "plan", "--root", str(ROOT), "--suite", name, "--warn"]
         if said := subprocess.run(step, stdout=subprocess.PIPE, text=True, check=False).stdout.strip():
             logger.warning(said)

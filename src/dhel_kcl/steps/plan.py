@@ -2,7 +2,8 @@
 
 Hours follow from benchmarks of some seconds, one for each kind of training step, kept in scratch/throughput.json. With
 --out, writes the planned speed of each kind of training as CSV instead, which the cost table compares with what runs
-took. With --warn, says only what a suite for a GPU takes where there is none.
+took. With --warn, says only what takes far longer here than where it was meant for: bf16 on a processor without it, and
+a suite for a GPU where there is none.
 
 Example:
     dhel-kcl plan --root . --suite cifar10
@@ -29,13 +30,18 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--out", type=Path, help="file to write (plan.csv)")
     what.add_argument("--no-measure", action="store_true", help="counts and disk alone, no hours")
-    what.add_argument("--warn", action="store_true", help="warn of a suite for a GPU where there is none")
+    what.add_argument(
+        "--warn", action="store_true", help="warn of a machine without bf16 or a GPU that the suite is meant for"
+    )
     args = parser.parse_args()
 
     suite = Suite.load(args.root, args.suite)
     asked = args.device or device_of(suite)
-    if args.warn and (asked != "auto" or torch.cuda.is_available()):
-        return
+    emulated = sorted({emulation(asked, part) for part in suite.parts} - {""})
+    if args.warn:
+        print("\n".join(emulated), end="\n" if emulated else "")
+        if asked != "auto" or torch.cuda.is_available():
+            return
     place, _ = device.choose(asked)
     precisions = {part.name: device.choose(asked, part.config.precision)[1] for part in suite.parts}
     if args.out and suite.is_joint:
@@ -54,7 +60,7 @@ def main() -> None:
         return
     print(cost.text(suite, works, hours))
     print(f"\nmeasured on {speed.name_of(place)}, {', '.join(sorted(set(precisions.values())))}; kept in {CACHE}")
-    for note in sorted({cores.shortage(part.config.threads) for part in suite.parts} - {""}):
+    for note in [*emulated, *sorted({cores.shortage(part.config.threads) for part in suite.parts} - {""})]:
         print(note)
 
 
@@ -65,6 +71,16 @@ def device_of(suite: Suite) -> str:
         names = ", ".join(sorted(devices))
         raise ValueError(f"{suite.name}: its suites have device: {names}; say which it is with --device")
     return devices.pop()
+
+
+def emulation(asked: str, suite: Suite) -> str:
+    """What there is to say where a suite asks for bf16 and the device only emulates it; nothing otherwise."""
+    if suite.config.precision != "bf16" or device.choose(asked, "auto")[1] == "bf16":
+        return ""
+    return (
+        f"{suite.name}: precision: bf16 is asked for, which this machine only emulates, some ten times as slow as "
+        f"float32. Set `precision: fp32` in config/suites/{suite.name}.yaml first: changed later, it trains all anew"
+    )
 
 
 def warn(suite: Suite, hours: float) -> None:

@@ -95,3 +95,22 @@ def test_a_suite_of_causes_has_no_second_figure_of_its_statements():
         suite = Suite.load(ROOT, name)
         assert suite.config.confirmatory
         assert "planned" not in figures_of(suite)
+
+
+@pytest.mark.parametrize("losses", [2, 3])
+def test_losses_are_drawn_without_a_judged_seed_where_they_are_more_than_two(tmp_path, losses):
+    """As where someone tries images of their own once; two numbers need no figure."""
+
+    def tried_once(content):
+        names = ["dhel", "simclr", "dcl"][:losses]
+        few = {name: content["losses"][name] for name in names}
+        small(content)
+        content |= {"losses": few, "batch_sizes": [16], "seeds": {"grid": 0, "selected": []}}
+
+    suite = suite_of(tmp_path, tried_once)
+    results = complete(results_of(tmp_path / "results", suite))
+    figures = figures_of(suite)
+    assert ({"accuracy", "alignment_uniformity"} <= set(figures)) == (losses > 2)
+    assert "claims" not in figures
+    for figure in figures:
+        FIGURES[figure].make(results).draw_without_rendering()

@@ -22,8 +22,13 @@ def _plans_a_part(suite: Suite) -> bool:
 
 
 def _has_several_points(suite: Suite) -> bool:
-    """Whether losses are compared at several batch sizes or on several seeds: two numbers need no figure."""
-    return any(suite.judged_seeds(name) or len(suite.settings(name).batch_sizes) > 1 for name in compared(suite))
+    """Whether more than two trainings are compared, or a judged seed asks for more: two numbers need no figure."""
+    return any(suite.judged_seeds(name) or _trainings_of_a_seed(suite, name) > 2 for name in compared(suite))
+
+
+def _trainings_of_a_seed(suite: Suite, dataset: str) -> int:
+    settings = suite.settings(dataset)
+    return len(settings.losses) * len(settings.batch_sizes)
 
 
 def _figure(name: str, held: Callable[[Suite], bool]) -> Exhibit:
