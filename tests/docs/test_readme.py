@@ -1396,6 +1396,12 @@ def test_the_effects_by_length_quoted_are_those_of_the_seeds_that_have_all(cause
     accuracy = here.pivot(index=["loss", "weight"], columns="length", values="test_accuracy")
     told = "accuracy goes from {} to {} % (SimCLR), {} to {} (DCL), {} to {} (DHEL mean) and {} to {} (DHEL sum)."
     order = [("simclr", 1), ("dcl", 1), ("dhel-mean", 1), ("dhel-mean", 2)]
+    alignment = here.pivot(index=["loss", "weight"], columns="length", values="z_alignment")
+    for at, title in zip(order, ("SimCLR", "DCL", "DHEL mean", "DHEL sum"), strict=True):
+        cells = [
+            f"{points:.1f}; {apart:.2f}" for points, apart in zip(accuracy.loc[at], alignment.loc[at], strict=True)
+        ]
+        assert f"| {title} | {' | '.join(cells)} |" in text
     ends = [f"{accuracy.loc[at][length]:.1f}" for at in order for length in (1000, 2000)]
     assert told.format(*ends) in text
     for words, grown in zip(STEPS_OF_CAUSES.values(), (dcl - simclr, once - dcl, twice - once), strict=False):

@@ -58,14 +58,22 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, help="folder with its data set's manifest.json (default: data/ and its name)"
     )
-    parser.add_argument("--out", type=Path, help="file to write (default: in encoders, named as suite and run)")
+    parser.add_argument(
+        "--out", type=Path, help="file to write (default: in encoders, named as the folders below runs)"
+    )
     args = parser.parse_args()
     require_finished(args.run)
-    out = args.out or Path("encoders", "_".join(args.run.absolute().parts[-4:]) + ".safetensors")
+    out = args.out or Path("encoders", f"{name_of(args.run)}.safetensors")
     if out.suffix != ".safetensors":
         raise ValueError(f"{out}: the file's name has to end with .safetensors")
     export(args.run, args.data, out)
     print(f"{out}: {out.stat().st_size:,} bytes. Card: {out.with_suffix('.md')}")
+
+
+def name_of(run: Path) -> str:
+    """ "digits_digits_dhel_m64_selected_seed1" of results/runs/digits/digits/dhel_m64_selected/seed1."""
+    _, found, below = run.absolute().as_posix().rpartition("/runs/")
+    return below.replace("/", "_") if found else run.absolute().name
 
 
 def require_finished(run: Path) -> None:

@@ -78,7 +78,10 @@ def test_without_a_name_it_is_the_runs_in_a_folder_that_git_ignores(finished, ex
     monkeypatch.chdir(tmp_path)
     export(Path("out"))
     (file,) = (tmp_path / "encoders").glob("*.safetensors")
-    assert file.stem == "_".join((tmp_path / "out").parts[-4:])
+    assert file.stem == "out"
+    assert export_encoder.name_of(Path("demo/runs/dhel")) == "dhel"
+    run = Path("/home/runs/clone/results/runs/digits/digits/dhel_m64_selected/seed1")
+    assert export_encoder.name_of(run) == "digits_digits_dhel_m64_selected_seed1"
     before = file.read_bytes()
     export(Path("out"))
     assert file.read_bytes() == before, "the same once more"

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from dhel_kcl.evidence.figures import panels
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
-from dhel_kcl.study.suite import FLOORS, Suite, dataset_title
+from dhel_kcl.study.suite import FLOORS, Suite
 
 NAME = 0.11
 """Height of a name in inches."""
@@ -47,7 +47,7 @@ def draw_dataset(ax: Axes, results: Results, dataset: str, name_height: float) -
     sizes, methods = results.sizes(dataset), results.methods("losses", dataset)
     here = where(results.selected, dataset=dataset)
     trained = here[here.method.isin(methods)].groupby(["method", "batch_size"]).test_accuracy.agg(["mean", "std"])
-    ax.set(xlabel="batch size M", title=dataset_title(dataset), xlim=(-0.5, len(sizes) - 0.5))
+    ax.set(xlabel="batch size M", title=panels.heading(results.suite, dataset), xlim=(-0.5, len(sizes) - 0.5))
     ax.set_xticks(range(len(sizes)), [str(size) for size in sizes])
     if trained.empty:
         style.not_run(ax)

@@ -9,7 +9,6 @@ from matplotlib.lines import Line2D
 from dhel_kcl.evidence.figures import panels
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation import style
-from dhel_kcl.study.suite import dataset_title
 
 TITLE = "Alignment of views and uniformity of images"
 
@@ -37,7 +36,7 @@ def draw(results: Results) -> Figure:
                 alpha=0.85,
                 **look,
             )
-        ax.set(xlabel="alignment  ‖u − v‖²", title=dataset_title(dataset))
+        ax.set(xlabel="alignment  ‖u − v‖²", title=panels.heading(results.suite, dataset))
     axes[0].set_ylabel("uniformity (t = 2)")
     sizes = [
         Line2D([], [], linestyle="", marker="o", color=style.GREY, markersize=diameter, label=f"M = {size}")

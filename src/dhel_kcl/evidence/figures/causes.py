@@ -29,7 +29,6 @@ from dhel_kcl.evidence.wording import NOT_IN_THIS_SUITE, said
 from dhel_kcl.presentation import style
 from dhel_kcl.presentation.claim_names import heading
 from dhel_kcl.presentation.titles import TITLES
-from dhel_kcl.study.suite import dataset_title
 
 AGAINST = {"z_alignment": "alignment ‖u − v‖²\n(lower is closer)", "test_accuracy": "test accuracy (%)"}
 
@@ -45,14 +44,14 @@ def draw(results: Results) -> Figure:
     fig = style.blank(
         (style.PAGE, 1.5 + len(datasets) * max(3.6, 0.6 + forest.LINE * longest)),
         "What each step from SimCLR to DHEL does to the effective rank of z (bars: 95 % intervals), and rank against "
-        "alignment and accuracy (a point for each setting and rate)",
+        "alignment and accuracy (a point for each setting and rate; w: weight of the negatives)",
     )
     names: list[Any] = [[f"{dataset} effects", f"{dataset} {column}"] for dataset in datasets for column in AGAINST]
     axes = fig.subplot_mosaic(names, width_ratios=[1, 0.9])
     points = pd.concat([main_points(results, dataset) for dataset in datasets])
     colours, sizes = by_temperature(points), by_weight(points)
     for dataset in datasets:
-        draw_effects(axes[f"{dataset} effects"], blocks[dataset], dataset)
+        draw_effects(axes[f"{dataset} effects"], blocks[dataset], panels.heading(results.suite, dataset))
         for column, label in AGAINST.items():
             ax = axes[f"{dataset} {column}"]
             draw_points(ax, where(points, dataset=dataset), column, colours, sizes, results)
@@ -140,8 +139,8 @@ def named(setting: str) -> str:
     return ", ".join([TITLES.get(first, first), *rest])
 
 
-def draw_effects(ax: Axes, blocks: list[tuple[Statement, list[Line]]], dataset: str) -> None:
-    ax.set_title(dataset_title(dataset))
+def draw_effects(ax: Axes, blocks: list[tuple[Statement, list[Line]]], title: str) -> None:
+    ax.set_title(title)
     if not blocks:
         style.words(ax, "no step that the\nsuite could show")
         return

@@ -112,7 +112,7 @@ def drawn(results: Results, datasets: list[str], blocks: list[Block], title: str
     for ax, dataset in zip(axes[0], datasets, strict=True):
         if not blocks:
             style.words(ax, "no statement on\nthe losses of this suite")
-        ax.set_title(dataset_title(dataset))
+        ax.set_title(panels.heading(results.suite, dataset))
     shown = table[table.id.isin([statement.id for statement, _ in blocks])]
     style.legend(fig, [*looks(blocks), *forest.handles(set(shown.verdict))], columns=4)
     return fig

@@ -83,7 +83,7 @@ def margins(ax: Axes, blocks: Sequence[tuple[Statement, int]]) -> None:
         first += lines
     ax.set_ylim(first - 0.5, -0.5)
     ax.margins(x=0.08)
-    ax.locator_params(axis="x", nbins=4)
+    ax.locator_params(axis="x", nbins=5)
     ax.tick_params(axis="y", length=0)
 
 

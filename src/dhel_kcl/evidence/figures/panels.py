@@ -33,6 +33,12 @@ def over_seeds(results: Results, mark: str) -> str:
     return f"({mark}: 1 SD over seeds)" if several else "(one seed)"
 
 
+def heading(suite: Suite, dataset: str) -> str:
+    """What a panel shows: the suite's title, which tells apart suites on one data set, or which of its data sets."""
+    title = suite.config.title if len(suite.datasets) == 1 else dataset_title(dataset)
+    return title[:1].upper() + title[1:]
+
+
 Cell = tuple[str, int]
 """Data set and batch size."""
 
@@ -42,7 +48,7 @@ def cells(results: Results) -> list[Cell]:
     return [(dataset, size) for dataset in results.datasets_of("losses") for size in results.sizes(dataset)]
 
 
-def grid(shown: list[Cell], title: str, xlabel: str, ylabel: str) -> tuple[Figure, dict[Cell, Axes]]:
+def grid(results: Results, shown: list[Cell], title: str, xlabel: str, ylabel: str) -> tuple[Figure, dict[Cell, Axes]]:
     """A titled figure with a panel for each data set and batch size `shown`; those of a data set follow each other and
     lie in one row, sharing the y axis, and further data sets in the same row while there is room."""
     of_datasets = [list(found) for _, found in groupby(shown, key=itemgetter(0))]
@@ -64,7 +70,7 @@ def grid(shown: list[Cell], title: str, xlabel: str, ylabel: str) -> tuple[Figur
             else:
                 ax.sharey(first)
                 ax.tick_params(which="both", labelleft=False)
-            ax.set_title(f"{dataset_title(dataset)}, M = {size}")
+            ax.set_title(f"{heading(results.suite, dataset)}, M = {size}")
             found[dataset, size] = ax
     for column in range(columns):
         lowest = max(k for k, row in enumerate(rows) if len(row) > column)

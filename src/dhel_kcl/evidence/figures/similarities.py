@@ -23,7 +23,7 @@ def draw(results: Results) -> Figure:
     suite, histograms = results.suite, where(results.judged("similarities"), space="z")
     s = np.linspace(-1, 1, 801)
     title = f"{TITLE} {panels.over_seeds(results, 'shaded')}"
-    fig, axes = panels.grid(panels.cells(results), title, "dot product of a pair", "density")
+    fig, axes = panels.grid(results, panels.cells(results), title, "dot product of a pair", "density")
     for (dataset, size), ax in axes.items():
         methods, width = results.methods("losses", dataset), 2 / results.settings(dataset).probe.histogram_bins
         here = where(histograms, dataset=dataset, batch_size=size)

@@ -18,7 +18,7 @@ LEAST = 1e-4
 def draw(results: Results) -> Figure:
     suite, spectra = results.suite, where(results.judged("spectra"), space="z")
     title = f"{TITLE} {panels.over_seeds(results, 'shaded')}"
-    fig, axes = panels.grid(panels.cells(results), title, "index", "singular value\n/ largest")
+    fig, axes = panels.grid(results, panels.cells(results), title, "index", "singular value\n/ largest")
     for (dataset, size), ax in axes.items():
         methods, here = results.methods("losses", dataset), where(spectra, dataset=dataset)
         of_losses = where(here[here.method.isin(methods)], batch_size=size)

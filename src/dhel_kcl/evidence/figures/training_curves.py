@@ -20,8 +20,10 @@ TITLE = "How far the training losses fall towards their least values"
 def draw(results: Results) -> Figure:
     epochs = {cell: of_losses(results, *cell) for cell in panels.cells(results)}
     told = [cell for cell, here in epochs.items() if here.empty or here.gap.notna().any()]
-    title = f"{TITLE} {panels.over_seeds(results, 'shaded')}"
-    fig, axes = panels.grid(told or list(epochs), title, "epoch", "gap to the least loss\n/ gap in epoch 1")
+    unknown = sorted({size for _, size in epochs.keys() - told})
+    without = f", where these are known: not at M = {', '.join(map(str, unknown))}" if told and unknown else ""
+    title = f"{TITLE}{without} {panels.over_seeds(results, 'shaded')}"
+    fig, axes = panels.grid(results, told or list(epochs), title, "epoch", "gap to the least loss\n/ gap in epoch 1")
     for cell, ax in axes.items():
         draw_curves(ax, epochs[cell], results.suite)
     panels.number_rows(axes)
@@ -58,4 +60,4 @@ def draw_curves(ax: Axes, epochs: pd.DataFrame, suite: Suite) -> None:
         mean, spread, every = left.mean(axis=1), left.std(axis=1), max(1, len(left) // 5)
         first = place % every  # so that of curves upon each other both have markers in sight
         style.curve(ax, left.index, mean, spread, every, first, **panels.look(method, suite))
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, max(ax.get_ylim()[1], 1.05))
