@@ -63,7 +63,7 @@ def blank(size: tuple[float, float], title: str) -> Figure:
     Without pyplot, which would ask for a window, or for a notebook's, where the user's settings say so.
     """
     fig = Figure(figsize=size, layout="constrained")
-    fig.suptitle(textwrap.fill(title, int(CHARACTERS * size[0])))
+    fig.suptitle("\n".join(textwrap.fill(line, int(CHARACTERS * size[0])) for line in title.split("\n")))
     return fig
 
 

@@ -209,7 +209,7 @@ def test_a_batch_size_without_a_known_least_value_has_no_panel_of_curves(tmp_pat
         return {ax.get_title(): [text.get_text() for text in ax.texts] for ax in figure.axes}
 
     assert others
-    assert panels_of(epochs.gap.where(epochs.batch_size == first)) == {f"digits, M = {first}": []}
+    assert panels_of(epochs.gap.where(epochs.batch_size == first)) == {f"M = {first}": []}
     nothing = panels_of(np.nan)
     assert len(nothing) == 1 + len(others)
     assert all(words == ["least value\nnot known"] for words in nothing.values())
@@ -287,7 +287,7 @@ def test_panels_keep_their_numbers_where_the_first_has_not_run(tmp_path):
     for name in ("spectra", "training_curves"):
         axes = FIGURES[name].make(results).axes
         numbered = [ax.get_title() for ax in axes if ax.yaxis.get_tick_params()["labelleft"]]
-        assert numbered == ["digits, M = 64"], name
+        assert numbered == ["M = 64"], name
 
 
 def test_exploratory_data_sets_are_named_where_others_were_planned(results_of_several):

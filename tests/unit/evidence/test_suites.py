@@ -43,7 +43,13 @@ def test_tables_and_figures_are_made(name, tmp_path):
         assert drawn.axes
         if figure in ("spectra", "similarities", "training_curves", "accuracy", "alignment_uniformity"):
             said = "(one seed)" if name in ONE_SEED else "1 SD over seeds)"
-            assert " ".join(drawn.get_suptitle().split()).endswith(said)
+            title = drawn.get_suptitle()
+            if figure in ("spectra", "similarities", "training_curves"):
+                title, suite_title = title.rsplit("\n", 1)
+                assert suite_title.lower() == suite.config.title.lower()
+            else:
+                assert drawn.axes[0].get_title().lower() == suite.config.title.lower()
+            assert " ".join(title.split()).endswith(said)
     assert ("claims" in tables) == (name not in UNJUDGED)
     assert ("claims" in figures_of(suite)) == (name not in UNJUDGED)
     if name == "cifar10_200_epochs":

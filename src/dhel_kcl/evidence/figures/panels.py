@@ -50,13 +50,16 @@ def cells(results: Results) -> list[Cell]:
 
 def grid(results: Results, shown: list[Cell], title: str, xlabel: str, ylabel: str) -> tuple[Figure, dict[Cell, Axes]]:
     """A titled figure with a panel for each data set and batch size `shown`; those of a data set follow each other and
-    lie in one row, sharing the y axis, and further data sets in the same row while there is room."""
+    lie in one row, sharing the y axis, and further data sets in the same row while there is room. Where there is one
+    data set, the figure's title has the suite's."""
     of_datasets = [list(found) for _, found in groupby(shown, key=itemgetter(0))]
     columns = max(map(len, of_datasets))
     rows = in_rows(of_datasets, columns)
     # Of a column's width, title and legend take more lines.
     width, rest = (style.COLUMN, 1.5) if columns == 1 else (style.PAGE, 0.9)
     height = rest + (1.5 if len(rows) == 1 else 1.6 * len(rows))
+    if alone := len(of_datasets) == 1:
+        title, height = f"{title}\n{heading(results.suite, shown[0][0])}", height + 0.15
     fig, axes = style.grid(len(rows), columns, (width, height), title)
     found: dict[Cell, Axes] = {}
     firsts: dict[str, Axes] = {}
@@ -70,7 +73,7 @@ def grid(results: Results, shown: list[Cell], title: str, xlabel: str, ylabel: s
             else:
                 ax.sharey(first)
                 ax.tick_params(which="both", labelleft=False)
-            ax.set_title(f"{heading(results.suite, dataset)}, M = {size}")
+            ax.set_title(f"M = {size}" if alone else f"{dataset_title(dataset)}, M = {size}")
             found[dataset, size] = ax
     for column in range(columns):
         lowest = max(k for k, row in enumerate(rows) if len(row) > column)

@@ -58,6 +58,8 @@ def draw_curves(ax: Axes, epochs: pd.DataFrame, suite: Suite) -> None:
     for place, method in enumerate(epochs.method.unique()):
         left = gap_left(where(epochs, method=method))
         mean, spread, every = left.mean(axis=1), left.std(axis=1), max(1, len(left) // 5)
-        first = place % every  # so that of curves upon each other both have markers in sight
+        # So that of curves upon each other all have markers in sight.
+        first = place * max(1, every // epochs.method.nunique()) % every
         style.curve(ax, left.index, mean, spread, every, first, **panels.look(method, suite))
     ax.set_ylim(0, max(ax.get_ylim()[1], 1.05))
+    ax.set_xlim(left=max(ax.get_xlim()[0], 0.5))
