@@ -167,7 +167,7 @@ def test_the_readmes_loop_trains():
 
 def test_the_theorys_verdicts_quoted_are_those_of_its_ledger():
     summary = pd.read_csv(ROOT / "paper_figures/theory/claims_summary.csv").set_index("claim")
-    quoted = {cells[0]: cells[4] for cells in rows(README, "Claim by claim")}
+    quoted = {cells[0]: cells[3] for cells in rows(README, "Claim by claim")}
     left_out = ["C1 terms: what the log-denominators alone ask for (ours)", "C7, limits"]
     judged = {
         name: f"{counts.supported} of {counts.supported + counts.contradicted}" for name, counts in summary.iterrows()
@@ -235,10 +235,10 @@ def test_the_verdicts_quoted_of_encoders_are_those_of_the_main_comparison(compar
     updates = pd.read_csv(ROOT / "results/cifar10_updates/claims.csv").query("id == 'small-batches'")
     for claim, (identifier, unit) in ENCODERS.items():
         pairs = claims[claims.id == identifier]
-        assert quoted[claim][3] == f"{unit} {effects(pairs, titles)}"
+        assert quoted[claim][2] == f"{unit} {effects(pairs, titles)}"
         (status,) = set(pairs.status)
         at_equal_updates = f"; at equal updates {verdict(updates)}" if claim == "C4" else ""
-        assert quoted[claim][4] == verdict(pairs) + at_equal_updates + f" ({status})" * (status != "confirmatory")
+        assert quoted[claim][3] == verdict(pairs) + at_equal_updates + f" ({status})" * (status != "confirmatory")
 
 
 def told(row, decimals):
@@ -1632,7 +1632,7 @@ def test_the_hours_quoted_of_the_causes_are_those_of_their_trainings():
     seconds = pd.read_csv(ROOT / "results/digits_causes/costs.csv").total_seconds.sum()
     quoted = {cells[0]: cells[2] for cells in rows(README, "Reproduce")}["digits, causes"]
     assert quoted == f"{math.ceil(seconds / 2 / 3600)} hours"
-    assert "| what | command | time on two cores | disk |" in README
+    assert "| what | command | time (CPU: two cores) | disk |" in README
 
 
 def test_the_hours_quoted_of_the_small_network_are_those_of_its_trainings():
