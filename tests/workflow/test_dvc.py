@@ -15,7 +15,7 @@ PLOTS = ["training curves", "accuracy by batch size", "rank against alignment"]
 def committed(tmp_path_factory):
     """A repository with what these commands read. It ends as clean as it began."""
     folder = tmp_path_factory.mktemp("committed")
-    for name in ("config", "results/digits", ".dvc/plots"):
+    for name in ("config", "results/digits", "results/cifar10_laptop", ".dvc/plots"):
         shutil.copytree(ROOT / name, folder / name)
     for name in ("dvc.yaml", ".gitignore", ".dvcignore", ".dvc/config", ".dvc/.gitignore"):
         shutil.copy2(ROOT / name, folder / name)

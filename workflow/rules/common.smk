@@ -175,7 +175,9 @@ def warn_of_hardware():
     if not workflow.local_exec or workflow.dryrun:
         return
     trained = {job.wildcards.suite for job in workflow.dag.needrun_jobs() if job.rule.name in PRETRAINING}
-    meant = {name for name in trained if SUITES[name].config.device == "auto" or SUITES[name].config.precision == "bf16"}
+    meant = {
+        name for name in trained if SUITES[name].config.device == "auto" or SUITES[name].config.precision == "bf16"
+    }
     for name in sorted(meant):
         step = [str(Path(sys.executable).with_name("dhel-kcl")), "plan", "--root", str(ROOT), "--suite", name, "--warn"]
         if said := subprocess.run(step, stdout=subprocess.PIPE, text=True, check=False).stdout.strip():

@@ -124,7 +124,9 @@ def what_was_found():
 def not_run_yet():
     """Suites that were planned, or that a joint suite joins, and have not run."""
     joined = {name for suite in SUITES.values() if suite.is_joint for name in suite.configs}
-    asked = [suite for suite in SUITES.values() if not suite.is_joint and (suite.config.confirmatory or suite.name in joined)]
+    asked = [
+        suite for suite in SUITES.values() if not suite.is_joint and (suite.config.confirmatory or suite.name in joined)
+    ]
     return [f"{suite.config.title} ({suite.name})" for suite in asked if verdicts(suite.name) is None]
 
 
