@@ -356,8 +356,6 @@ SPOILED = [
     ),
     ("circle", "method == 'simclr' and objective == 'energy'", "v1", "u1", "SimCLR's log-denominator"),
     ("circle", "method == 'dcl' and objective == 'energy' and start == 3", "free", 1, "the log-denominators of SimCLR"),
-    ("minibatches", "method == 'orthogonal' and batch_size == 3", "variance", 0.1, "orthogonal batches"),
-    ("minibatches", "method == 'coinciding' and batch_size == 3", "variance", 0.1, "coinciding batches"),
     ("minibatches", "method == 'dhel' and batch_size == 4", "variance", 1.0, "descents on fixed batches end"),
     ("minibatches", "method == 'dcl' and start == 2", "gap", 1e-9, "descents on fixed batches make"),
 ]
