@@ -37,6 +37,8 @@ def main() -> None:
 
     suite = Suite.load(args.root, args.suite)
     asked = args.device or device_of(suite)
+    if args.warn and asked == "cuda":
+        return
     emulated = sorted({emulation(asked, part) for part in suite.parts} - {""})
     if args.warn:
         print("\n".join(emulated), end="\n" if emulated else "")

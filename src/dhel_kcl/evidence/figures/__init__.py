@@ -22,7 +22,7 @@ def _plans_a_part(suite: Suite) -> bool:
 
 
 def _has_several_points(suite: Suite) -> bool:
-    """Whether more than two trainings are compared, or a judged seed asks for more: two numbers need no figure."""
+    """Whether losses are compared by more than two trainings, or on judged seeds: two numbers need no figure."""
     return any(suite.judged_seeds(name) or _trainings_of_a_seed(suite, name) > 2 for name in compared(suite))
 
 

@@ -20,7 +20,7 @@ TITLE = "How far the training losses fall towards their least values"
 def draw(results: Results) -> Figure:
     epochs = {cell: of_losses(results, *cell) for cell in panels.cells(results)}
     told = [cell for cell, here in epochs.items() if here.empty or here.gap.notna().any()]
-    unknown = sorted({size for _, size in epochs.keys() - told})
+    unknown = sorted({size for _, size in epochs} - {size for _, size in told})
     without = f", where these are known: not at M = {', '.join(map(str, unknown))}" if told and unknown else ""
     title = f"{TITLE}{without} {panels.over_seeds(results, 'shaded')}"
     fig, axes = panels.grid(results, told or list(epochs), title, "epoch", "gap to the least loss\n/ gap in epoch 1")

@@ -31,7 +31,7 @@ def draw(table: pd.DataFrame) -> Figure:
         ax.errorbar(here.batch_size, shift, color=colour, marker=marker, markersize=3, **bars)
         ax.plot(here.batch_size, percent * (here.expected - here.limit), color=colour, linewidth=0.8)
     axes[0].set(title=f"all sub-batches of {exact.batch_size.max()} pairs")
-    axes[0].set(ylabel="mean loss − growth,\nless that of the whole set (nats)")
+    axes[0].set(ylabel="mean loss − growth,\nless that of the whole set")
     axes[1].set(title="uniform: InfoNCE family", ylabel="shift from the limit,\n% of the range")
     axes[2].set(title="uniform: KCL")
     together = ((axes[0], 3, 0.13, "all KCL"), (axes[1], 90, -0.6, "DCL, all DHEL"), (axes[2], 90, 0.06, "all KCL"))
