@@ -1470,7 +1470,8 @@ def test_digits_losses_are_no_better_than_raw_pixels_by_more_than_is_said():
     assert ((losses - means.loc["floor: raw pixels"]) <= 2).all(axis=None)
     assert "none is more than 2 points better than raw pixels" in RESULTS
     below = (losses["M = 16"] < means.loc["floor: raw pixels", "M = 16"]).sum()
-    assert (below, "at M = 16 all are below them" in RESULTS) == (5, True)
+    assert below > len(losses) / 2, "on each processor that was tried; all on some"
+    assert "at M = 16 most are below them" in RESULTS
 
 
 @pytest.mark.parametrize("suite", COMMITTED)

@@ -11,7 +11,7 @@ from dhel_kcl.data import prepared
 from dhel_kcl.data.sources.digits import DESCRIPTION
 from dhel_kcl.runtime import preflight
 from dhel_kcl.training import cores
-from dhel_kcl.training.device import Group, Place
+from dhel_kcl.training.device import Group, Place, choose
 from dhel_kcl.training.objective import Model, build_networks
 from dhel_kcl.training.optimiser import MomentumSGD
 from dhel_kcl.training.spec import PretrainSpec
@@ -71,7 +71,9 @@ def test_the_estimate_is_near_what_a_step_allocates(spec_of, backbone, channels,
     # Weights and momentum stay between the steps; views are made by other code, outside the step.
     counted = needed.gradients + needed.activations + needed.loss
     real = peak_of_a_step(spec, channels, side)
-    assert 0.75 * real < counted < 1.25 * real
+    # A processor that emulates bf16 copies to float32, which is not counted.
+    emulated = precision == "bf16" and choose("cpu", "auto")[1] == "fp32"
+    assert (0.5 if emulated else 0.75) * real < counted < 1.25 * real
 
 
 def test_the_estimate_follows_batch_size_processes_and_data(spec_of):
