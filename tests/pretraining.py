@@ -23,9 +23,15 @@ def options(content, digits_folder, split_file, folder, *more):
 
 
 def start(step, arguments):
-    """A Python program in a process group of its own."""
+    """A Python program in a process group of its own; the end of a terminal ends it, under `nohup make test` too."""
     command = [sys.executable, *step, *map(str, arguments)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    return subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    )
 
 
 def wait_for_training(process):
