@@ -1,6 +1,7 @@
 """The house as its plan says: who imports whom, short functions, packages that say what they are."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,3 +40,13 @@ def test_importing_a_loss_costs_nothing_but_torch_and_numpy():
     code = "import sys, dhel_kcl.losses.dhel_loss; print(*(name for name in sys.modules if '.' not in name))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"pandas", "yaml", "pydantic", "matplotlib", "scipy", "torchvision"} & set(loaded)
+
+
+def test_a_plan_of_the_workflow_waits_neither_for_torch_nor_for_seaborn():
+    files = [ROOT / "Snakefile", *sorted((ROOT / "workflow/rules").glob("*.smk"))]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    imports = re.findall(r"^from dhel_kcl[\w.]* import (?:\([^)]*\)|[^(\n]+)", text, re.MULTILINE)
+    assert len(imports) > 10
+    code = "\n".join(["import sys", *imports, "print(*(name for name in sys.modules if '.' not in name))"])
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "seaborn", "matplotlib"} & set(loaded)

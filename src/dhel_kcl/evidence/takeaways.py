@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from dhel_kcl.evidence.figures import training_curves
 from dhel_kcl.evidence.statistics import best_rates
 from dhel_kcl.evidence.tidy import Results, where
 from dhel_kcl.presentation.verdict_words import NOT_RUN
@@ -73,6 +72,8 @@ def _between_settings(results: Results, dataset: str) -> pd.Series:
 
 def _gap_left(results: Results, dataset: str) -> pd.Series:
     """Of the gap in the first epoch to the least loss what is left in the last one, in percent; mean over seeds."""
+    from dhel_kcl.evidence.figures import training_curves  # here: each plan of the workflow would wait for seaborn
+
     left = {}
     for size in results.sizes(dataset):
         for method, epochs in training_curves.of_losses(results, dataset, size).groupby("method"):

@@ -11,6 +11,7 @@ pass for new ones.
 """
 
 import ast
+import bisect
 import hashlib
 import io
 import tokenize
@@ -285,18 +286,20 @@ def _spans(text: str, nodes: Iterable[ast.stmt]) -> list[Span]:
     def place(line: int, offset: int) -> tuple[int, int]:
         return line, len(encoded[line - 1][:offset].decode())
 
-    return [
+    return sorted(
         (
             place(node.lineno, node.col_offset),
             place(node.end_lineno or node.lineno, node.end_col_offset or 0),
         )
         for node in nodes
-    ]
+    )
 
 
 def _within(position: tuple[int, int], spans: list[Span]) -> bool:
-    """Whether a token starts inside a span, or right at its end: the line break after a docstring goes with it."""
-    return any(start <= position <= end for start, end in spans)
+    """Whether a token starts inside one of the sorted, disjoint spans, or right at its end: the line break after a
+    docstring goes with it."""
+    after = bisect.bisect_right(spans, position, key=lambda span: span[0])
+    return after > 0 and position <= spans[after - 1][1]
 
 
 def _between(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> str:
