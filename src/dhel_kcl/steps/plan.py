@@ -52,18 +52,17 @@ def main() -> None:
         write_rows(args.out, cost.planned_speeds(suite, precisions[suite.name], place, CACHE))
         return
     works = [work for part in suite.parts for work in cost.of_suite(part, precisions[part.name])]
+    notes = [*emulated, *sorted({cores.shortage(part.config.threads) for part in suite.parts} - {""})]
     if args.no_measure:
-        print(cost.text(suite, works, None))
+        print(cost.text(suite, works, None), *notes, sep="\n\n")
         return
     rates = speed.measured([work.benchmark for work in works], place, CACHE)
     hours = cost.Hours(rates, of_cores=place.type != "cuda")
     if args.warn:
         warn(suite, sum(map(hours.left, works)) / cores.available())
         return
-    print(cost.text(suite, works, hours))
-    print(f"\nmeasured on {speed.name_of(place)}, {', '.join(sorted(set(precisions.values())))}; kept in {CACHE}")
-    for note in [*emulated, *sorted({cores.shortage(part.config.threads) for part in suite.parts} - {""})]:
-        print(note)
+    measured = f"measured on {speed.name_of(place)}, {', '.join(sorted(set(precisions.values())))}; kept in {CACHE}"
+    print(cost.text(suite, works, hours), "", measured, *notes, sep="\n")
 
 
 def device_of(suite: Suite) -> str:

@@ -107,6 +107,8 @@ def test_bf16_that_the_processor_only_emulates_is_named_with_its_remedy(main, ca
     assert "Set `precision: fp32` in config/suites/cifar10_laptop.yaml" in said
     main("--suite", "cifar10_laptop", "--device", "cpu")
     assert capsys.readouterr().out.endswith(said)
+    main("--suite", "cifar10_laptop", "--no-measure")
+    assert capsys.readouterr().out.endswith(said)
     main("--suite", "digits", "--warn")
     assert capsys.readouterr().out == "", "digits is in float32"
 
