@@ -45,7 +45,7 @@ def _from_to(
             f"{found[end]:.{digits}f}".replace("-", "−") + f"{unit} ({results.suite.title(end[0])}, M = {end[1]})"
             for end in (found.idxmin(), found.idxmax())
         ]
-        return f"{words} from {' to '.join(ends) if len(found) > 1 else ends[0]}"
+        return f"{words} from {' to '.join(ends)}" if len(found) > 1 else f"{words}: {ends[0]}"
 
     return said
 

@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 
@@ -72,8 +73,12 @@ def test_what_has_run_and_has_no_value_is_not_called_not_run(tmp_path):
         takeaways.takeaway("hyperparameters", results)
         == "digits: spread over the settings of a loss: one setting each."
     )
-    write(results.folder / "epochs.csv", results.table("epochs").assign(gap=math.nan))
+    epochs = results.table("epochs")
+    write(results.folder / "epochs.csv", epochs.assign(gap=math.nan))
     assert takeaways.takeaway("training_curves", results).endswith("left at the end: least values not known.")
+    write(results.folder / "epochs.csv", epochs.assign(gap=epochs.epoch.where(epochs.method == "dhel")))
+    said = takeaways.takeaway("training_curves", Results(results.folder, suite))
+    assert re.search(r"left at the end: \d+ % \(DHEL, M = 256\)\.$", said)
     suite.methods["dcl"].__dict__["title"] = "decoupled-loss"
     said = takeaways.takeaway("alignment_uniformity", results)
     assert "uniformity from −3.00 (decoupled-loss, M = 256) to −2.00 (DHEL, M = 256)." in said
